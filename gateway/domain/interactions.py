@@ -1,0 +1,399 @@
+"""Interactions: what one delivery tells of one, how the tellings fold together, and what results.
+
+A *partial* is one delivery's view of an interaction. Folding keeps, for every field, the value with the highest
+*stamp*, so that any order and any repetition of the deliveries gives the same interaction: the fold is commutative,
+associative and idempotent. The folded state is a plain JSON document; `interaction_of` turns it into an `Interaction`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, TypeAlias
+
+from gateway.errors import RejectedError
+
+State: TypeAlias = dict[str, Any]
+"""The folded, JSON-able state: `events`, `fields`, `attributes`, `references`, `legs`, `parties`, and `seen` (the span of event times)."""
+
+Register: TypeAlias = list[Any]
+"""`[sequence, microseconds, value]`: the value of one field with the stamp under which it was told."""
+
+
+class Event(StrEnum):
+    """What a delivery says happened."""
+
+    STARTED = "started"
+    UPDATED = "updated"
+    COMPLETED = "completed"
+    WRAPPED_UP = "wrapped_up"
+    MISSED = "missed"
+    FOLLOWED_UP = "followed_up"
+
+
+class Channel(StrEnum):
+    """How the customer reached the brand."""
+
+    VOICE = "voice"
+    CHAT = "chat"
+    EMAIL = "email"
+    SMS = "sms"
+    WHATSAPP = "whatsapp"
+    FACEBOOK = "facebook"
+    INSTAGRAM = "instagram"
+    LINE = "line"
+    WECHAT = "wechat"
+    TELEGRAM = "telegram"
+    VIBER = "viber"
+    OTHER = "other"
+
+
+class Direction(StrEnum):
+    """Who reached out to whom."""
+
+    INBOUND = "inbound"
+    OUTBOUND = "outbound"
+    INTERNAL = "internal"
+
+
+class CallType(StrEnum):
+    """How an agent came to handle a leg."""
+
+    INBOUND = "inbound"
+    OUTBOUND = "outbound"
+    TRANSFER = "transfer"
+    CONFERENCE = "conference"
+    CONSULT = "consult"
+    INTERNAL = "internal"
+
+
+class Status(StrEnum):
+    """How far an interaction has come, derived from the events seen."""
+
+    OPEN = "open"
+    MISSED = "missed"
+    COMPLETED = "completed"
+    WRAPPED_UP = "wrapped_up"
+    FOLLOWED_UP = "followed_up"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Party:
+    """One person outside. `id` is the platform's; without one, the role and its ordinal name the party."""
+
+    id: str | None = None
+    role: str | None = None
+    phone: str | None = None
+    email: str | None = None
+    name: str | None = None
+    handle: str | None = None
+    verified: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leg:
+    """One agent's part. Times are aware; `agent_*` name the agent as the platform does."""
+
+    id: str | None = None
+    call_type: CallType | None = None
+    agent_id: str | None = None
+    agent_email: str | None = None
+    agent_name: str | None = None
+    team: str | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    disposition: str | None = None
+    notes: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartialInteraction:
+    """What one delivery tells of one interaction; None means *not said*, never *empty it*.
+
+    `sequence` is the platform's own order of events, where it has one; `occurred_at` is aware. `duration_seconds` is
+    for platforms that state it; otherwise it follows from the times.
+    """
+
+    id: str
+    event: Event
+    occurred_at: datetime
+    sequence: int | None = None
+    channel: Channel | None = None
+    direction: Direction | None = None
+    contact_point: str | None = None
+    parties: tuple[Party, ...] = ()
+    legs: tuple[Leg, ...] = ()
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    duration_seconds: int | None = None
+    queue: str | None = None
+    subject: str | None = None
+    disposition: str | None = None
+    notes: str | None = None
+    references: Mapping[str, str] | None = None
+    recording_url: str | None = None
+    transcript: str | None = None
+    attributes: Mapping[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        if not self.id or len(self.id) > MAX_ID:
+            raise RejectedError(f"The interaction's id must have 1 to {MAX_ID} characters.")
+        if self.occurred_at.tzinfo is None:
+            raise RejectedError("occurred_at must carry a time zone.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interaction:
+    """One call, chat, e-mail thread or enquiry, as all its deliveries together tell it."""
+
+    id: str
+    status: Status
+    channel: Channel
+    direction: Direction | None
+    contact_point: str | None
+    parties: tuple[Party, ...]
+    legs: tuple[Leg, ...]
+    started_at: datetime | None
+    ended_at: datetime | None
+    duration_seconds: int | None
+    queue: str | None
+    subject: str | None
+    disposition: str | None
+    notes: str | None
+    references: Mapping[str, str]
+    recording_url: str | None
+    transcript: str | None
+    attributes: Mapping[str, Any]
+    last_event_at: datetime
+
+
+MAX_ID = 200
+"""Longest external id: with the connection's name it must fit the 255 characters of the external key field."""
+
+_SCALARS = (
+    "channel", "direction", "contact_point", "started_at", "ended_at", "duration_seconds", "queue", "subject",
+    "disposition", "notes", "recording_url", "transcript",
+)  # fmt: skip
+_TIMES = frozenset({"started_at", "ended_at"})
+_PARTY_FIELDS = tuple(f.name for f in fields(Party) if f.name != "id")
+_LEG_FIELDS = tuple(f.name for f in fields(Leg) if f.name != "id")
+_FINISHED = frozenset({Event.COMPLETED, Event.MISSED, Event.WRAPPED_UP, Event.FOLLOWED_UP})
+
+
+def state_of(partial: PartialInteraction) -> State:
+    """The state that a single partial amounts to."""
+    stamp = [-1 if partial.sequence is None else partial.sequence, _micros(partial.occurred_at)]
+    return {
+        "events": {partial.event.value: stamp},
+        "fields": _registers(partial, _SCALARS, stamp),
+        "attributes": _stamped(partial.attributes or {}, stamp),
+        "references": _stamped(partial.references or {}, stamp),
+        "legs": _members(partial.legs, _LEG_FIELDS, stamp, "leg"),
+        "parties": _members(partial.parties, _PARTY_FIELDS, stamp, "party"),
+        "seen": [stamp[1], stamp[1]],
+    }
+
+
+def merge(one: State, other: State) -> State:
+    """The least state that contains both; neither argument is changed."""
+    return {
+        "events": _merge_registers(one["events"], other["events"]),
+        "fields": _merge_registers(one["fields"], other["fields"]),
+        "attributes": _merge_registers(one["attributes"], other["attributes"]),
+        "references": _merge_registers(one["references"], other["references"]),
+        "legs": _merge_members(one["legs"], other["legs"]),
+        "parties": _merge_members(one["parties"], other["parties"]),
+        "seen": [min(one["seen"][0], other["seen"][0]), max(one["seen"][1], other["seen"][1])],
+    }
+
+
+def fold(state: State | None, partials: Iterable[PartialInteraction]) -> State:
+    """`state` with the partials folded in; None is the state before anything was told."""
+    for partial in partials:
+        told = state_of(partial)
+        state = told if state is None else merge(state, told)
+    if state is None:
+        raise ValueError("fold needs a state or at least one partial")
+    return state
+
+
+def is_finished(state: State) -> bool:
+    """Whether there is something to log: the interaction ended, was missed, or was wrapped up."""
+    return not _FINISHED.isdisjoint(state["events"])
+
+
+def interaction_of(external_id: str, state: State) -> Interaction:
+    """The interaction that a folded state describes; legs in order of time, parties as first listed."""
+    told = {name: _read(name, register) for name, register in state["fields"].items()}
+    legs = _legs(state["legs"])
+    started = told.get("started_at") or min((leg.started_at for leg in legs if leg.started_at), default=None)
+    ended = told.get("ended_at") or max((leg.ended_at for leg in legs if leg.ended_at), default=None)
+    return Interaction(
+        id=external_id,
+        status=_status(state["events"]),
+        channel=Channel(told.get("channel", Channel.OTHER)),
+        direction=Direction(told["direction"]) if "direction" in told else _direction(legs),
+        contact_point=told.get("contact_point"),
+        parties=_parties(state["parties"]),
+        legs=legs,
+        started_at=started,
+        ended_at=ended,
+        duration_seconds=told.get("duration_seconds", _duration(started, ended)),
+        queue=told.get("queue"),
+        subject=told.get("subject"),
+        disposition=told.get("disposition") or _last(legs, "disposition"),
+        notes=told.get("notes"),
+        references={name: register[-1] for name, register in sorted(state["references"].items())},
+        recording_url=told.get("recording_url"),
+        transcript=told.get("transcript"),
+        attributes={name: register[-1] for name, register in sorted(state["attributes"].items())},
+        last_event_at=_time(state["seen"][1]),
+    )
+
+
+def _status(events: Mapping[str, Register]) -> Status:
+    for event, status in (
+        (Event.FOLLOWED_UP, Status.FOLLOWED_UP),
+        (Event.WRAPPED_UP, Status.WRAPPED_UP),
+        (Event.COMPLETED, Status.COMPLETED),
+        (Event.MISSED, Status.MISSED),
+    ):
+        if event in events:
+            return status
+    return Status.OPEN
+
+
+def _direction(legs: tuple[Leg, ...]) -> Direction | None:
+    """A platform that states no direction still says how the first agent came in."""
+    plain = {direction.value: direction for direction in Direction}
+    return next((plain[leg.call_type] for leg in legs if leg.call_type in plain), None)
+
+
+def _duration(started: datetime | None, ended: datetime | None) -> int | None:
+    if started is None or ended is None or ended < started:
+        return None
+    return int((ended - started).total_seconds())
+
+
+def _last(legs: tuple[Leg, ...], field: str) -> Any:
+    return next((value for leg in reversed(legs) if (value := getattr(leg, field))), None)
+
+
+def _legs(members: Mapping[str, Mapping[str, Any]]) -> tuple[Leg, ...]:
+    legs = [(member["position"], Leg(id=name, **_told(member, _LEG_TYPES))) for name, member in members.items()]
+    latest = datetime.max.replace(tzinfo=UTC)
+    legs.sort(key=lambda pair: (pair[1].started_at or pair[1].ended_at or latest, pair[0], pair[1].id))
+    return tuple(leg for _, leg in legs)
+
+
+def _parties(members: Mapping[str, Mapping[str, Any]]) -> tuple[Party, ...]:
+    ordered = sorted(members.items(), key=lambda pair: (pair[1]["position"], pair[0]))
+    return tuple(Party(id=name, **_told(member, {})) for name, member in ordered)
+
+
+_LEG_TYPES: Mapping[str, Any] = {"call_type": CallType}
+
+
+def _told(member: Mapping[str, Any], types: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: types[name](register[-1]) if name in types else _read(name, register)
+        for name, register in member["fields"].items()
+    }
+
+
+def _registers(source: object, names: Iterable[str], stamp: list[int]) -> State:
+    told = {name: value for name in names if (value := getattr(source, name)) is not None}
+    return _stamped(told, stamp)
+
+
+def _stamped(told: Mapping[str, Any], stamp: list[int]) -> State:
+    registers = {}
+    for name, value in told.items():
+        registers[clean_text(name)] = [*stamp, _plain(value)]
+    return registers
+
+
+def _members(members: tuple[Any, ...], names: Iterable[str], stamp: list[int], kind: str) -> State:
+    told: State = {}
+    ordinals: dict[str, int] = {}
+    for position, member in enumerate(members):
+        stem = member.id or getattr(member, "role", None) or kind
+        ordinals[stem] = ordinals.get(stem, 0) + 1
+        repeated = member.id is None and ordinals[stem] > 1
+        name = clean_text(f"{stem}-{ordinals[stem]}" if repeated else stem)
+        here = {"position": position, "fields": _registers(member, names, stamp)}
+        told[name] = _merge_member(told[name], here) if name in told else here
+    return told
+
+
+def _merge_registers(one: State, other: State) -> State:
+    merged = dict(one)
+    for name, register in other.items():
+        if name not in merged or _is_later(register, merged[name]):
+            merged[name] = register
+    return merged
+
+
+def _is_later(one: Register, other: Register) -> bool:
+    """Equal stamps are told apart by the value itself, so that the winner does not depend on the order of arrival."""
+    if one[:2] != other[:2]:
+        return one[:2] > other[:2]
+    return one[2:] != other[2:] and _canonical(one[2:]) > _canonical(other[2:])
+
+
+def _merge_member(one: State, other: State) -> State:
+    return {
+        "position": min(one["position"], other["position"]),
+        "fields": _merge_registers(one["fields"], other["fields"]),
+    }
+
+
+def _merge_members(one: State, other: State) -> State:
+    merged = dict(one)
+    for name, member in other.items():
+        merged[name] = _merge_member(merged[name], member) if name in merged else member
+    return merged
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return _micros(value)
+    if isinstance(value, str):
+        return clean_text(str(value))
+    if isinstance(value, Mapping):
+        return {clean_text(str(key)): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+def clean_text(text: str) -> str:
+    """`text` without what no store and no CRM can hold: NUL, other control characters but tab and line feed, lone surrogates."""
+    if text.isascii() and text.isprintable():
+        return text
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return "".join(c for c in text if c >= " " and c != "\x7f" or c in "\n\t")
+
+
+def _canonical(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def _micros(moment: datetime) -> int:
+    since = moment - _EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+
+
+def _time(micros: int) -> datetime:
+    return datetime.fromtimestamp(micros // 1_000_000, UTC).replace(microsecond=micros % 1_000_000)
+
+
+def _read(name: str, register: Register) -> Any:
+    return _time(register[-1]) if name in _TIMES else register[-1]

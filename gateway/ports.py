@@ -1,0 +1,315 @@
+"""What the use cases need from the world, as protocols; times are aware UTC datetimes throughout."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import IntEnum
+from typing import Any, Protocol
+
+from gateway.domain.interactions import State
+from gateway.domain.records import Record
+from gateway.domain.tasks import Abilities, FoundTask, Outcome, TaskDraft, TaskFields
+
+
+class DeliveryStatus(IntEnum):
+    """Where a delivery stands."""
+
+    WAITING = 0
+    FOLDED = 1
+    PARKED = 2
+    IGNORED = 3
+    CONFLICT = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewDelivery:
+    """A verified request, ready to be stored; unique on (connection, key). `headers` hold no secrets."""
+
+    org: str
+    connection: str
+    key: str
+    body_hash: str
+    content_type: str
+    headers: Mapping[str, str]
+    body: bytes
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """Proof of a committed delivery. `conflict`: the same key came before with another body; both are kept."""
+
+    id: int
+    duplicate: bool = False
+    conflict: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredDelivery:
+    """A delivery as kept; `repeats` counts the further times it came; `reason` says why it is parked or ignored."""
+
+    id: int
+    org: str
+    connection: str
+    key: str
+    content_type: str
+    headers: Mapping[str, str]
+    body: bytes
+    received_at: datetime
+    status: DeliveryStatus
+    reason: str | None = None
+    repeats: int = 0
+    interactions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettledDelivery:
+    """What became of a waiting delivery: its status and the external ids of the interactions it told of."""
+
+    id: int
+    status: DeliveryStatus
+    reason: str | None = None
+    interactions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoldedInteraction:
+    """An interaction's new state. `version` is the one it was folded onto, 0 for a new row, whose lane is then fixed."""
+
+    org: str
+    connection: str
+    external_id: str
+    lane: int
+    state: State
+    ready: bool
+    version: int
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredInteraction:
+    """An interaction as kept. It is dirty while `ready` and `version > written_version` and not parked.
+
+    `intended` holds the fields of a write whose outcome is not known yet, `written` the values last written, `kept`
+    the values that a person entered since and that are left alone, `match` the last decision as JSON.
+    """
+
+    id: int
+    org: str
+    connection: str
+    external_id: str
+    lane: int
+    state: State
+    ready: bool
+    version: int
+    written_version: int
+    created_at: datetime
+    updated_at: datetime
+    written_at: datetime | None = None
+    match: Mapping[str, Any] | None = None
+    task_id: str | None = None
+    intended: TaskFields | None = None
+    written: TaskFields = field(default_factory=dict)
+    kept: TaskFields = field(default_factory=dict)
+    attempts: int = 0
+    next_at: datetime | None = None
+    parked: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settlement:
+    """How one interaction of a round ended; replaces the columns of the same names.
+
+    `written_version` is the version that now stands in the org (unchanged if nothing was written).
+    """
+
+    id: int
+    written_version: int
+    match: Mapping[str, Any] | None
+    task_id: str | None
+    intended: TaskFields | None
+    written: TaskFields
+    kept: TaskFields
+    attempts: int = 0
+    next_at: datetime | None = None
+    parked: str | None = None
+    written_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to write the interactions of one lane until `until`; `epoch` fences off its former owners."""
+
+    org: str
+    lane: int
+    epoch: int
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What waits in one lane now: how many dirty interactions, and since when the oldest."""
+
+    lane: int
+    count: int
+    oldest: datetime
+
+
+class Inbox(Protocol):
+    """Where verified requests are put down."""
+
+    def put(self, delivery: NewDelivery) -> Receipt:
+        """Return once the delivery is durable. RetryableError: not stored, the sender should come again."""
+
+
+class Deliveries(Protocol):
+    """Stored deliveries and their folding."""
+
+    def waiting(self, limit: int) -> list[StoredDelivery]:
+        """The oldest deliveries that are not folded yet, in order of arrival."""
+
+    def fold(self, folded: Sequence[FoldedInteraction], settled: Sequence[SettledDelivery]) -> None:
+        """Store both or neither. VersionConflictError: a row or a delivery was changed meanwhile."""
+
+    def get(self, id: int) -> StoredDelivery | None:
+        """One delivery."""
+
+    def list(
+        self, *, status: DeliveryStatus | None = None, connection: str | None = None, before: int | None = None,
+        limit: int = 50,
+    ) -> list[StoredDelivery]:  # fmt: skip
+        """Newest first; `before` is the id to continue below."""
+
+    def requeue(self, ids: Collection[int]) -> int:
+        """Put parked, ignored or conflicting deliveries back to be folded; how many there were."""
+
+    def counts(self) -> Mapping[DeliveryStatus, int]:
+        """How many deliveries stand in each status."""
+
+
+class Interactions(Protocol):
+    """Interactions and the lanes in which they are written."""
+
+    def load(self, keys: Collection[tuple[str, str]]) -> dict[tuple[str, str], StoredInteraction]:
+        """Those that exist of (connection, external id)."""
+
+    def backlog(self, org: str, now: datetime) -> list[Backlog]:
+        """The lanes of the org that have something due."""
+
+    def lease(self, org: str, lane: int, *, owner: str, now: datetime, seconds: float) -> Lease | None:
+        """The lane, unless somebody else holds it."""
+
+    def take(self, lease: Lease, *, now: datetime, limit: int) -> list[StoredInteraction]:
+        """Up to `limit` dirty interactions that are due, oldest first."""
+
+    def intend(self, lease: Lease, intents: Mapping[int, TaskFields]) -> None:
+        """Remember what is about to be sent. VersionConflictError: the lease is lost, nothing was stored."""
+
+    def settle(self, lease: Lease, settlements: Sequence[Settlement]) -> None:
+        """Store the end of a round. VersionConflictError: the lease is lost, nothing was stored."""
+
+    def release(self, lease: Lease) -> None:
+        """Give the lane back at once; harmless if it is already lost."""
+
+    def get(self, id: int) -> StoredInteraction | None:
+        """One interaction."""
+
+    def list(
+        self, *, org: str | None = None, connection: str | None = None, state: str | None = None,
+        external_id: str | None = None, before: int | None = None, limit: int = 50,
+    ) -> list[StoredInteraction]:  # fmt: skip
+        """Newest first. `state`: matched, ambiguous, unmatched (by the last match), parked, or waiting (dirty)."""
+
+    def unpark(self, ids: Collection[int]) -> int:
+        """Make parked interactions due again; how many there were."""
+
+    def counts(self) -> Mapping[str, int]:
+        """How many are `waiting`, `written`, `parked`, `open` (nothing to log yet), and per match state."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChangePage:
+    """Records that changed and ids that were deleted, with the cursors that are reached once they are applied."""
+
+    records: Sequence[Record]
+    deleted: Sequence[str]
+    cursors: Mapping[str, str]
+
+
+class Mirror(Protocol):
+    """Our copy of the few Salesforce fields needed to match; never the truth."""
+
+    def cursors(self, org: str) -> Mapping[str, str]:
+        """How far each object was read; empty before the first load."""
+
+    def apply(self, org: str, page: ChangePage) -> None:
+        """Store the page and its cursors, both or neither; unchanged records cost nothing."""
+
+    def by_keys(self, org: str, keys: Collection[str]) -> list[Record]:
+        """Records that have one of the identity keys."""
+
+    def by_ids(self, org: str, ids: Collection[str]) -> list[Record]:
+        """Records by id."""
+
+    def open_cases(self, org: str, *, contacts: Collection[str], accounts: Collection[str]) -> list[Record]:
+        """Open cases of the contacts, and open cases of the accounts that name no contact."""
+
+    def accounts_of_domains(self, org: str, domains: Collection[str]) -> dict[str, dict[str, int]]:
+        """For each key `domain:…`, the accounts whose own key it is or whose contacts have it, with their number."""
+
+
+class Org(Protocol):
+    """One Salesforce org.
+
+    All calls raise RetryableError (the org cannot be reached or is busy), UnknownOutcomeError (a write may have been
+    carried out), ConfigError (a person must change the org's or our settings).
+    """
+
+    name: str
+
+    def abilities(self) -> Abilities:
+        """What the org allows a Task; asked once, then remembered for a while."""
+
+    def changes(self, cursors: Mapping[str, str]) -> Iterator[ChangePage]:
+        """Everything that changed since the cursors, oldest first, everything there is for empty cursors."""
+
+    def find(self, keys: Collection[str], fields: Collection[str]) -> dict[str, FoundTask]:
+        """Tasks by external key, deleted and archived ones included."""
+
+    def read(self, task_ids: Collection[str], fields: Collection[str]) -> dict[str, TaskFields]:
+        """Current values of the Tasks that exist; `TaskWhoIds` in the org's order."""
+
+    def create(self, drafts: Sequence[TaskDraft]) -> list[Outcome]:
+        """Write up to 200 new Tasks in one call; outcomes in the order of the drafts."""
+
+    def update(self, drafts: Sequence[TaskDraft]) -> list[Outcome]:
+        """Change up to 200 Tasks in one call; outcomes in the order of the drafts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """An API token as listed; its secret is never kept."""
+
+    id: int
+    name: str
+    role: str
+    created_at: datetime
+    revoked_at: datetime | None = None
+
+
+class Tokens(Protocol):
+    """Bearer tokens of the read API."""
+
+    def create(self, name: str, role: str, digest: str, now: datetime) -> Token:
+        """Keep a token by the SHA-256 of its secret."""
+
+    def find(self, digest: str) -> Token | None:
+        """The token with this digest, unless revoked."""
+
+    def list(self) -> list[Token]:
+        """All tokens, oldest first."""
+
+    def revoke(self, id: int, now: datetime) -> bool:
+        """Whether there was such a token."""

@@ -1,0 +1,33 @@
+"""All that a connector may import: the contract, the words of the domain, and the tools to verify and read requests."""
+
+from gateway.domain.interactions import (
+    CallType,
+    Channel,
+    Direction,
+    Event,
+    Leg,
+    PartialInteraction,
+    Party,
+)
+from gateway.errors import ConfigError, RejectedError, RetryableError, UnauthorizedError
+from gateway.sdk.connector import Answer, Connector, Delivery, Request, Secret, Settings
+
+__all__ = [
+    "Answer",
+    "CallType",
+    "Channel",
+    "ConfigError",
+    "Connector",
+    "Delivery",
+    "Direction",
+    "Event",
+    "Leg",
+    "PartialInteraction",
+    "Party",
+    "RejectedError",
+    "Request",
+    "RetryableError",
+    "Secret",
+    "Settings",
+    "UnauthorizedError",
+]

@@ -1,0 +1,96 @@
+"""The contract between the gateway and a connector."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, ClassVar
+
+from marshmallow import Schema, fields
+
+from gateway.domain.interactions import PartialInteraction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One HTTP request as received. `url` is what the platform called (by `public_url` behind a proxy), with its query.
+
+    Header names are in lower case; `body` is raw, but decompressed; `received_at` is aware.
+    """
+
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+    received_at: datetime
+    method: str = "POST"
+
+    @property
+    def content_type(self) -> str:
+        """The media type, without parameters, in lower case."""
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """A stored request, to be parsed: the raw body and the headers that the connector asked to keep."""
+
+    content_type: str
+    headers: Mapping[str, str]
+    body: bytes
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A handshake's answer, given at once, with nothing stored."""
+
+    status: int = 200
+    body: bytes = b""
+    content_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class Secret(fields.String):
+    """A setting that must never be shown: `{env: NAME}` or `{file: PATH}` in gateway.yaml."""
+
+
+class Settings(Schema):
+    """Base of a connector's settings: unknown keys are refused."""
+
+
+class Connector:
+    """One configured connection's side of a platform. Subclasses declare the class variables and write two methods.
+
+    `name` is the entry point's name; `title` is for people; `content_types` lists what the platform posts, `*+json`
+    included; `kept_headers` (lower case) are stored for `parse`; `events` names every event of the platform that
+    `parse` knows, each shown by a fixture.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    settings_schema: ClassVar[type[Settings]]
+    content_types: ClassVar[tuple[str, ...]] = ("application/json",)
+    kept_headers: ClassVar[tuple[str, ...]] = ()
+    events: ClassVar[tuple[str, ...]] = ()
+    accepted_status: ClassVar[int] = 202
+
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        self.settings = settings
+
+    def verify(self, request: Request) -> None:
+        """Check who sent the request, on its raw bytes, in constant time. UnauthorizedError: refuse it."""
+        raise NotImplementedError
+
+    def parse(self, delivery: Delivery) -> Sequence[PartialInteraction]:
+        """What the delivery tells; () for an event that is none of our business. RejectedError: unreadable. Pure."""
+        raise NotImplementedError
+
+    def delivery_key(self, request: Request) -> str:
+        """What makes two requests the same delivery; by default, the same bytes."""
+        return "sha256:" + hashlib.sha256(request.body).hexdigest()
+
+    def handshake(self, request: Request) -> Answer | None:
+        """The answer to a verified request that only tests the connection; None for all others."""
+        return None
