@@ -9,8 +9,8 @@ from typing import Any
 
 from gateway.devorg.schema import ID_TYPES, ChildRelationship, Field, FieldType
 from gateway.devorg.soql_dates import render
-from gateway.devorg.soql_fields import Getter, Row, Scope, Source, Step, Value, named_field, open_scope
-from gateway.devorg.soql_filter import Filter, keys_of
+from gateway.devorg.soql_fields import ChangeIndex, Getter, Row, Scope, Source, Step, Value, named_field, open_scope
+from gateway.devorg.soql_filter import Filter, change_floor, keys_of
 from gateway.devorg.soql_groups import grouped, is_aggregate, is_grouped
 from gateway.devorg.soql_sorting import cut, sort
 from gateway.devorg.soql_syntax import (
@@ -61,14 +61,14 @@ def execute(text: str, source: Source, *, include_deleted: bool, now: datetime, 
     """Answer ``text`` from ``source``; date literals take their days from the zone of ``now``."""
     query = parse(text)
     first = query.sources[0]
-    run = _Run(source, now, include_deleted, f"/services/data/v{version}/sobjects")
+    run = Run(source, now, include_deleted, f"/services/data/v{version}/sobjects")
     scope = run.open(first.path.text, query)
     return run.answer(query, scope)
 
 
 @dataclass(frozen=True, slots=True)
-class _Run:
-    """One execution: what every part of the query shares."""
+class Run:
+    """One execution: what every part of a query, or of a search, shares."""
 
     source: Source
     now: datetime
@@ -114,9 +114,11 @@ class _Run:
             rows = self.indexed(query.where, scope, narrow)
         if rows is None:
             rows = self.source.rows(scope.sobject.name, self.include_deleted)
-        if not self.include_deleted:
-            rows = (row for row in rows if not row.get("IsDeleted") and not row.get("IsArchived"))
-        return list(rows) if test is None else [row for row in rows if test(row)]
+        if test is not None:
+            rows = [row for row in rows if test(row)]
+        if self.include_deleted:
+            return list(rows)
+        return [row for row in rows if not (row.get("IsDeleted") or row.get("IsArchived"))]
 
     def indexed(self, where: Condition, scope: Scope, narrow: Filter) -> Iterable[Row] | None:
         """Rows from an index that hold every row ``where`` can let through; None if no index helps."""
@@ -126,13 +128,16 @@ class _Run:
         keys = keys_of(where, narrow)
         if keys is not None:
             return self.source.lookup(scope.sobject.name, *keys)
+        since = change_floor(where, narrow)
+        if since is not None and scope.sobject.replicateable and isinstance(self.source, ChangeIndex):
+            return reversed(list(self.source.modified_since(scope.sobject.name, since)))
         return None
 
     def _any_indexed(self, where: Junction, scope: Scope, narrow: Filter) -> Iterable[Row] | None:
         """Of conditions that must all hold, one that an index can answer: the one with the fewest keys."""
         keyed = [(len(keys[1]), part) for part in where.parts if (keys := keys_of(part, narrow))]
         choices = [part for _, part in sorted(keyed, key=lambda each: each[0])]
-        choices += [part for part in where.parts if isinstance(part, Junction)]
+        choices += [part for part in where.parts if part not in choices]
         return next((rows for part in choices if (rows := self.indexed(part, scope, narrow)) is not None), None)
 
     def _all_indexed(self, where: Junction, scope: Scope, narrow: Filter) -> Iterable[Row] | None:
@@ -207,7 +212,7 @@ class _Run:
 class _Shaper:
     """Builds the function that turns rows of one query into records."""
 
-    def __init__(self, run: _Run, query: Query, scope: Scope, depth: int) -> None:
+    def __init__(self, run: Run, query: Query, scope: Scope, depth: int) -> None:
         self._run = run
         self._query = query
         self._scope = scope

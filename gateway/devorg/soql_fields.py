@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, tzinfo
-from typing import Any, Protocol
+from operator import methodcaller
+from typing import Any, Protocol, runtime_checkable
 
 from gateway.devorg.schema import Field, FieldType, SObject
 from gateway.devorg.soql_dates import DATE_FUNCTIONS
@@ -34,6 +35,15 @@ class Source(Protocol):
 
     def lookup(self, name: str, field: str, values: Collection[str], /) -> Iterable[Row] | None:
         """The records whose indexed field equals one of ``values`` in any letter case; None where there is no index."""
+        ...
+
+
+@runtime_checkable
+class ChangeIndex(Protocol):
+    """A source that finds recent changes at a cost of only those."""
+
+    def modified_since(self, name: str, moment: datetime, /) -> Iterable[Row]:
+        """The rows whose ``SystemModstamp`` is not before ``moment``, latest change first, deleted ones included."""
         ...
 
 
@@ -206,7 +216,7 @@ def named_field(path: Path, scope: Scope) -> Field:
 def through(follows: tuple[Callable[[Row], Row | None], ...], name: str) -> Getter:
     """Reads ``name`` at the end of a chain of parents; nothing where the chain breaks."""
     if not follows:
-        return lambda row: row.get(name)
+        return methodcaller("get", name)
 
     def get(row: Row | None) -> object:
         for follow in follows:

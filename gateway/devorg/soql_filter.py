@@ -6,7 +6,7 @@ import operator
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from gateway.devorg import ids
@@ -315,3 +315,12 @@ def keys_of(condition: Condition, narrow: Filter) -> tuple[str, list[str]] | Non
     if value.type in ID_TYPES:
         return value.column, [ids.canonical(each.text) or each.text for each in literals]
     return value.column, [each.text for each in literals]
+
+
+def change_floor(condition: Condition, narrow: Filter) -> datetime | None:
+    """The earliest ``SystemModstamp`` a comparison lets through, where it has one."""
+    if not isinstance(condition, Compare) or condition.operator not in {"=", ">", ">="}:
+        return None
+    if condition.value.kind is not Kind.DATETIME or narrow.resolve(condition.operand).column != "SystemModstamp":
+        return None
+    return parse_datetime(condition.value.text)

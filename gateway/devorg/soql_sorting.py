@@ -33,22 +33,14 @@ def sortable(order: Order, value: Value, scope: Scope) -> Value:
 
 def sorted_by(rows: list[Any], order: Order, value: Value) -> list[Any]:
     """``rows`` in a new, stable order; nulls go together to the end the query names."""
-    key = sort_key(value)
-    empty: list[Any] = []
-    keyed: list[tuple[Any, int]] = []
-    for position, row in enumerate(rows):
-        found = key(row)
-        if found is None:
-            empty.append(row)
-        else:
-            keyed.append((found, position))
-    keyed.sort(key=_first, reverse=order.descending)
-    full = [rows[position] for _, position in keyed]
-    return empty + full if order.nulls_first else full + empty
-
-
-def _first(pair: tuple[Any, int]) -> Any:
-    return pair[0]
+    keys = list(map(sort_key(value), rows))
+    full = [place for place, key in enumerate(keys) if key is not None]
+    full.sort(key=keys.__getitem__, reverse=order.descending)
+    ranked = [rows[place] for place in full]
+    if len(full) == len(rows):
+        return ranked
+    empty = [row for row, key in zip(rows, keys, strict=True) if key is None]
+    return empty + ranked if order.nulls_first else ranked + empty
 
 
 def sort_key(value: Value) -> Getter:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 from importlib import resources
+from typing import Any, NoReturn
 from typing import Literal as OneOf
-from typing import NoReturn
 
 from lark import Lark, Token, Transformer, UnexpectedCharacters, UnexpectedEOF, UnexpectedToken, v_args
 from lark.exceptions import VisitError
@@ -217,13 +217,41 @@ class Query:
     offset: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Search:
+    """One SOSL search as written; ``term`` is what stands between the braces."""
+
+    term: str
+    group: str
+    returning: tuple[Query, ...]
+    limit: int | None
+
+
 @lru_cache(maxsize=512)
 def parse(text: str) -> Query:
     """The tree of ``text``, or the error Salesforce answers to text it cannot read."""
     if len(text) > LONGEST_QUERY:
         raise QueryError("MALFORMED_QUERY", f"SOQL statements cannot be longer than {LONGEST_QUERY} characters.")
+    query = _read(text, "start")
+    assert isinstance(query, Query)  # noqa: S101  # what the grammar's start builds
+    return query
+
+
+@lru_cache(maxsize=512)
+def parse_search(text: str) -> Search:
+    """The same for SOSL."""
     try:
-        return _Builder(text).transform(_grammar().parse(text))
+        search = _read(text, "search")
+    except QueryError as error:
+        code = "MALFORMED_SEARCH" if error.code == "MALFORMED_QUERY" else error.code
+        raise QueryError(code, error.message) from None
+    assert isinstance(search, Search)  # noqa: S101  # what the grammar's search builds
+    return search
+
+
+def _read(text: str, start: str) -> Query | Search:
+    try:
+        return _Builder(text).transform(_grammar().parse(text, start=start))
     except UnexpectedToken as error:
         raise _unexpected(text, error.token) from None
     except (UnexpectedCharacters, UnexpectedEOF) as error:
@@ -244,7 +272,7 @@ def walk(condition: Condition) -> list[Compare | Among | SemiJoin]:
 @lru_cache(maxsize=1)
 def _grammar() -> Lark:
     grammar = resources.files(__package__).joinpath("soql.lark").read_text(encoding="utf-8")
-    return Lark(grammar, parser="lalr", lexer="contextual", maybe_placeholders=False)
+    return Lark(grammar, parser="lalr", lexer="contextual", maybe_placeholders=False, start=["start", "search"])
 
 
 def _unexpected(text: str, token: Token) -> QueryError:
@@ -276,7 +304,7 @@ def _unescape_one(match: re.Match[str]) -> str:
 
 
 @v_args(inline=True)
-class _Builder(Transformer[Token, Query]):
+class _Builder(Transformer[Token, "Query | Search"]):
     """Turns the parser's tree into ours."""
 
     def __init__(self, text: str) -> None:
@@ -290,6 +318,27 @@ class _Builder(Transformer[Token, Query]):
         found = dict(clauses)
         found.pop("", None)
         return Query(self._text, columns, sources, **found)  # type: ignore[arg-type]
+
+    def search(self, term: Token, *clauses: object) -> Search:
+        found: dict[str, Any] = dict(each for each in clauses if isinstance(each, tuple))
+        return Search(term[1:-1], found.get("group", "ALL"), found.get("returning", ()), found.get("limit"))
+
+    def group(self, name: Token) -> tuple[str, object]:
+        if name.upper() not in {"ALL", "NAME", "EMAIL", "PHONE", "SIDEBAR"}:
+            raise _unexpected(self._text, name)
+        return "group", name.upper()
+
+    def returning(self, *queries: Query) -> tuple[str, object]:
+        return "returning", queries
+
+    def returned(
+        self,
+        name: Token,
+        columns: tuple[Selection, ...] = (),
+        *clauses: tuple[str, object],
+    ) -> Query:
+        wanted = columns or (Column(Path("Id", name.start_pos or 0), None),)
+        return self.query(wanted, (self.source(name),), *clauses)
 
     def columns(self, *columns: Selection) -> tuple[Selection, ...]:
         return columns
