@@ -76,7 +76,7 @@ class SettledDelivery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoldedInteraction:
-    """An interaction's new state. `version` is the one it was folded onto, 0 for a new row, whose lane is then fixed."""
+    """An interaction's new state, folded onto `version`; 0 makes a new row, whose lane is fixed from then on."""
 
     org: str
     connection: str
@@ -122,10 +122,12 @@ class StoredInteraction:
 class Settlement:
     """How one interaction of a round ended; replaces the columns of the same names.
 
-    `written_version` is the version that now stands in the org (unchanged if nothing was written).
+    `version` is the one that was taken: where the row has a newer one by now, `attempts`, `next_at` and `parked` are
+    left as they are. `written_version` is the version that now stands in the org (unchanged if nothing was written).
     """
 
     id: int
+    version: int
     written_version: int
     match: Mapping[str, Any] | None
     task_id: str | None
@@ -161,7 +163,10 @@ class Inbox(Protocol):
     """Where verified requests are put down."""
 
     def put(self, delivery: NewDelivery) -> Receipt:
-        """Return once the delivery is durable. RetryableError: not stored, the sender should come again."""
+        """Return once the delivery is durable. RetryableError: not stored, the sender should come again.
+
+        RejectedError: it holds something that no store can keep, such as a lone surrogate in its key.
+        """
 
 
 class Deliveries(Protocol):
@@ -199,7 +204,7 @@ class Interactions(Protocol):
         """The lanes of the org that have something due."""
 
     def lease(self, org: str, lane: int, *, owner: str, now: datetime, seconds: float) -> Lease | None:
-        """The lane, unless somebody else holds it."""
+        """The lane, unless it is held; also its holder waits until it is released or the time is over."""
 
     def take(self, lease: Lease, *, now: datetime, limit: int) -> list[StoredInteraction]:
         """Up to `limit` dirty interactions that are due, oldest first."""

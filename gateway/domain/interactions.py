@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 from gateway.errors import RejectedError
 
 State: TypeAlias = dict[str, Any]
-"""The folded, JSON-able state: `events`, `fields`, `attributes`, `references`, `legs`, `parties`, and `seen` (the span of event times)."""
+"""The folded, JSON-able state: `events`, `fields`, `attributes`, `references`, `legs`, `parties`, `seen`."""
 
 Register: TypeAlias = list[Any]
 """`[sequence, microseconds, value]`: the value of one field with the stamp under which it was told."""
@@ -141,6 +141,8 @@ class PartialInteraction:
     def __post_init__(self) -> None:
         if not self.id or len(self.id) > MAX_ID:
             raise RejectedError(f"The interaction's id must have 1 to {MAX_ID} characters.")
+        if clean_text(self.id) != self.id:
+            raise RejectedError("The interaction's id holds control characters.")
         if self.occurred_at.tzinfo is None:
             raise RejectedError("occurred_at must carry a time zone.")
 
@@ -371,12 +373,12 @@ def _plain(value: Any) -> Any:
 
 
 def clean_text(text: str) -> str:
-    """`text` without what no store and no CRM can hold: NUL, other control characters but tab and line feed, lone surrogates."""
+    """`text` without what no store and no CRM can hold: control characters but tab and line feed, lone surrogates."""
     if text.isascii() and text.isprintable():
         return text
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    return "".join(c for c in text if c >= " " and c != "\x7f" or c in "\n\t")
+    return "".join(c for c in text if (c >= " " and c != "\x7f") or c in "\n\t")
 
 
 def _canonical(value: Any) -> str:

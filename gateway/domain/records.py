@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -34,3 +35,17 @@ class Record:
     number: str | None = None
     is_open: bool = True
     topics: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """All that is known about the keys of some interactions; what is not in here is not in the org.
+
+    `cases` holds open cases by the contact or account they belong to; `domains` the accounts behind a `domain:…` key,
+    each with the number of its records that show it.
+    """
+
+    by_key: Mapping[str, Sequence[Record]]
+    by_id: Mapping[str, Record]
+    cases: Mapping[str, Sequence[Record]]
+    domains: Mapping[str, Mapping[str, int]]

@@ -1,0 +1,71 @@
+"""Which case an interaction belongs to: the one it names, else the one that stands out; several are offered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from gateway.domain.identity import case_key
+from gateway.domain.interactions import Interaction
+from gateway.domain.records import Kind, Known, Record
+
+
+@dataclass(frozen=True, slots=True)
+class CaseChoice:
+    """The case, if one stands out, and why; `offered` are open cases among which a person may choose."""
+
+    record: Record | None
+    reason: str
+    offered: tuple[Record, ...] = ()
+    is_explicit: bool = False
+
+
+def explicit_case(references: Mapping[str, str], known: Known) -> Record | None:
+    """The case that the platform names by number or by id; it may be closed."""
+    key = case_key(references.get("case_number", ""))
+    named = [*known.by_key.get(key or "", ()), known.by_id.get(references.get("case_id", ""))]
+    return next((record for record in named if record and record.kind is Kind.CASE), None)
+
+
+def choose_case(
+    interaction: Interaction, people: Sequence[Record], account: Record | None, keys: Iterable[str], known: Known
+) -> CaseChoice:
+    """The named case; else the one open case of the people; else of the topic; else of the account without a contact.
+
+    An open case of another contact of the same account is never taken. `keys` are the parties' identity keys: a case
+    opened from the web form with the same e-mail or number counts as theirs.
+    """
+    if explicit := explicit_case(interaction.references, known):
+        return CaseChoice(explicit, f"Case {explicit.number} was named.", is_explicit=True)
+    missing = _named_but_missing(interaction)
+    open_cases = _open_cases(people, account, keys, known)
+    if not open_cases:
+        return CaseChoice(None, missing)
+    if len(open_cases) == 1:
+        return CaseChoice(open_cases[0], f"{missing}Case {open_cases[0].number} is the one open case.")
+    on_topic = [case for case in open_cases if _same_topic(case, interaction)]
+    if len(on_topic) == 1:
+        reason = f"{missing}Of {len(open_cases)} open cases, {on_topic[0].number} is the one on this topic."
+        return CaseChoice(on_topic[0], reason, tuple(open_cases))
+    numbers = ", ".join(case.number or case.id for case in open_cases)
+    reason = f"{missing}{len(open_cases)} cases are open ({numbers}): none is chosen."
+    return CaseChoice(None, reason, tuple(open_cases))
+
+
+def _named_but_missing(interaction: Interaction) -> str:
+    named = interaction.references.get("case_number") or interaction.references.get("case_id")
+    return f"Case {named} was named, but there is no such case. " if named else ""
+
+
+def _open_cases(people: Sequence[Record], account: Record | None, keys: Iterable[str], known: Known) -> list[Record]:
+    theirs = [case for person in people for case in known.cases.get(person.id, ())]
+    theirs += [r for key in keys for r in known.by_key.get(key, ()) if r.kind is Kind.CASE and r.is_open]
+    if not theirs and account:
+        theirs = list(known.cases.get(account.id, ()))
+    return sorted({case.id: case for case in theirs}.values(), key=lambda case: (case.number or "", case.id))
+
+
+def _same_topic(case: Record, interaction: Interaction) -> bool:
+    told = {interaction.queue, interaction.subject, interaction.attributes.get("topic")}
+    topics = {topic.casefold() for topic in told if isinstance(topic, str) and topic}
+    return not topics.isdisjoint(topic.casefold() for topic in case.topics)

@@ -1,0 +1,231 @@
+"""Field mappings: which value each Salesforce field gets, as an admin wrote it down, compiled and applied.
+
+A rule is one of
+
+* a JMESPath over the canonical record (`disposition`, `legs[-1].team`),
+* `{value: Completed}`, a constant,
+* `{text: "{channel | title} with {who}"}`, where `{path | transform | …}` is filled in,
+* `{lines: [...]}`, such texts under one another, a line left out where one of its values is missing
+  (`{path?}` may be missing); `{each: legs, text: …}` makes one line per item,
+* `{from: path, as: [transform, …], map: {ours: theirs}, default: …}`.
+
+`create_only: true` keeps a field off updates; `required: true` parks the interaction if the field cannot be filled.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import jmespath
+from jmespath.exceptions import JMESPathError
+
+from gateway.errors import ConfigError
+
+Rule = Callable[[Mapping[str, Any]], Any]
+"""From a canonical record to a value, None where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldRule:
+    """How one field is filled."""
+
+    field: str
+    fill: Rule
+    create_only: bool = False
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FieldMapping:
+    """All rules of one Salesforce object."""
+
+    version: str
+    rules: tuple[FieldRule, ...]
+
+    def fill(self, record: Mapping[str, Any]) -> dict[str, Any]:
+        """The values of the fields that have one."""
+        values = ((rule.field, rule.fill(record)) for rule in self.rules)
+        return {field: value for field, value in values if value is not None and value != ""}
+
+
+def compile_mapping(document: Mapping[str, Any]) -> FieldMapping:
+    """Compile a mapping file's content. ConfigError: every problem at once, each naming its field."""
+    problems: list[str] = []
+    rules = []
+    for field, rule in (document.get("fields") or {}).items():
+        try:
+            rules.append(_field_rule(str(field), rule))
+        except ValueError as error:
+            problems.append(f"fields.{field}: {error}")
+    if not rules and not problems:
+        problems.append("fields: at least one field must be mapped")
+    if problems:
+        raise ConfigError(*problems)
+    return FieldMapping(str(document.get("version", "1")), tuple(rules))
+
+
+def _field_rule(field: str, rule: Any) -> FieldRule:
+    if not isinstance(rule, Mapping):
+        return FieldRule(field, _path(rule))
+    options = dict(rule)
+    create_only = bool(options.pop("create_only", False))
+    required = bool(options.pop("required", False))
+    return FieldRule(field, _rule(options), create_only, required)
+
+
+def _rule(options: dict[str, Any]) -> Rule:
+    match options:
+        case {"value": constant, **rest} if not rest:
+            return lambda _: constant
+        case {"text": template, **rest} if not rest:
+            return _text(str(template))
+        case {"lines": list(lines), **rest} if not rest:
+            return _lines(lines)
+        case {"from": path, **rest}:
+            return _converted(_path(path), rest)
+    known = "from (with as, map, default), text, lines, value"
+    raise ValueError(f"a rule is a path or one of {known}, not {', '.join(map(str, options)) or 'empty'}")
+
+
+def _path(expression: Any) -> Rule:
+    try:
+        search: Rule = jmespath.compile(str(expression)).search
+    except JMESPathError as error:
+        raise ValueError(f"{expression!r} is not a JMESPath expression ({str(error).splitlines()[0]})") from error
+    return search
+
+
+def _converted(source: Rule, options: dict[str, Any]) -> Rule:
+    names = options.pop("as", [])
+    steps = [_transform(name) for name in ([names] if isinstance(names, str) else names)]
+    table = {str(key).casefold(): value for key, value in options.pop("map", {}).items()}
+    default = options.pop("default", None)
+    if options:
+        raise ValueError(f"unknown option {', '.join(options)}; known: from, as, map, default, create_only, required")
+
+    def fill(record: Mapping[str, Any]) -> Any:
+        value = _apply(steps, source(record))
+        if table and value is not None:
+            value = table.get(str(value).casefold())
+        return default if value is None else value
+
+    return fill
+
+
+def _apply(steps: Sequence[Callable[[Any], Any]], value: Any) -> Any:
+    for step in steps:
+        if value is None:
+            return None
+        value = step(value)
+    return value
+
+
+_HOLE = re.compile(r"\{([^{}]+)\}")
+
+
+def _text(template: str) -> Rule:
+    """The template filled in; None as soon as one value that may not be missing is."""
+    literals = _HOLE.split(template)
+    holes = [_hole(body) for body in literals[1::2]]
+
+    def fill(record: Mapping[str, Any]) -> str | None:
+        parts = [literals[0]]
+        for (source, optional), literal in zip(holes, literals[2::2], strict=True):
+            value = source(record)
+            if not optional and (value is None or value == ""):
+                return None
+            parts += ["" if value is None else str(value), literal]
+        return "".join(parts).strip()
+
+    return fill
+
+
+def _hole(body: str) -> tuple[Rule, bool]:
+    path, *names = re.split(r"(?<!\|)\|(?!\|)", body)
+    optional = path.strip().endswith("?")
+    source, steps = _path(path.strip().removesuffix("?")), [_transform(name.strip()) for name in names]
+    return (lambda record: _apply(steps, source(record))), optional
+
+
+def _lines(lines: Sequence[Any]) -> Rule:
+    makers = [_each(line) if isinstance(line, Mapping) else _single(line) for line in lines]
+
+    def fill(record: Mapping[str, Any]) -> str | None:
+        made = [line for maker in makers for line in maker(record)]
+        return "\n".join(made) or None
+
+    return fill
+
+
+def _single(line: Any) -> Callable[[Mapping[str, Any]], list[str]]:
+    text = _text(str(line))
+    return lambda record: [made] if (made := text(record)) else []
+
+
+def _each(line: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], list[str]]:
+    if set(line) != {"each", "text"}:
+        raise ValueError("a line is a text or {each: path of a list, text: …}")
+    items, text = _path(line["each"]), _text(str(line["text"]))
+    return lambda record: [made for item in items(record) or [] if (made := text(item))]
+
+
+def _transform(call: str) -> Callable[[Any], Any]:
+    """A named transform, with its argument after a colon: `date:America/Chicago`, `cut:80`."""
+    name, _, argument = str(call).partition(":")
+    if name not in TRANSFORMS:
+        raise ValueError(f"there is no transform {name!r}; known: {', '.join(sorted(TRANSFORMS))}")
+    try:
+        return TRANSFORMS[name](argument)
+    except (ValueError, ZoneInfoNotFoundError) as error:
+        raise ValueError(f"{call!r}: {error}") from error
+
+
+def _timed(style: str) -> Callable[[str], Callable[[Any], str]]:
+    def of_zone(zone: str) -> Callable[[Any], str]:
+        place = ZoneInfo(zone or "UTC")
+        return lambda moment: moment.astimezone(place).strftime(style) if isinstance(moment, datetime) else str(moment)
+
+    return of_zone
+
+
+def _plain(convert: Callable[[Any], Any]) -> Callable[[str], Callable[[Any], Any]]:
+    return lambda _: convert
+
+
+def _cut(length: str) -> Callable[[Any], str]:
+    most = int(length)
+    return lambda value: cut(str(value), most)
+
+
+def cut(text: str, most: int) -> str:
+    """`text` in at most `most` UTF-16 units, as Salesforce counts, never through a character; an ellipsis shows it."""
+    if len(text) * 2 <= most or len(text.encode("utf-16-le")) // 2 <= most:
+        return text
+    kept = text.encode("utf-16-le")[: (most - 1) * 2].decode("utf-16-le", "ignore")
+    return kept.rstrip() + "…"
+
+
+def _clock(seconds: Any) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+TRANSFORMS: Mapping[str, Callable[[str], Callable[[Any], Any]]] = {
+    "date": _timed("%Y-%m-%d"),
+    "time": _timed("%H:%M"),
+    "datetime": _timed("%Y-%m-%d %H:%M"),
+    "title": _plain(lambda value: str(value).replace("_", " ").capitalize()),
+    "upper": _plain(lambda value: str(value).upper()),
+    "lower": _plain(lambda value: str(value).lower()),
+    "trim": _plain(lambda value: str(value).strip()),
+    "clock": _plain(_clock),
+    "join": lambda separator: lambda values: (separator or ", ").join(str(v) for v in values if v) or None,
+    "cut": _cut,
+}
+"""The fixed registry of transforms. Times are shown in UTC unless a zone is named."""

@@ -1,0 +1,189 @@
+"""The embedded engine: one thread folds deliveries, one per lane of each org writes Tasks.
+
+Hints wake the threads; the tables say what there is to do, so that a lost hint costs a second at most and nothing else.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import structlog
+
+from gateway.domain.retries import delay
+from gateway.errors import ConfigError, GatewayError, RetryableError
+from gateway.ports import Backlog, DeliveryStatus, Interactions
+from gateway.usecases.interactions import LANES, Folding
+from gateway.usecases.tasks import BATCH, TaskWriter
+
+SWEEP_SECONDS = 1.0
+"""How long a lost hint can delay work."""
+
+CONFIG_PAUSE_SECONDS = 30.0
+"""How often an org whose settings must be changed is tried again."""
+
+PARTIAL_BATCH_AGE = timedelta(seconds=5)
+"""While deliveries are still being folded, a batch waits to be full, but no longer than this."""
+
+log = structlog.get_logger(__name__)
+
+
+class Hint:
+    """Wakes every waiting thread; each wait returns at once if the hint came since the waiter last looked."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._count = 0
+
+    def give(self) -> None:
+        """Wake everybody."""
+        with self._changed:
+            self._count += 1
+            self._changed.notify_all()
+
+    def wait(self, seen: int, seconds: float) -> int:
+        """Return the count of hints once it is past `seen`, or after the time."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._count > seen, seconds)
+            return self._count
+
+
+@dataclass(slots=True)
+class Pause:
+    """Why and until when an org is left alone; shared by its lanes."""
+
+    problem: str | None = None
+    failures: int = 0
+    until: float = 0.0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def failed(self, error: GatewayError) -> None:
+        """Leave the org alone for a while: longer each time, and at least as long as the error asks."""
+        with self.lock:
+            self.failures += 1
+            self.problem = str(error)
+            wait = delay(self.failures, 0.5 + random.random() / 2)  # noqa: S311 - spreads load, guards nothing
+            if isinstance(error, ConfigError):
+                wait = CONFIG_PAUSE_SECONDS
+            elif isinstance(error, RetryableError) and error.after:
+                wait = max(wait, error.after)
+            self.until = max(self.until, time.monotonic() + wait)
+
+    def succeeded(self) -> None:
+        """The org answers again."""
+        with self.lock:
+            self.problem, self.failures, self.until = None, 0, 0.0
+
+    @property
+    def seconds(self) -> float:
+        """How long it still lasts."""
+        return max(0.0, self.until - time.monotonic())
+
+
+class Engine:
+    """Runs folding and writing in daemon threads until it is stopped."""
+
+    def __init__(
+        self,
+        folding: Folding,
+        writers: Sequence[TaskWriter],
+        interactions: Interactions,
+        now: Callable[[], datetime],
+        on_folded: Callable[[Mapping[DeliveryStatus, int]], None] = lambda _: None,
+    ) -> None:
+        self._folding = folding
+        self._writers = writers
+        self._interactions = interactions
+        self._now = now
+        self._on_folded = on_folded
+        self._stopping = threading.Event()
+        self._is_folding = False
+        self.delivered = Hint()
+        self._folded = Hint()
+        self.pauses = {writer.org.name: Pause() for writer in writers}
+        self._threads = [threading.Thread(target=self._fold, name="fold", daemon=True), *self._lane_threads()]
+
+    def start(self) -> None:
+        """Begin to work."""
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self, seconds: float = 35.0) -> None:
+        """Finish the rounds under way and return, after the given time in any case: what is cut off is repeated."""
+        self._stopping.set()
+        self.delivered.give()
+        self._folded.give()
+        until = time.monotonic() + seconds
+        for thread in self._threads:
+            thread.join(max(0.0, until - time.monotonic()))
+
+    def problems(self) -> list[str]:
+        """Which orgs cannot be written to now, and why."""
+        return [f"Org {org}: {pause.problem}" for org, pause in self.pauses.items() if pause.problem]
+
+    def _lane_threads(self) -> Iterable[threading.Thread]:
+        for writer in self._writers:
+            for lane in range(LANES):
+                name = f"{writer.org.name}-{lane}"
+                yield threading.Thread(target=self._write, args=(writer, lane), name=name, daemon=True)
+
+    def _fold(self) -> None:
+        seen = 0
+        while not self._stopping.is_set():
+            folded = self._guarded(self._fold_once)
+            if not folded:
+                seen = self.delivered.wait(seen, SWEEP_SECONDS)
+
+    def _fold_once(self) -> int:
+        self._is_folding = True
+        try:
+            folded = self._folding.step()
+        finally:
+            self._is_folding = False
+        self._is_folding = folded.total > 0
+        self._on_folded(folded.counts)
+        if folded.total:
+            self._folded.give()
+        return folded.total
+
+    def _write(self, writer: TaskWriter, lane: int) -> None:
+        seen = 0
+        pause = self.pauses[writer.org.name]
+        while not self._stopping.is_set():
+            if pause.seconds:
+                self._stopping.wait(pause.seconds)
+            elif not self._guarded(lambda: self._write_once(writer, lane)):
+                seen = self._folded.wait(seen, SWEEP_SECONDS)
+
+    def _write_once(self, writer: TaskWriter, lane: int) -> int:
+        due = {backlog.lane: backlog for backlog in self._interactions.backlog(writer.org.name, self._now())}
+        if lane not in due or self._may_grow(due[lane]):
+            return 0
+        pause = self.pauses[writer.org.name]
+        try:
+            written = writer.write_lane(lane)
+        except (RetryableError, ConfigError) as error:
+            pause.failed(error)
+            log.warning("org_paused", org=writer.org.name, error=str(error), seconds=round(pause.seconds, 1))
+            return 0
+        if written:
+            pause.succeeded()
+        return written
+
+    def _may_grow(self, backlog: Backlog) -> bool:
+        """Whether more of the lane is about to be folded, so that waiting saves a call."""
+        young = self._now() - backlog.oldest < PARTIAL_BATCH_AGE
+        return self._is_folding and backlog.count < BATCH and young
+
+    def _guarded(self, step: Callable[[], int]) -> int:
+        """A failing step is logged and tried again after a sweep: a thread of the engine never ends by itself."""
+        try:
+            return step()
+        except Exception:
+            log.exception("step_failed")
+            self._stopping.wait(SWEEP_SECONDS)
+            return 0

@@ -1,0 +1,161 @@
+"""Deliveries become interactions: each waiting delivery is parsed and folded into what it tells of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from zlib import crc32
+
+from gateway.domain.identity import email_key, phone_key
+from gateway.domain.interactions import PartialInteraction, fold, is_finished
+from gateway.domain.policies import ConnectionPolicy
+from gateway.errors import RejectedError, VersionConflictError
+from gateway.ports import (
+    Deliveries,
+    DeliveryStatus,
+    FoldedInteraction,
+    Interactions,
+    SettledDelivery,
+    StoredDelivery,
+    StoredInteraction,
+)
+from gateway.sdk import Connector, Delivery
+
+LANES = 4
+"""Lanes per org: a full batch saves 200 times more than another writer gains."""
+
+_ATTEMPTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A connection as folding sees it."""
+
+    connector: Connector
+    policy: ConnectionPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """How many deliveries one step settled, by what became of them."""
+
+    counts: Mapping[DeliveryStatus, int]
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return sum(self.counts.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Folding:
+    """Takes waiting deliveries, in batches, into interactions."""
+
+    deliveries: Deliveries
+    interactions: Interactions
+    sources: Mapping[str, Source]
+    now: Callable[[], datetime]
+
+    def step(self, limit: int = 500) -> Folded:
+        """Fold up to `limit` waiting deliveries, all or none of them; another process may win, then theirs counts."""
+        for _ in range(_ATTEMPTS):
+            waiting = self.deliveries.waiting(limit)
+            readings = [_read(delivery, self.sources.get(delivery.connection)) for delivery in waiting]
+            try:
+                self._store(readings)
+            except VersionConflictError:
+                continue
+            return _counted(reading.settled for reading in readings)
+        return Folded({})
+
+    def _store(self, readings: list[_Reading]) -> None:
+        if not readings:
+            return
+        told: dict[tuple[str, str], list[PartialInteraction]] = {}
+        for reading in readings:
+            for partial in reading.partials:
+                told.setdefault((reading.delivery.connection, partial.id), []).append(partial)
+        known = self.interactions.load(told)
+        folded = [self._fold(key, partials, known.get(key)) for key, partials in told.items()]
+        self.deliveries.fold([row for row in folded if row], [reading.settled for reading in readings])
+
+    def _fold(
+        self, key: tuple[str, str], partials: list[PartialInteraction], stored: StoredInteraction | None
+    ) -> FoldedInteraction | None:
+        """The row to store; None if the partials told nothing new."""
+        state = fold(stored.state if stored else None, partials)
+        if stored and state == stored.state:
+            return None
+        policy = self.sources[key[0]].policy
+        return FoldedInteraction(
+            org=policy.org,
+            connection=key[0],
+            external_id=key[1],
+            lane=stored.lane if stored else _lane(partials, policy),
+            state=state,
+            ready=is_finished(state),
+            version=stored.version if stored else 0,
+            now=self.now(),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """A delivery with what it told."""
+
+    delivery: StoredDelivery
+    partials: tuple[PartialInteraction, ...]
+    settled: SettledDelivery
+
+
+def _read(delivery: StoredDelivery, source: Source | None) -> _Reading:
+    status, reason, partials = _parse(delivery, source)
+    ids = tuple(dict.fromkeys(partial.id for partial in partials))
+    settled = SettledDelivery(id=delivery.id, status=status, reason=reason, interactions=ids)
+    return _Reading(delivery, partials, settled)
+
+
+def _parse(
+    delivery: StoredDelivery, source: Source | None
+) -> tuple[DeliveryStatus, str | None, tuple[PartialInteraction, ...]]:
+    if source is None:
+        reason = f"The connection {delivery.connection} is not in gateway.yaml any more; add it and replay."
+        return DeliveryStatus.PARKED, reason, ()
+    try:
+        partials = tuple(source.connector.parse(_as_parsed(delivery)))
+    except RejectedError as error:
+        return DeliveryStatus.PARKED, error.reason, ()
+    except Exception as error:  # noqa: BLE001 - a defect of one connector must not stop the deliveries of the others
+        reason = f"The connector {source.connector.name} failed on it ({type(error).__name__}); this is its defect."
+        return DeliveryStatus.PARKED, reason, ()
+    if not partials:
+        return DeliveryStatus.IGNORED, "An event that is not logged.", ()
+    return DeliveryStatus.FOLDED, None, partials
+
+
+def _as_parsed(delivery: StoredDelivery) -> Delivery:
+    return Delivery(
+        content_type=delivery.content_type,
+        headers=delivery.headers,
+        body=delivery.body,
+        received_at=delivery.received_at,
+    )
+
+
+def _lane(partials: Iterable[PartialInteraction], policy: ConnectionPolicy) -> int:
+    """One customer's interactions share a lane, as far as the first delivery tells who it is."""
+    for partial in partials:
+        region = policy.region_at(partial.contact_point)
+        for party in partial.parties[:1]:
+            key = phone_key(party.phone or "", region) or email_key(party.email or "")
+            if key:
+                return crc32(key.encode()) % LANES
+    return crc32(next(iter(partials)).id.encode()) % LANES
+
+
+def _counted(settled: Iterable[SettledDelivery]) -> Folded:
+    counts: dict[DeliveryStatus, int] = {}
+    for delivery in settled:
+        counts[delivery.status] = counts.get(delivery.status, 0) + 1
+    return Folded(counts)

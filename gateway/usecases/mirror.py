@@ -1,0 +1,90 @@
+"""The mirror is brought up to date, and asked who is known by the keys of some interactions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from datetime import datetime, timedelta
+from threading import Lock
+
+from gateway.domain.identity import email_key
+from gateway.domain.matching import Sought
+from gateway.domain.records import Kind, Known, Record
+from gateway.ports import Mirror, Org
+
+PATIENCE = timedelta(seconds=60)
+"""How old the mirror may be for interactions that were there before it was read."""
+
+
+class MirrorFeed:
+    """Keeps the mirror of one org as fresh as the interactions that are matched with it."""
+
+    def __init__(self, org: Org, mirror: Mirror, now: Callable[[], datetime]) -> None:
+        self._org = org
+        self._mirror = mirror
+        self._now = now
+        self._lock = Lock()
+        self._read_at: datetime | None = None
+
+    def reach(self, moment: datetime) -> None:
+        """Return once the mirror shows the org as it was at `moment`, or later; one caller at a time reads."""
+        with self._lock:
+            started = self._now()
+            if self._read_at is not None and self._read_at >= moment and started - self._read_at < PATIENCE:
+                return
+            for page in self._org.changes(self._mirror.cursors(self._org.name)):
+                self._mirror.apply(self._org.name, page)
+            self._read_at = started
+
+
+def known_of(mirror: Mirror, org: str, soughts: Sequence[Sought]) -> Known:
+    """Everything the mirror knows about the keys, in a handful of queries however many interactions there are."""
+    keys = {key for sought in soughts for key in sought.all_keys()}
+    domains = mirror.accounts_of_domains(org, {domain for sought in soughts for domain in sought.domains if domain})
+    by_id = _by_id(mirror.by_ids(org, {id for sought in soughts for id in sought.ids}))
+    found = mirror.by_keys(org, keys)
+    by_id |= _by_id(found)
+    _complete(mirror, org, by_id, {id for accounts in domains.values() for id in accounts})
+    contacts = [record.id for record in by_id.values() if record.kind is Kind.CONTACT]
+    accounts = [record.id for record in by_id.values() if record.kind is Kind.ACCOUNT]
+    cases = mirror.open_cases(org, contacts=contacts, accounts=accounts)
+    _complete(mirror, org, by_id, {case.account_id for case in cases if case.account_id})
+    return Known(_by_key(found, keys), by_id, _by_owner(cases), domains)
+
+
+def _complete(mirror: Mirror, org: str, by_id: dict[str, Record], also: Collection[str]) -> None:
+    """Add what the records belong to: contacts of cases and of converted leads, then the accounts of all."""
+    contacts = {record.contact_id for record in by_id.values() if record.contact_id}
+    by_id |= _by_id(mirror.by_ids(org, {*contacts, *also}.difference(by_id)))
+    accounts = {record.account_id for record in by_id.values() if record.account_id}
+    by_id |= _by_id(mirror.by_ids(org, accounts.difference(by_id)))
+
+
+def _by_id(records: Collection[Record]) -> dict[str, Record]:
+    return {record.id: record for record in records}
+
+
+def _by_key(records: Collection[Record], keys: Collection[str]) -> dict[str, list[Record]]:
+    found: dict[str, list[Record]] = {}
+    for record in records:
+        for key in record.keys:
+            if key in keys:
+                found.setdefault(key, []).append(record)
+    return found
+
+
+def _by_owner(cases: Collection[Record]) -> dict[str, list[Record]]:
+    """A case belongs to its contact; without one, to its account."""
+    found: dict[str, list[Record]] = {}
+    for case in cases:
+        if owner := case.contact_id or case.account_id:
+            found.setdefault(owner, []).append(case)
+    return found
+
+
+def owner_of(agent_emails: Sequence[str], known: Known) -> Record | None:
+    """The active user behind the last agent whose e-mail exactly one has."""
+    for email in reversed(agent_emails):
+        users = [r for r in known.by_key.get(email_key(email) or "", ()) if r.kind is Kind.USER and r.is_open]
+        if len(users) == 1:
+            return users[0]
+    return None

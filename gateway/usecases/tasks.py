@@ -1,0 +1,300 @@
+"""Interactions become Tasks: in rounds of up to 200 per lane, each interaction's newest state is written once.
+
+A round matches and maps the dirty interactions, stores what it is about to send, sends it in at most two writing calls
+(new Tasks, changed Tasks), and settles every interaction by its own result. A write whose outcome is unknown is read
+back by the external key before anything is created again; a value that a person entered is never overwritten.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from gateway.domain.interactions import Interaction, interaction_of
+from gateway.domain.mappings import FieldMapping
+from gateway.domain.matching import Match, Sought, match, sought
+from gateway.domain.policies import ConnectionPolicy, MatchPolicy
+from gateway.domain.records import Known
+from gateway.domain.retries import delay
+from gateway.domain.tasks import (
+    Abilities,
+    Changes,
+    Desired,
+    FoundTask,
+    Outcome,
+    TaskDraft,
+    TaskFields,
+    Verdict,
+    canonical_record,
+    changes,
+    desired_task,
+    external_key,
+    match_report,
+)
+from gateway.errors import ConfigError, RejectedError, RetryableError, UnknownOutcomeError, VersionConflictError
+from gateway.ports import Interactions, Lease, Mirror, Org, Settlement, StoredInteraction
+from gateway.usecases.mirror import MirrorFeed, known_of, owner_of
+
+BATCH = 200
+"""Most records in one Collections call."""
+
+LEASE_SECONDS = 120
+"""Longer than a round may take: two reading and two writing calls with their time limits."""
+
+DELETED = "The Task was deleted in Salesforce. It is not brought back; retry the interaction to write it again."
+MANY_ATTEMPTS = 12
+"""After so many attempts at one record (not at the org) it is parked."""
+
+
+class Ledger(Protocol):
+    """Told of what happened, for the metrics."""
+
+    def task(self, org: str, result: str, lag_seconds: float | None) -> None:
+        """One interaction was settled: created, updated, unchanged, retried, parked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the admins decided, as one consistent set."""
+
+    mapping: FieldMapping
+    matching: MatchPolicy
+    connections: Mapping[str, ConnectionPolicy]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One interaction of a round: its decision and the Task it should have."""
+
+    row: StoredInteraction
+    interaction: Interaction
+    match: Match
+    desired: Desired
+    found: FoundTask | None = None
+
+    @property
+    def task_id(self) -> str | None:
+        """The Task to change, None to make one."""
+        return self.row.task_id or (self.found.task_id if self.found else None)
+
+
+@dataclass(frozen=True, slots=True)
+class TaskWriter:
+    """Writes the dirty interactions of one org, a lane at a time."""
+
+    org: Org
+    interactions: Interactions
+    mirror: Mirror
+    feed: MirrorFeed
+    rules: Rules
+    ledger: Ledger
+    owner: str
+    now: Callable[[], datetime]
+    chance: Callable[[], float] = field(default=random.random)
+
+    def write_lane(self, lane: int) -> int:
+        """Write up to 200 due interactions of a lane; how many were settled, 0 if the lane is held elsewhere.
+
+        RetryableError, ConfigError: the org as a whole cannot be written to now; what was taken is due again later.
+        """
+        lease = self.interactions.lease(self.org.name, lane, owner=self.owner, now=self.now(), seconds=LEASE_SECONDS)
+        if lease is None:
+            return 0
+        try:
+            rows = self.interactions.take(lease, now=self.now(), limit=BATCH)
+            if rows:
+                self._round(lease, rows)
+            return len(rows)
+        except VersionConflictError:
+            return 0
+        finally:
+            self.interactions.release(lease)
+
+    def _round(self, lease: Lease, rows: Sequence[StoredInteraction]) -> None:
+        abilities = self.org.abilities()
+        self.feed.reach(max(row.updated_at for row in rows))
+        plans = self._plan(lease, rows, abilities)
+        plans = self._read_back(plans, abilities)
+        gone = [plan for plan in plans if plan.found and plan.found.is_deleted]
+        self._settle(lease, [_ended(plan, parked=DELETED) for plan in gone])
+        live = [plan for plan in plans if not (plan.found and plan.found.is_deleted)]
+        self._create(lease, [plan for plan in live if plan.task_id is None])
+        self._update(lease, [plan for plan in live if plan.task_id is not None], abilities)
+
+    def _plan(self, lease: Lease, rows: Sequence[StoredInteraction], abilities: Abilities) -> list[Plan]:
+        """Decide on every row; those that can have no Task are parked."""
+        told = [(row, interaction_of(row.external_id, row.state)) for row in rows]
+        soughts = [self._sought(row, interaction) for row, interaction in told]
+        known = known_of(self.mirror, self.org.name, soughts)
+        plans, parked = [], []
+        for (row, interaction), looked_for in zip(told, soughts, strict=True):
+            try:
+                plans.append(self._plan_one(row, interaction, looked_for, known, abilities))
+            except RejectedError as error:
+                parked.append(_unwritten(row, parked=error.reason))
+        self._settle(lease, parked)
+        return plans
+
+    def _sought(self, row: StoredInteraction, interaction: Interaction) -> Sought:
+        policy = self._policy(row)
+        return sought(interaction, policy.region_at(interaction.contact_point), self.rules.matching)
+
+    def _policy(self, row: StoredInteraction) -> ConnectionPolicy:
+        known = self.rules.connections.get(row.connection)
+        return known or ConnectionPolicy(name=row.connection, org=row.org)
+
+    def _plan_one(
+        self,
+        row: StoredInteraction,
+        interaction: Interaction,
+        looked_for: Sought,
+        known: Known,
+        abilities: Abilities,
+    ) -> Plan:
+        decision = match(interaction, looked_for, known, self.rules.matching)
+        emails = [leg.agent_email for leg in interaction.legs if leg.agent_email]
+        record = canonical_record(interaction, decision, self._policy(row))
+        desired = desired_task(record, decision, owner_of(emails, known), self.rules.mapping, abilities)
+        return Plan(row, interaction, decision, desired)
+
+    def _read_back(self, plans: list[Plan], abilities: Abilities) -> list[Plan]:
+        """A create whose outcome is unknown is looked up by its key before it could be repeated."""
+        unsure = {_key(plan.row): plan for plan in plans if plan.row.intended is not None and not plan.row.task_id}
+        if not unsure:
+            return plans
+        found = self.org.find(unsure, _fields(unsure.values(), abilities))
+        return [replace(plan, found=found.get(_key(plan.row))) for plan in plans]
+
+    def _create(self, lease: Lease, plans: list[Plan]) -> None:
+        self._send(lease, [(plan, Changes(plan.desired.fields, {}, {})) for plan in plans], self.org.create)
+
+    def _update(self, lease: Lease, plans: list[Plan], abilities: Abilities) -> None:
+        """Bring existing Tasks up to date: only what differs from what we wrote, and nothing that a person entered."""
+        if not plans:
+            return
+        current = self._current(plans, abilities)
+        self._settle(lease, [_ended(plan, parked=DELETED) for plan in plans if plan.task_id not in current])
+        compared = [
+            (plan, _change(plan, current[plan.task_id], abilities)) for plan in plans if plan.task_id in current
+        ]
+        unchanged = [_written(plan, change, None) for plan, change in compared if not change.send]
+        self._settle(lease, unchanged)
+        for _ in unchanged:
+            self.ledger.task(self.org.name, "unchanged", None)
+        self._send(lease, [(plan, change) for plan, change in compared if change.send], self.org.update)
+
+    def _current(self, plans: list[Plan], abilities: Abilities) -> dict[str, TaskFields]:
+        read = {plan.task_id: dict(plan.found.fields) for plan in plans if plan.found and plan.task_id}
+        ids = [plan.task_id for plan in plans if plan.task_id and plan.task_id not in read]
+        return read | (self.org.read(ids, _fields(plans, abilities)) if ids else {})
+
+    def _send(
+        self,
+        lease: Lease,
+        sends: list[tuple[Plan, Changes]],
+        write: Callable[[Sequence[TaskDraft]], list[Outcome]],
+    ) -> None:
+        if not sends:
+            return
+        self.interactions.intend(lease, {plan.row.id: change.send for plan, change in sends})
+        try:
+            outcomes = write([TaskDraft(_key(plan.row), change.send, plan.task_id) for plan, change in sends])
+        except (RetryableError, ConfigError) as error:
+            self._settle(lease, [self._postponed(plan, change, error) for plan, change in sends])
+            raise
+        results = zip(sends, outcomes, strict=True)
+        self._settle(lease, [self._settled(plan, change, outcome) for (plan, change), outcome in results])
+
+    def _settle(self, lease: Lease, settlements: list[Settlement]) -> None:
+        if settlements:
+            self.interactions.settle(lease, settlements)
+
+    def _settled(self, plan: Plan, change: Changes, outcome: Outcome) -> Settlement:
+        """One interaction's end, by its own result: an innocent row is never held back by a guilty one."""
+        match outcome.verdict:
+            case Verdict.WRITTEN:
+                done = _written(plan, change, self.now(), outcome.task_id)
+                self._count("updated" if plan.task_id else "created", plan, done)
+                return done
+            case Verdict.GONE:
+                self._count("parked")
+                return _ended(plan, parked=DELETED)
+            case Verdict.PARK:
+                self._count("parked")
+                return _ended(plan, parked=outcome.reason)
+            case Verdict.RETRY | Verdict.UNKNOWN:
+                return self._again(plan, change, outcome)
+
+    def _again(self, plan: Plan, change: Changes, outcome: Outcome) -> Settlement:
+        attempts = plan.row.attempts + 1
+        unknown = change.send if outcome.verdict is Verdict.UNKNOWN else plan.row.intended
+        if attempts >= MANY_ATTEMPTS:
+            self._count("parked")
+            return replace(_ended(plan, parked=outcome.reason), intended=unknown)
+        self._count("retried")
+        wait = max(delay(attempts, self.chance()), outcome.after or 0)
+        return replace(_ended(plan), intended=unknown, attempts=attempts, next_at=self.now() + timedelta(seconds=wait))
+
+    def _postponed(self, plan: Plan, change: Changes, error: Exception) -> Settlement:
+        """The call as a whole failed. What may have been carried out is remembered; nobody's attempts are counted."""
+        unknown = change.send if isinstance(error, UnknownOutcomeError) else plan.row.intended
+        self._count("retried")
+        return replace(_ended(plan), intended=unknown, attempts=plan.row.attempts, next_at=plan.row.next_at)
+
+    def _count(self, result: str, plan: Plan | None = None, done: Settlement | None = None) -> None:
+        lag = None
+        if plan and done and done.written_at:
+            lag = (done.written_at - plan.row.updated_at).total_seconds()
+        self.ledger.task(self.org.name, result, lag)
+
+
+def _key(row: StoredInteraction) -> str:
+    return external_key(row.connection, row.external_id)
+
+
+def _fields(plans: Any, abilities: Abilities) -> set[str]:
+    """What has to be read to see what a person changed."""
+    named = {name for plan in plans for name in (*plan.desired.fields, *plan.row.written)}
+    return named.intersection(abilities.task_fields) | {"OwnerId"}
+
+
+def _change(plan: Plan, current: TaskFields, abilities: Abilities) -> Changes:
+    return changes(plan.desired, plan.row.written, plan.row.intended, current, our_user=abilities.user_id)
+
+
+def _written(plan: Plan, change: Changes, at: datetime | None, task_id: str | None = None) -> Settlement:
+    """The Task now holds what was sent besides what it held of ours; what is a person's is still compared with ours."""
+    before = {name: value for name, value in plan.row.written.items() if name not in change.held}
+    ours = {**before, **change.held, **change.send}
+    return replace(
+        _ended(plan),
+        written_version=plan.row.version,
+        task_id=task_id or plan.task_id,
+        intended=None,
+        written={name: value for name, value in ours.items() if value is not None},
+        kept=change.kept,
+        written_at=at or plan.row.written_at,
+    )
+
+
+def _ended(plan: Plan, parked: str | None = None) -> Settlement:
+    """The decision is kept; nothing new stands in the org."""
+    report = match_report(plan.match, plan.desired.problems)
+    return replace(_unwritten(plan.row, parked), match=report, task_id=plan.task_id)
+
+
+def _unwritten(row: StoredInteraction, parked: str | None = None) -> Settlement:
+    return Settlement(
+        id=row.id,
+        written_version=row.written_version,
+        match=row.match,
+        task_id=row.task_id,
+        intended=row.intended,
+        written=row.written,
+        kept=row.kept,
+        parked=parked,
+        written_at=row.written_at,
+    )

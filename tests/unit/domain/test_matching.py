@@ -1,0 +1,261 @@
+"""Who, which account, which case: decided by evidence, and left open where the evidence does not decide."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from gateway.domain.interactions import Event, PartialInteraction, Party, fold, interaction_of
+from gateway.domain.matching import Match, MatchState, match, sought
+from gateway.domain.policies import MatchPolicy
+from gateway.domain.records import Kind, Known, Record
+from gateway.domain.tasks import relations
+
+POLICY = MatchPolicy(version="1")
+NOW = datetime(2026, 3, 2, 14, 54, tzinfo=UTC)
+
+
+def account(id, name, *keys):
+    return Record(kind=Kind.ACCOUNT, id=id, name=name, keys=keys)
+
+
+def contact(id, name, account_id, *keys):
+    return Record(kind=Kind.CONTACT, id=id, name=name, account_id=account_id, keys=keys)
+
+
+def case(id, number, *, account_id=None, contact_id=None, is_open=True, topics=(), keys=()):
+    return Record(
+        kind=Kind.CASE, id=id, name=f"Case {number}", number=number, account_id=account_id, contact_id=contact_id,
+        is_open=is_open, topics=topics, keys=(f"case:{number}", *keys),
+    )  # fmt: skip
+
+
+def known(*records):
+    """What a mirror with exactly these records knows."""
+    by_key, cases, domains = {}, {}, {}
+    for record in records:
+        for key in record.keys:
+            by_key.setdefault(key, []).append(record)
+            owner = record.id if record.kind is Kind.ACCOUNT else record.account_id
+            if key.startswith("domain:") and owner:
+                domains.setdefault(key, {}).setdefault(owner, 0)
+                domains[key][owner] += 1
+        if record.kind is Kind.CASE and record.is_open:
+            cases.setdefault(record.contact_id or record.account_id, []).append(record)
+    return Known(by_key, {record.id: record for record in records}, cases, domains)
+
+
+def decide(records, *parties, policy=POLICY, **told) -> Match:
+    partial = PartialInteraction(id="c-1", event=Event.COMPLETED, occurred_at=NOW, parties=parties, **told)
+    interaction = interaction_of("c-1", fold(None, [partial]))
+    return match(interaction, sought(interaction, "US", policy), known(*records), policy)
+
+
+def caller(phone="(415) 555-0123", **more):
+    return Party(role="customer", phone=phone, **more)
+
+
+NORTH = account("001N", "North Valley Solar", "phone:+15305550142", "domain:northvalley.example")
+HOME = account("001H", "Customer household")
+OTHER = account("001O", "Other household")
+CASEY = contact("003C", "Casey Customer", "001H", "phone:+14155550123", "email:casey@example.com")
+
+
+def test_one_contact_is_filled_in_with_the_account():
+    decision = decide([HOME, CASEY], caller())
+
+    assert (decision.state, decision.people, decision.account) == (MatchState.MATCHED, (CASEY,), HOME)
+    assert "the number +14155550123 is theirs alone" in decision.reason
+
+
+def test_chat_is_matched_as_voice_is():
+    decision = decide([HOME, CASEY], Party(role="customer", email="Casey@Example.com"))
+
+    assert decision.people == (CASEY,)
+
+
+def test_contacts_of_one_account_on_a_switchboard_leave_the_person_open_and_fill_the_account():
+    staff = [contact(f"003{n}", f"Staff {n}", "001N", "phone:+15305550142") for n in "ABCDE"]
+    decision = decide([NORTH, *staff], caller("+1 530 555 0142"))
+
+    assert (decision.state, decision.people, decision.account) == (MatchState.AMBIGUOUS, (), NORTH)
+    assert len(decision.parties[0].candidates) == 5
+    assert "All belong to North Valley Solar" in decision.reason
+
+
+def test_the_name_given_decides_between_those_who_share_a_number():
+    staff = [contact("003A", "Ann Archer", "001N", "phone:+15305550142"), contact("003B", "Bo Berg", "001N", "phone:+15305550142")]
+    decision = decide([NORTH, *staff], caller("+15305550142", name="Archer, Ann"))
+
+    assert decision.people == (staff[0],)
+
+
+def test_a_family_on_one_number_over_two_accounts_stays_open_without_an_account():
+    family = [contact("003A", "Ann Home", "001H", "phone:+14155550123"), contact("003B", "Bo Home", "001O", "phone:+14155550123")]
+    decision = decide([HOME, OTHER, *family], caller())
+
+    assert (decision.state, decision.people, decision.account) == (MatchState.AMBIGUOUS, (), None)
+    assert relations(decision, shared=True) == {}
+
+
+def test_a_named_case_decides_between_the_members_of_a_family():
+    family = [contact("003A", "Ann Home", "001H", "phone:+14155550123"), contact("003B", "Bo Home", "001O", "phone:+14155550123")]
+    theirs = case("500A", "00001026", account_id="001O", contact_id="003B")
+    decision = decide([HOME, OTHER, *family, theirs], caller(), references={"case_number": "1026"})
+
+    assert (decision.people, decision.account, decision.case.record) == ((family[1],), OTHER, theirs)
+
+
+def test_who_calls_about_anothers_case_stays_who_they_are():
+    bo = contact("003B", "Bo Berg", "001O", "phone:+15305550199")
+    theirs = case("500A", "00001026", account_id="001O", contact_id="003B")
+    decision = decide([HOME, OTHER, CASEY, bo, theirs], caller(), references={"case_number": "00001026"})
+
+    assert (decision.people, decision.case.record) == ((CASEY,), theirs)
+
+
+def test_a_closed_case_is_taken_when_it_is_named_and_only_then():
+    closed = case("500A", "00001026", account_id="001H", contact_id="003C", is_open=False)
+
+    assert decide([HOME, CASEY, closed], caller(), references={"case_number": "00001026"}).case.record == closed
+    assert decide([HOME, CASEY, closed], caller()).case.record is None
+
+
+def test_a_case_number_that_does_not_exist_is_said_and_does_not_stop_the_match():
+    decision = decide([HOME, CASEY], caller(), references={"case_number": "999"})
+
+    assert decision.people == (CASEY,)
+    assert "Case 999 was named, but there is no such case." in decision.reason
+
+
+def test_the_one_open_case_is_related():
+    theirs = case("500A", "00001026", account_id="001H", contact_id="003C")
+    decision = decide([HOME, CASEY, theirs], caller())
+
+    assert relations(decision, shared=False) == {"WhoId": "003C", "WhatId": "500A"}
+
+
+def test_the_open_case_of_a_colleague_is_never_taken():
+    theirs = case("500A", "00001026", account_id="001H", contact_id="003X")
+    decision = decide([HOME, CASEY, theirs], caller())
+
+    assert decision.case.record is None
+    assert relations(decision, shared=False)["WhatId"] == "001H"
+
+
+def test_of_two_open_cases_none_is_chosen_and_both_are_offered():
+    cases = [case(f"500{n}", f"0000102{n}", account_id="001H", contact_id="003C") for n in "67"]
+    decision = decide([HOME, CASEY, *cases], caller())
+
+    assert (decision.case.record, decision.case.offered) == (None, tuple(cases))
+    assert relations(decision, shared=False)["WhatId"] == "001H"
+
+
+def test_of_two_open_cases_the_one_on_the_topic_is_taken():
+    cases = [
+        case("5006", "00001026", account_id="001H", contact_id="003C", topics=("Billing",)),
+        case("5007", "00001027", account_id="001H", contact_id="003C", topics=("Installation",)),
+    ]
+    decision = decide([HOME, CASEY, *cases], caller(), queue="billing")
+
+    assert decision.case.record == cases[0]
+
+
+def test_an_unknown_rep_on_a_company_domain_gets_the_account_and_no_contact():
+    decision = decide([NORTH], Party(role="customer", email="new.rep@northvalley.example"))
+
+    assert (decision.state, decision.people, decision.account) == (MatchState.MATCHED, (), NORTH)
+    assert "northvalley.example belongs to North Valley Solar" in decision.reason
+
+
+def test_a_public_mail_domain_says_nothing():
+    shop = account("001S", "A shop", "domain:gmail.com")
+    decision = decide([shop], Party(role="customer", email="joe@gmail.com"))
+
+    assert (decision.state, decision.account) == (MatchState.UNMATCHED, None)
+
+
+def test_a_domain_of_two_accounts_does_not_decide():
+    south = account("001S", "South Valley", "domain:northvalley.example")
+    decision = decide([NORTH, south], Party(role="customer", email="x@northvalley.example"))
+
+    assert (decision.state, decision.account) == (MatchState.UNMATCHED, None)
+
+
+def test_an_unknown_number_is_unmatched_and_says_so():
+    decision = decide([HOME, CASEY], caller("+14155550199"))
+
+    assert decision.state is MatchState.UNMATCHED
+    assert "No contact or lead has the number +14155550199" in decision.reason
+
+
+@pytest.mark.parametrize("number", ["anonymous", "+266696687", "Restricted", "client:ada", ""])
+def test_a_withheld_number_is_nobody(number):
+    decision = decide([HOME, CASEY], caller(number))
+
+    assert decision.state is MatchState.UNMATCHED
+    assert "Nothing that identifies the customer was given." in decision.reason
+
+
+def test_an_interaction_with_nobody_outside_is_unmatched():
+    assert decide([HOME]).state is MatchState.UNMATCHED
+
+
+def test_a_lead_is_named_alone():
+    lead = Record(kind=Kind.LEAD, id="00QL", name="Lee Lead", keys=("phone:+14155550123",))
+    decision = decide([lead], caller())
+
+    assert relations(decision, shared=True) == {"WhoId": "00QL"}
+
+
+def test_a_lead_yields_to_a_named_case():
+    lead = Record(kind=Kind.LEAD, id="00QL", name="Lee Lead", keys=("phone:+14155550123",))
+    theirs = case("500A", "00001026", account_id="001H")
+    decision = decide([lead, HOME, theirs], caller(), references={"case_number": "1026"})
+
+    assert relations(decision, shared=True) == {"WhatId": "500A"}
+
+
+def test_a_converted_lead_stands_for_its_contact():
+    lead = Record(kind=Kind.LEAD, id="00QL", name="Lee", keys=("phone:+14155550123",), contact_id="003C", is_open=False)
+    casey = contact("003C", "Casey Customer", "001H", "email:casey@example.com")
+    decision = decide([lead, HOME, casey], caller())
+
+    assert (decision.people, decision.account) == ((casey,), HOME)
+
+
+def test_phone_and_email_that_name_different_people_do_not_decide():
+    bo = contact("003B", "Bo Berg", "001O", "email:bo@example.com")
+    decision = decide([HOME, OTHER, CASEY, bo], caller(email="bo@example.com"))
+
+    assert decision.state is MatchState.AMBIGUOUS
+
+
+def test_two_parties_are_both_matched_and_the_first_is_primary():
+    installer = contact("003I", "Ida Installer", "001N", "phone:+15305550199")
+    decision = decide([NORTH, HOME, CASEY, installer], Party(role="installer", phone="+15305550199"), caller())
+
+    assert relations(decision, shared=True) == {"WhoId": "003I", "TaskWhoIds": ["003I", "003C"], "WhatId": "001N"}
+    assert relations(decision, shared=False) == {"WhoId": "003I", "WhatId": "001N"}
+
+
+def test_the_platforms_own_link_outweighs_a_number():
+    bo = contact("003B", "Bo Berg", "001O")
+    decision = decide([HOME, OTHER, CASEY, bo], caller(), references={"contact_id": "003B"})
+
+    assert decision.people == (bo,)
+
+
+def test_a_case_opened_from_the_web_with_the_same_email_is_theirs():
+    theirs = case("500A", "00001026", account_id="001N", keys=("email:new.rep@northvalley.example",))
+    decision = decide([NORTH, theirs], Party(role="customer", email="new.rep@northvalley.example"))
+
+    assert decision.case.record == theirs
+
+
+def test_the_threshold_is_policy():
+    strict = MatchPolicy(version="2", threshold=65)
+    decision = decide([HOME, CASEY], caller(), policy=strict)
+
+    assert (decision.state, decision.policy, decision.account) == (MatchState.AMBIGUOUS, "2", HOME)
