@@ -1,0 +1,110 @@
+"""A database by its URL, and the stores that live in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from sqlalchemy import text
+from sqlalchemy.exc import DatabaseError
+
+from gateway.errors import ConfigError, RetryableError
+from gateway.storage.deliveries import DeliveryTable
+from gateway.storage.engine import file_of, open_engine, read_url
+from gateway.storage.inbox import GroupCommitInbox
+from gateway.storage.interactions import InteractionTable
+from gateway.storage.locks import FileLock
+from gateway.storage.migrations import migrate
+from gateway.storage.mirror import MirrorTables
+from gateway.storage.tokens import TokenTable
+from gateway.storage.transactions import Transactions
+
+_MIGRATING = 4_729_330_117
+"""Our number among PostgreSQL's advisory locks."""
+
+
+def _nobody() -> None:
+    """Nobody waits for hints."""
+
+
+class Database:
+    """The open store, its tables brought up to date. Safe to share between threads.
+
+    `on_commit` is called after deliveries were committed that wait to be folded, from the thread that stored them:
+    a hint such as `threading.Event().set`. `queue` is how many deliveries may wait for their commit.
+
+    ConfigError: a person must change something. RetryableError: the database cannot be reached now.
+    """
+
+    def __init__(self, url: str, *, on_commit: Callable[[], object] = _nobody, queue: int = 1000) -> None:
+        self.url = read_url(url)
+        self._engine = open_engine(self.url)
+        self._file = file_of(self.url)
+        self._claim: FileLock | None = None
+        self._transactions = Transactions(self._engine)
+        self.inbox = GroupCommitInbox(self._transactions, on_commit=on_commit, queue=queue)
+        self.deliveries = DeliveryTable(self._transactions, on_commit=on_commit)
+        self.interactions = InteractionTable(self._transactions)
+        self.mirror = MirrorTables(self._transactions)
+        self.tokens = TokenTable(self._transactions)
+        try:
+            self._bring_up_to_date()
+        except BaseException:
+            self._engine.dispose()
+            raise
+
+    def close(self) -> None:
+        """Store what still waits in the inbox, then let go of everything. Safe to repeat."""
+        self.inbox.close()
+        self._engine.dispose()
+        if self._claim is not None:
+            self._claim.release()
+
+    def check_writable(self) -> None:
+        """Return if a write can be committed now; RetryableError says why not."""
+        with self._transactions.writing() as connection:
+            connection.execute(text("UPDATE alembic_version SET version_num = version_num"))
+
+    def claim_file(self) -> None:
+        """Refuse a second serving process on one SQLite file, for as long as this process lives.
+
+        PostgreSQL serves any number of processes, so nothing is claimed there.
+        """
+        if self._file is None or self._claim is not None:
+            return
+        claim = FileLock(_beside(self._file, "serving"))
+        if not claim.acquire(wait=False):
+            raise ConfigError(
+                f"database: another gateway process already serves {self._file}; stop that one first, "
+                "or move to PostgreSQL, which serves any number of processes"
+            )
+        self._claim = claim
+
+    def _bring_up_to_date(self) -> None:
+        if self._file is None:
+            self._migrate("SET LOCAL statement_timeout = 0", f"SELECT pg_advisory_xact_lock({_MIGRATING})")
+        else:
+            self._migrate_file(self._file)
+
+    def _migrate_file(self, file: Path) -> None:
+        """Two processes that open a new file at once would trip over the change to WAL, which no time-out covers."""
+        opening = FileLock(_beside(file, "opening"))
+        try:
+            opening.acquire(wait=True)
+            self._migrate()
+        except (OSError, DatabaseError, RetryableError) as error:
+            if "locked" in str(error) or "busy" in str(error):
+                raise
+            raise ConfigError(f"database: {file} cannot be opened: {error}") from error
+        finally:
+            opening.release()
+
+    def _migrate(self, *preparations: str) -> None:
+        with self._transactions.writing() as connection:
+            for preparation in preparations:
+                connection.execute(text(preparation))
+            migrate(connection)
+
+
+def _beside(file: Path, purpose: str) -> Path:
+    return file.with_name(f"{file.name}.{purpose}")

@@ -1,0 +1,119 @@
+"""Stored deliveries, and the folding that settles them together with the interactions they told of."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import BigInteger, Row, bindparam, func, select, text, update
+
+from gateway.errors import VersionConflictError
+from gateway.ports import DeliveryStatus, FoldedInteraction, SettledDelivery, StoredDelivery
+from gateway.storage.columns import Listed, among
+from gateway.storage.folding import store_folded
+from gateway.storage.tables import SET_ASIDE, WAITING, deliveries
+from gateway.storage.transactions import Transactions
+
+_STORED = ("connection", "content_type", "headers", "body", "received_at", "reason", "repeats", "id", "org", "key")
+_columns = select(*(deliveries.c[name] for name in (*_STORED, "status", "interactions")))
+_oldest_waiting = _columns.where(text(WAITING)).order_by(deliveries.c.id).limit(bindparam("limit"))
+_by_id = _columns.where(deliveries.c.id == bindparam("row_id"))
+_settle = (
+    update(deliveries)
+    .where(deliveries.c.id == bindparam("row_id"), deliveries.c.status == DeliveryStatus.WAITING.value)
+    .values(status=bindparam("now"), reason=bindparam("why"), interactions=bindparam("told_of"))
+)
+_requeue = (
+    update(deliveries)
+    .where(among(deliveries.c.id, bindparam("ids", type_=Listed(BigInteger))), text(SET_ASIDE))
+    .values(status=DeliveryStatus.WAITING.value, reason=None)
+)
+_count_all = select(func.count()).select_from(deliveries)
+_count_waiting = _count_all.where(text(WAITING))
+_count_set_aside = select(deliveries.c.status, func.count()).where(text(SET_ASIDE)).group_by(deliveries.c.status)
+
+
+class DeliveryTable:
+    """The deliveries of all connections."""
+
+    def __init__(self, transactions: Transactions, *, on_commit: Callable[[], object]) -> None:
+        self._transactions = transactions
+        self._on_commit = on_commit
+
+    def waiting(self, limit: int) -> builtins.list[StoredDelivery]:
+        with self._transactions.reading() as connection:
+            return [_stored(row) for row in connection.execute(_oldest_waiting, {"limit": limit})]
+
+    def fold(self, folded: Sequence[FoldedInteraction], settled: Sequence[SettledDelivery]) -> None:
+        with self._transactions.writing() as connection:
+            store_folded(connection, folded)
+            if not settled:
+                return
+            rows = sorted((_settled_row(delivery) for delivery in settled), key=lambda row: row["row_id"])
+            if connection.execute(_settle, rows).rowcount != len(rows):
+                raise VersionConflictError("A delivery was settled by another worker meanwhile.")
+
+    def get(self, id: int) -> StoredDelivery | None:
+        with self._transactions.reading() as connection:
+            row = connection.execute(_by_id, {"row_id": id}).one_or_none()
+        return None if row is None else _stored(row)
+
+    def list(
+        self,
+        *,
+        status: DeliveryStatus | None = None,
+        connection: str | None = None,
+        before: int | None = None,
+        limit: int = 50,
+    ) -> builtins.list[StoredDelivery]:
+        query = _columns.order_by(deliveries.c.id.desc()).limit(limit)
+        if status is not None:
+            query = query.where(text(_condition(status)), deliveries.c.status == status.value)
+        if connection is not None:
+            query = query.where(deliveries.c.connection == connection)
+        if before is not None:
+            query = query.where(deliveries.c.id < before)
+        with self._transactions.reading() as reader:
+            return [_stored(row) for row in reader.execute(query)]
+
+    def requeue(self, ids: Collection[int]) -> int:
+        with self._transactions.writing() as connection:
+            count = connection.execute(_requeue, {"ids": ids}).rowcount
+        if count:
+            self._on_commit()
+        return count
+
+    def counts(self) -> Mapping[DeliveryStatus, int]:
+        with self._transactions.reading() as connection:
+            total: int = connection.execute(_count_all).scalar_one()
+            counts = dict.fromkeys(DeliveryStatus, 0)
+            counts[DeliveryStatus.WAITING] = connection.execute(_count_waiting).scalar_one()
+            for status, count in connection.execute(_count_set_aside):
+                counts[DeliveryStatus(status)] = count
+        # The folded are nearly all of them: what is left is cheaper to know than to count.
+        counts[DeliveryStatus.FOLDED] = max(0, total - sum(counts.values()))
+        return counts
+
+
+def _condition(status: DeliveryStatus) -> str:
+    """The partial index's own words, where there is one that helps."""
+    if status is DeliveryStatus.WAITING:
+        return WAITING
+    return "status = 1" if status is DeliveryStatus.FOLDED else SET_ASIDE
+
+
+def _stored(row: Row[*tuple[Any, ...]]) -> StoredDelivery:
+    values = dict(row._mapping)  # noqa: SLF001 - the documented way to a row's names
+    values["status"] = DeliveryStatus(values["status"])
+    values["interactions"] = tuple(values["interactions"] or ())
+    return StoredDelivery(**values)
+
+
+def _settled_row(delivery: SettledDelivery) -> dict[str, Any]:
+    return {
+        "row_id": delivery.id,
+        "now": delivery.status.value,
+        "why": delivery.reason,
+        "told_of": delivery.interactions,
+    }

@@ -1,0 +1,107 @@
+"""Folded states going into the interactions' rows: the columns that deliveries own, and no others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, case, insert, select, text, update
+from sqlalchemy.exc import IntegrityError
+
+from gateway.errors import VersionConflictError
+from gateway.ports import FoldedInteraction
+from gateway.storage.columns import Listed, among
+from gateway.storage.tables import DIRTY, interactions
+
+_CHANGED = "An interaction was changed by another worker meanwhile."
+
+_insert = insert(interactions).values(
+    org=bindparam("org"),
+    connection=bindparam("connection"),
+    external_id=bindparam("external_id"),
+    lane=bindparam("lane"),
+    ready=bindparam("ready"),
+    created_at=bindparam("now"),
+    updated_at=bindparam("now"),
+    waiting_since=bindparam("now"),
+    state=bindparam("state"),
+    version=1,
+    written_version=0,
+    attempts=0,
+    written={},
+    kept={},
+)
+
+_update = (
+    update(interactions)
+    .where(
+        interactions.c.connection == bindparam("of_connection"),
+        interactions.c.external_id == bindparam("of_external_id"),
+        interactions.c.version == bindparam("onto"),
+    )
+    .values(
+        ready=bindparam("is_ready"),
+        version=interactions.c.version + 1,
+        updated_at=bindparam("now"),
+        waiting_since=case((text(DIRTY), interactions.c.waiting_since), else_=bindparam("now")),
+        attempts=0,
+        next_at=None,
+        parked=None,
+        state=bindparam("new_state"),
+    )
+)
+
+_lock_in_order = (
+    select(interactions.c.id)
+    .where(
+        among(interactions.c.connection, bindparam("connections", type_=Listed())),
+        among(interactions.c.external_id, bindparam("external_ids", type_=Listed())),
+    )
+    .order_by(interactions.c.id)
+    .with_for_update()
+)
+
+
+def store_folded(connection: Connection, folded: Sequence[FoldedInteraction]) -> None:
+    """Insert the new and move the known on by one version. VersionConflictError: one was changed meanwhile."""
+    new = [_new_row(one) for one in folded if one.version == 0]
+    known = [one for one in folded if one.version > 0]
+    if known:
+        _update_known(connection, known)
+    if new:
+        try:
+            connection.execute(_insert, sorted(new, key=lambda row: (row["external_id"], row["connection"])))
+        except IntegrityError as error:
+            raise VersionConflictError(_CHANGED) from error
+
+
+def _update_known(connection: Connection, known: Sequence[FoldedInteraction]) -> None:
+    if connection.dialect.name == "postgresql":
+        # Everyone locks interactions by ascending id; otherwise two workers could wait for one another.
+        connections, external_ids = {one.connection for one in known}, {one.external_id for one in known}
+        connection.execute(_lock_in_order, {"connections": connections, "external_ids": external_ids})
+    if connection.execute(_update, [_changed_row(one) for one in known]).rowcount != len(known):
+        raise VersionConflictError(_CHANGED)
+
+
+def _new_row(folded: FoldedInteraction) -> dict[str, Any]:
+    return {
+        "org": folded.org,
+        "connection": folded.connection,
+        "external_id": folded.external_id,
+        "lane": folded.lane,
+        "ready": folded.ready,
+        "now": folded.now,
+        "state": folded.state,
+    }
+
+
+def _changed_row(folded: FoldedInteraction) -> dict[str, Any]:
+    return {
+        "of_connection": folded.connection,
+        "of_external_id": folded.external_id,
+        "onto": folded.version,
+        "is_ready": folded.ready,
+        "now": folded.now,
+        "new_state": folded.state,
+    }

@@ -1,0 +1,226 @@
+"""Interactions as kept, the rounds that write them, and the questions people ask about them."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, ColumnElement, bindparam, case, func, or_, select, text, update
+from sqlalchemy.sql.elements import TextClause
+
+from gateway.domain.tasks import TaskFields
+from gateway.ports import Backlog, Lease, Settlement, StoredInteraction
+from gateway.storage import lanes
+from gateway.storage.columns import Listed, Moment, among
+from gateway.storage.tables import DIRTY, OPEN, PARKED, interactions
+from gateway.storage.transactions import Transactions
+
+MATCH_STATES = ("matched", "ambiguous", "unmatched")
+
+_NOT_OURS = ("waiting_since", "match_state")
+_columns = select(*(column for column in interactions.c if column.name not in _NOT_OURS))
+_by_id = _columns.where(interactions.c.id == bindparam("row_id"))
+_by_key = _columns.where(
+    among(interactions.c.connection, bindparam("connections", type_=Listed())),
+    among(interactions.c.external_id, bindparam("external_ids", type_=Listed())),
+)
+
+_DUE = (
+    text(DIRTY),
+    interactions.c.org == bindparam("of_org"),
+    or_(interactions.c.next_at.is_(None), interactions.c.next_at <= bindparam("now", type_=Moment())),
+)
+_backlog = (
+    select(interactions.c.lane, func.count(), func.min(interactions.c.waiting_since))
+    .where(*_DUE)
+    .group_by(interactions.c.lane)
+    .order_by(interactions.c.lane)
+)
+_take = (
+    _columns.where(*_DUE, interactions.c.lane == bindparam("of_lane"))
+    .order_by(interactions.c.waiting_since, interactions.c.id)
+    .limit(bindparam("limit"))
+)
+
+_OF_LANE = (
+    interactions.c.id == bindparam("row_id"),
+    interactions.c.org == bindparam("of_org"),
+    interactions.c.lane == bindparam("of_lane"),
+)
+_intend = update(interactions).where(*_OF_LANE).values(intended=bindparam("sent"))
+
+
+def _unless_newer(name: str) -> ColumnElement[Any]:
+    """A version that came during the round has made a fresh start, which the end of the round must not undo."""
+    column = interactions.c[name]
+    return case(
+        (interactions.c.version == bindparam("taken"), bindparam(f"new_{name}", type_=column.type)), else_=column
+    )
+
+
+_OWN = ("written_version", "written_at", "match", "match_state", "task_id", "intended", "written", "kept")
+_TRIALS = ("attempts", "next_at", "parked")
+_settle = (
+    update(interactions)
+    .where(*_OF_LANE)
+    .values(
+        {name: bindparam(f"new_{name}", type_=interactions.c[name].type) for name in _OWN}
+        | {name: _unless_newer(name) for name in _TRIALS}
+    )
+)
+_unpark = (
+    update(interactions)
+    .where(among(interactions.c.id, bindparam("ids", type_=Listed(BigInteger))), text(PARKED))
+    .values(
+        parked=None,
+        attempts=0,
+        next_at=None,
+        # Also what was parked after its newest state was written is to be written again.
+        version=case(
+            (interactions.c.version > interactions.c.written_version, interactions.c.version),
+            else_=interactions.c.written_version + 1,
+        ),
+    )
+)
+
+_count_all = select(func.count()).select_from(interactions)
+_counts = {
+    name: _count_all.where(text(condition))
+    for name, condition in (("waiting", DIRTY), ("parked", PARKED), ("open", OPEN))
+}
+_count_matches = (
+    select(interactions.c.match_state, func.count())
+    .where(interactions.c.match_state.is_not(None))
+    .group_by(interactions.c.match_state)
+)
+
+
+class InteractionTable:
+    """The interactions of all connections, and the lanes of all orgs."""
+
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
+
+    def load(self, keys: Collection[tuple[str, str]]) -> dict[tuple[str, str], StoredInteraction]:
+        wanted = set(keys)
+        values = {"connections": {key[0] for key in wanted}, "external_ids": {key[1] for key in wanted}}
+        with self._transactions.reading() as connection:
+            rows = connection.execute(_by_key, values).all()
+        # Two connections may use the same external ids.
+        return {
+            key: StoredInteraction(**row._mapping)  # noqa: SLF001 - the documented way to a row's names
+            for row in rows
+            if (key := (row.connection, row.external_id)) in wanted
+        }
+
+    def backlog(self, org: str, now: datetime) -> builtins.list[Backlog]:
+        with self._transactions.reading() as connection:
+            return [Backlog(*row) for row in connection.execute(_backlog, {"of_org": org, "now": now})]
+
+    def lease(self, org: str, lane: int, *, owner: str, now: datetime, seconds: float) -> Lease | None:
+        with self._transactions.writing() as connection:
+            return lanes.lease(connection, org, lane, owner=owner, now=now, seconds=seconds)
+
+    def take(self, lease: Lease, *, now: datetime, limit: int) -> builtins.list[StoredInteraction]:
+        values = {"of_org": lease.org, "of_lane": lease.lane, "now": now, "limit": limit}
+        with self._transactions.reading() as connection:
+            return [_stored(row) for row in connection.execute(_take, values)]
+
+    def intend(self, lease: Lease, intents: Mapping[int, TaskFields]) -> None:
+        rows = [_of_lane(lease, id) | {"sent": intents[id]} for id in sorted(intents)]
+        with self._transactions.writing() as connection:
+            lanes.check(connection, lease)
+            if rows:
+                connection.execute(_intend, rows)
+
+    def settle(self, lease: Lease, settlements: Sequence[Settlement]) -> None:
+        rows = [_settled_row(lease, one) for one in sorted(settlements, key=lambda one: one.id)]
+        with self._transactions.writing() as connection:
+            lanes.check(connection, lease)
+            if rows:
+                connection.execute(_settle, rows)
+
+    def release(self, lease: Lease) -> None:
+        with self._transactions.writing() as connection:
+            lanes.release(connection, lease)
+
+    def get(self, id: int) -> StoredInteraction | None:
+        with self._transactions.reading() as connection:
+            row = connection.execute(_by_id, {"row_id": id}).one_or_none()
+        return None if row is None else _stored(row)
+
+    def list(
+        self,
+        *,
+        org: str | None = None,
+        connection: str | None = None,
+        state: str | None = None,
+        external_id: str | None = None,
+        before: int | None = None,
+        limit: int = 50,
+    ) -> builtins.list[StoredInteraction]:
+        query = _columns.order_by(interactions.c.id.desc()).limit(limit)
+        for column, value in (("org", org), ("connection", connection), ("external_id", external_id)):
+            if value is not None:
+                query = query.where(interactions.c[column] == value)
+        if state is not None:
+            query = query.where(_in_state(state))
+        if before is not None:
+            query = query.where(interactions.c.id < before)
+        with self._transactions.reading() as reader:
+            return [_stored(row) for row in reader.execute(query)]
+
+    def unpark(self, ids: Collection[int]) -> int:
+        with self._transactions.writing() as connection:
+            return connection.execute(_unpark, {"ids": ids}).rowcount
+
+    def counts(self) -> Mapping[str, int]:
+        with self._transactions.reading() as connection:
+            total: int = connection.execute(_count_all).scalar_one()
+            counts: dict[str, int] = {name: connection.execute(query).scalar_one() for name, query in _counts.items()}
+            # The written are nearly all of them: what is left is cheaper to know than to count.
+            counts["written"] = max(0, total - sum(counts.values()))
+            counts |= dict.fromkeys(MATCH_STATES, 0)
+            for state, count in connection.execute(_count_matches):
+                counts[state] = count
+        return counts
+
+
+def _stored(row: Any) -> StoredInteraction:
+    return StoredInteraction(**row._mapping)  # noqa: SLF001 - the documented way to a row's names
+
+
+def _in_state(state: str) -> TextClause | ColumnElement[bool]:
+    if state in MATCH_STATES:
+        return interactions.c.match_state == state
+    conditions = {"waiting": DIRTY, "parked": PARKED}
+    if state not in conditions:
+        raise ValueError(f"{state} is no state of an interaction")
+    return text(conditions[state])
+
+
+def _of_lane(lease: Lease, id: int) -> dict[str, Any]:
+    return {"row_id": id, "of_org": lease.org, "of_lane": lease.lane}
+
+
+def _settled_row(lease: Lease, settlement: Settlement) -> dict[str, Any]:
+    match = settlement.match
+    return {
+        "row_id": settlement.id,
+        "of_org": lease.org,
+        "of_lane": lease.lane,
+        "taken": settlement.version,
+        "new_written_version": settlement.written_version,
+        "new_written_at": settlement.written_at,
+        "new_match": match,
+        "new_match_state": None if match is None else match.get("state"),
+        "new_task_id": settlement.task_id,
+        "new_intended": settlement.intended,
+        "new_written": settlement.written,
+        "new_kept": settlement.kept,
+        "new_attempts": settlement.attempts,
+        "new_next_at": settlement.next_at,
+        "new_parked": settlement.parked,
+    }

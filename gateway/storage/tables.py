@@ -1,0 +1,170 @@
+"""The tables, to which the migrations lead exactly.
+
+Conditions of partial indexes are literal text: a query that compares with a bound parameter cannot use them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+from gateway.storage.columns import CleanText, Json, Moment, RowId
+
+metadata = MetaData(
+    naming_convention={"ix": "ix_%(table_name)s_%(column_0_N_name)s", "uq": "uq_%(table_name)s_%(column_0_N_name)s"},
+)
+
+WAITING = "status = 0"
+"""Deliveries that are not folded yet."""
+
+SET_ASIDE = "status > 1"
+"""Deliveries that are parked, ignored or in conflict."""
+
+OPEN = "NOT ready AND parked IS NULL"
+"""Interactions with nothing to log yet."""
+
+DIRTY = "ready AND version > written_version AND parked IS NULL"
+"""Interactions whose newest state does not stand in the org."""
+
+PARKED = "parked IS NOT NULL"
+"""Interactions given up for now."""
+
+OPEN_CASE = "kind = 'Case' AND is_open"
+
+
+def _where(condition: str) -> dict[str, Any]:
+    return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
+
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("org", Text, nullable=False),
+    Column("connection", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("body_hash", Text, nullable=False),
+    Column("status", SmallInteger, nullable=False),
+    Column("repeats", Integer, nullable=False, server_default="0"),
+    Column("received_at", Moment, nullable=False),
+    Column("content_type", CleanText, nullable=False),
+    Column("reason", CleanText),
+    Column("interactions", Json),
+    Column("headers", Json, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    UniqueConstraint("connection", "key"),
+)
+Index("ix_deliveries_waiting", deliveries.c.id, **_where(WAITING))
+Index("ix_deliveries_set_aside", deliveries.c.status, deliveries.c.id, **_where(SET_ASIDE))
+Index(None, deliveries.c.connection, deliveries.c.id)
+
+interactions = Table(
+    "interactions",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("org", Text, nullable=False),
+    Column("connection", Text, nullable=False),
+    Column("external_id", Text, nullable=False),
+    Column("lane", Integer, nullable=False),
+    Column("ready", Boolean, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("written_version", Integer, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+    Column("waiting_since", Moment, nullable=False),
+    Column("written_at", Moment),
+    Column("attempts", Integer, nullable=False),
+    Column("next_at", Moment),
+    Column("parked", CleanText),
+    Column("task_id", Text),
+    Column("match_state", Text),
+    Column("match", Json),
+    Column("intended", Json),
+    Column("written", Json, nullable=False),
+    Column("kept", Json, nullable=False),
+    Column("state", Json, nullable=False),
+    # In this order it also answers a search by external id alone.
+    UniqueConstraint("external_id", "connection"),
+)
+Index(
+    "ix_interactions_dirty",
+    interactions.c.org,
+    interactions.c.lane,
+    interactions.c.waiting_since,
+    interactions.c.id,
+    interactions.c.next_at,
+    **_where(DIRTY),
+)
+Index("ix_interactions_parked", interactions.c.id, **_where(PARKED))
+Index("ix_interactions_open", interactions.c.id, **_where(OPEN))
+Index(None, interactions.c.match_state, interactions.c.id)
+Index(None, interactions.c.connection, interactions.c.id)
+
+lanes = Table(
+    "lanes",
+    metadata,
+    Column("org", Text, primary_key=True),
+    Column("lane", Integer, primary_key=True, autoincrement=False),
+    Column("owner", Text, nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("lease_until", Moment, nullable=False),
+)
+
+records = Table(
+    "mirror_records",
+    metadata,
+    Column("org", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("name", CleanText, nullable=False),
+    Column("account_id", Text),
+    Column("contact_id", Text),
+    Column("number", CleanText),
+    Column("is_open", Boolean, nullable=False),
+    Column("keys", Json, nullable=False),
+    Column("topics", Json, nullable=False),
+    sqlite_with_rowid=False,
+)
+Index("ix_mirror_records_cases_of_contact", records.c.org, records.c.contact_id, **_where(OPEN_CASE))
+Index("ix_mirror_records_cases_of_account", records.c.org, records.c.account_id, **_where(OPEN_CASE))
+
+record_keys = Table(
+    "mirror_keys",
+    metadata,
+    Column("org", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("record_id", Text, primary_key=True),
+    sqlite_with_rowid=False,
+)
+
+cursors = Table(
+    "mirror_cursors",
+    metadata,
+    Column("org", Text, primary_key=True),
+    Column("object", Text, primary_key=True),
+    Column("cursor", Text, nullable=False),
+)
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("name", CleanText, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("digest", Text, nullable=False, unique=True),
+    Column("created_at", Moment, nullable=False),
+    Column("revoked_at", Moment),
+)

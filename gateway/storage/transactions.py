@@ -1,0 +1,84 @@
+"""Reading and writing transactions, with the database's errors turned into ours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import (
+    DBAPIError,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+    StatementError,
+    TimeoutError,  # noqa: A004 - of the pool
+)
+
+from gateway.errors import RetryableError
+from gateway.storage.locks import FairLock
+
+WAIT_SECONDS = 10.0
+"""How long a transaction waits for its turn, for a lock or for a connection before it gives up."""
+
+
+class LostConnectionError(RetryableError):
+    """The connection broke; the next one may be sound, so that trying again at once is worth it."""
+
+
+class Transactions:
+    """Where connections come from.
+
+    On SQLite the writing transactions of this process queue up in front of the database: its own back-off between
+    writers is unfair, and some transaction would always wait for long. Other processes are met by its busy time-out.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self.on_sqlite = engine.dialect.name == "sqlite"
+        self._reads = engine if self.on_sqlite else engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._writes = engine.execution_options(writes=True)
+        self._turns = FairLock() if self.on_sqlite else None
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection to read with; on PostgreSQL every statement sees what is committed when it starts."""
+        with _translated(), self._reads.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A transaction: committed at the end, rolled back by any exception."""
+        with _translated(), self._turn(), self._writes.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        if self._turns is None:
+            yield
+            return
+        if not self._turns.acquire(WAIT_SECONDS):
+            raise RetryableError("The database is busy with other writes.", after=1)
+        try:
+            yield
+        finally:
+            self._turns.release()
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except (OperationalError, InterfaceError, InternalError) as error:
+        kind = LostConnectionError if error.connection_invalidated else RetryableError
+        raise kind(f"The database did not do it: {_first_line(error)}", after=1) from error
+    except TimeoutError as error:
+        raise RetryableError("All connections to the database are in use.", after=1) from error
+    except DBAPIError:
+        raise
+    except StatementError as error:
+        # A value that never reached the database: the reason itself says more than its wrapping.
+        raise error.orig or error from None
+
+
+def _first_line(error: DBAPIError) -> str:
+    return str(error.orig).strip().partition("\n")[0]
