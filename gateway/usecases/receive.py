@@ -1,0 +1,129 @@
+"""Receiving: a platform's request is verified and stored, and only then acknowledged."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from gateway.domain.interactions import clean_text
+from gateway.errors import RejectedError, RetryableError, UnauthorizedError
+from gateway.ports import Inbox, NewDelivery, Receipt
+from gateway.sdk import Answer, Connector, Delivery, Request
+
+MAX_KEY = 200
+"""Longest delivery key that is stored as it is; a longer one is stored by its hash."""
+
+NEVER_KEPT = frozenset({"authorization", "cookie", "proxy-authorization", "set-cookie", "x-api-key"})
+"""Headers that carry secrets: not stored even where a connector asks for them."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """One configured instance of a connector and the org that it feeds.
+
+    `strict` refuses what the connector cannot read instead of storing and parking it; `retired` tells the platform to
+    stop sending; `disabled` refuses everything for now.
+    """
+
+    name: str
+    org: str
+    connector: Connector
+    strict: bool = False
+    retired: bool = False
+    disabled: bool = False
+
+
+Received: TypeAlias = Receipt | Answer
+"""The receipt of a stored delivery, or the answer to a handshake, for which nothing is stored."""
+
+
+def receive(request: Request, connection: Connection, inbox: Inbox) -> Received:
+    """Verify the request and make it durable.
+
+    UnauthorizedError: the sender is not who it should be. RejectedError: unreadable, and the connection is strict.
+    RetryableError: not stored, the sender should come again. In all three cases nothing was stored.
+    """
+    _verify(request, connection)
+    answer = handshake(request, connection)
+    if answer is not None:
+        return answer
+    delivery = _delivery(request, connection)
+    if connection.strict:
+        _read(delivery, connection)
+    return inbox.put(delivery)
+
+
+def greet(request: Request, connection: Connection) -> Answer | None:
+    """The answer to a request that can only be a handshake, such as a GET or OPTIONS; None if it is none."""
+    try:
+        _verify(request, connection)
+    except (UnauthorizedError, RetryableError):
+        return None
+    return handshake(request, connection)
+
+
+def handshake(request: Request, connection: Connection) -> Answer | None:
+    """What the connector answers a verified request that only tests the connection."""
+    try:
+        return connection.connector.handshake(request)
+    except Exception:  # the request is genuine: storing it loses nothing, refusing it might
+        log.exception("Connection %s: the connector failed on a possible handshake.", connection.name)
+        return None
+
+
+def _verify(request: Request, connection: Connection) -> None:
+    try:
+        connection.connector.verify(request)
+    except (UnauthorizedError, RetryableError):
+        raise
+    except Exception as error:
+        # Our bug, not the sender's fault: it may come again when it is mended.
+        raise RetryableError(f"Connection {connection.name}: the connector could not verify a request.") from error
+
+
+def _delivery(request: Request, connection: Connection) -> NewDelivery:
+    digest = hashlib.sha256(request.body).hexdigest()
+    kept = set(connection.connector.kept_headers) - NEVER_KEPT
+    return NewDelivery(
+        org=connection.org,
+        connection=connection.name,
+        key=_key(request, connection, digest),
+        body_hash=digest,
+        content_type=clean_text(request.content_type)[:255],
+        headers={name: clean_text(value) for name, value in request.headers.items() if name in kept},
+        body=request.body,
+        received_at=request.received_at,
+    )
+
+
+def _key(request: Request, connection: Connection, digest: str) -> str:
+    try:
+        key = connection.connector.delivery_key(request)
+    except Exception:  # the same bytes are the same delivery, whatever the connector makes of them
+        log.exception("Connection %s: the connector failed to name a delivery.", connection.name)
+        key = ""
+    if not isinstance(key, str) or not key:
+        return f"sha256:{digest}"
+    if len(key) > MAX_KEY or clean_text(key) != key:
+        return "sha256:" + hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
+    return key
+
+
+def _read(delivery: NewDelivery, connection: Connection) -> None:
+    """Raise RejectedError if the connector does; any other failure is ours, and the delivery is kept for later."""
+    told = Delivery(
+        content_type=delivery.content_type,
+        headers=delivery.headers,
+        body=delivery.body,
+        received_at=delivery.received_at,
+    )
+    try:
+        connection.connector.parse(told)
+    except RejectedError:
+        raise
+    except Exception:
+        log.exception("Connection %s: the connector failed to read a delivery.", connection.name)

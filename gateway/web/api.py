@@ -1,0 +1,199 @@
+"""The API: what came in, what became of it, and having it done again. Documented at `/api/openapi.json`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeAlias
+
+from flask import Flask, g, request
+from flask_smorest import Api, Blueprint
+from marshmallow import RAISE, Schema
+
+from gateway.ports import Token
+from gateway.telemetry import running_version
+from gateway.usecases.operations import Again, Role, allows, authenticate, replay, retry
+from gateway.web import schemas
+from gateway.web.problems import PROBLEM_JSON, RefusedError, plain_refusal
+from gateway.web.services import Services
+from gateway.web.views import connection_view, delivery_view, interaction_view, page_of
+
+View: TypeAlias = Callable[..., Any]
+
+_ABOUT = """Contact-centre interactions, the Salesforce Tasks they became, and the deliveries they came in.
+
+Every call needs a token: `Authorization: Bearer gw_…`, from `gateway token create --role reader|operator|admin`.
+Every refusal is a problem of RFC 9457."""
+
+
+class _Api(Api):  # type: ignore[misc]
+    """flask-smorest with its refusals in our form; the application's own error handlers answer them."""
+
+    ERROR_SCHEMA = schemas.Problem
+
+    def _register_responses(self) -> None:
+        self.DEFAULT_RESPONSE_CONTENT_TYPE = PROBLEM_JSON
+        super()._register_responses()
+        del self.DEFAULT_RESPONSE_CONTENT_TYPE
+
+    def _register_error_handlers(self) -> None:
+        pass
+
+
+class _Operations:
+    """The blueprint under construction; `add` is a decorator for each operation."""
+
+    def __init__(self, tag: str, about: str) -> None:
+        self.blueprint = Blueprint(tag, tag, url_prefix="/api", description=about)
+
+    def add(
+        self, method: str, path: str, answer: type[Schema], *,
+        status: int = 200, query: type[Schema] | None = None, role: Role = Role.READER, refusals: tuple[int, ...] = (),
+    ) -> Callable[[View], View]:  # fmt: skip
+        """Route the view, document it, check the query before it and the token before everything."""
+
+        def decorate(view: View) -> View:
+            if query is not None:
+                # An unknown parameter is refused: a misspelt filter must not list everything.
+                view = self.blueprint.arguments(query, location="query", unknown=RAISE)(view)
+            view = self.blueprint.response(status, answer)(view)
+            for refusal in (401, 403, *refusals):
+                view = self.blueprint.alt_response(refusal, plain_refusal(refusal).title.upper().replace(" ", "_"))(
+                    view
+                )
+            routed: View = self.blueprint.route(path, methods=[method])(_needs(role)(view))
+            return routed
+
+        return decorate
+
+
+def register(app: Flask, services: Services) -> None:
+    """Add the API to the application."""
+    app.config.update(
+        API_TITLE="CRM-integration gateway",
+        API_VERSION=running_version(),
+        OPENAPI_VERSION="3.0.3",
+        OPENAPI_URL_PREFIX="/api",
+        OPENAPI_JSON_PATH="openapi.json",
+        API_SPEC_OPTIONS={
+            "info": {"description": _ABOUT},
+            "security": [{"token": []}],
+            "components": {"securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}},
+        },
+    )
+    api = _Api(app)
+    for operations in (_interactions(services), _deliveries(services), _configuration(services)):
+        operations.blueprint.before_request(_identify(services))
+        api.register_blueprint(operations.blueprint)
+
+
+def _interactions(services: Services) -> _Operations:
+    operations = _Operations("interactions", "Calls, chats, e-mails, and their Tasks.")
+
+    @operations.add("GET", "/interactions", schemas.InteractionPage, query=schemas.InteractionFilter, refusals=(422,))
+    def list_interactions(query: dict[str, Any]) -> Any:
+        """List interactions, newest first."""
+        rows = services.interactions.list(**{**query, "limit": query["limit"] + 1})
+        return page_of(rows, query["limit"], lambda row: interaction_view(row, services.task_link))
+
+    @operations.add("GET", f"/interactions/{_ID}", schemas.Interaction, refusals=(404,))
+    def get_interaction(id: int) -> Any:
+        """One interaction with its match, its evidence and its Task."""
+        row = services.interactions.get(id)
+        if row is None:
+            raise plain_refusal(404)
+        return interaction_view(row, services.task_link)
+
+    @operations.add(
+        "POST", f"/interactions/{_ID}/retry", schemas.Queued, status=202, role=Role.OPERATOR, refusals=(404, 409)
+    )
+    def retry_interaction(id: int) -> Any:
+        """Have a parked interaction written again."""
+        return _queued(id, retry(services.interactions, id), "The interaction is not parked.")
+
+    return operations
+
+
+def _deliveries(services: Services) -> _Operations:
+    operations = _Operations("deliveries", "What platforms sent.")
+
+    @operations.add("GET", "/deliveries", schemas.DeliveryPage, query=schemas.DeliveryFilter, refusals=(422,))
+    def list_deliveries(query: dict[str, Any]) -> Any:
+        """List deliveries, newest first, without their bodies."""
+        status = schemas.STATUSES[query.pop("status")] if "status" in query else None
+        rows = services.deliveries.list(**{**query, "status": status, "limit": query["limit"] + 1})
+        return page_of(rows, query["limit"], delivery_view)
+
+    @operations.add("GET", f"/deliveries/{_ID}", schemas.DeliveryWithBody, refusals=(404,))
+    def get_delivery(id: int) -> Any:
+        """One delivery; for operators and admins with its headers and body."""
+        row = services.deliveries.get(id)
+        if row is None:
+            raise plain_refusal(404)
+        return delivery_view(row, with_body=allows(g.token, Role.OPERATOR))
+
+    @operations.add(
+        "POST", f"/deliveries/{_ID}/replay", schemas.Queued, status=202, role=Role.OPERATOR, refusals=(404, 409)
+    )
+    def replay_delivery(id: int) -> Any:
+        """Have a parked, ignored or conflicting delivery folded again."""
+        return _queued(id, replay(services.deliveries, id), "The delivery is waiting or folded already.")
+
+    return operations
+
+
+def _configuration(services: Services) -> _Operations:
+    operations = _Operations("configuration", "What is connected with what.")
+
+    @operations.add("GET", "/orgs", schemas.Orgs)
+    def list_orgs() -> Any:
+        """The Salesforce orgs and the connections that feed them."""
+        fed = [(connection.org, name) for name, connection in services.connections.items()]
+        names = sorted({*services.orgs, *(org for org, _ in fed)})
+        return {"items": [{"name": org, "connections": sorted(n for o, n in fed if o == org)} for org in names]}
+
+    @operations.add("GET", "/connections", schemas.Connections)
+    def list_connections() -> Any:
+        """The connections, without their settings."""
+        base = services.public_url or request.host_url.rstrip("/")
+        by_name = sorted(services.connections.items())
+        return {"items": [connection_view(connection, base) for _, connection in by_name]}
+
+    return operations
+
+
+_ID = f"<int(min=1, max={schemas.MAX_ID}):id>"
+
+
+def _identify(services: Services) -> Callable[[], None]:
+    def identify() -> None:
+        scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
+        token = authenticate(services.tokens, secret.strip()) if scheme.lower() == "bearer" else None
+        if token is None:
+            challenge = {"WWW-Authenticate": 'Bearer realm="gateway"'}
+            raise plain_refusal(401, "This needs a valid token: Authorization: Bearer gw_…", challenge)
+        g.token = token
+
+    return identify
+
+
+def _needs(role: Role) -> Callable[[View], View]:
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def checked(*args: Any, **kwargs: Any) -> Any:
+            token: Token = g.token
+            if not allows(token, role):
+                raise plain_refusal(403, f"This needs a token of the role {role.value}.")
+            return view(*args, **kwargs)
+
+        return checked
+
+    return decorate
+
+
+def _queued(id: int, again: Again, not_stuck: str) -> dict[str, Any]:
+    if again is Again.UNKNOWN:
+        raise plain_refusal(404)
+    if again is Again.NOT_STUCK:
+        raise RefusedError(409, "not-stuck", "Nothing to do again", not_stuck)
+    return {"id": id, "queued": True}

@@ -1,0 +1,296 @@
+"""What the API answers and takes, described for its OpenAPI document."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from marshmallow import INCLUDE, Schema, ValidationError, fields, validate
+
+from gateway.domain.interactions import CallType, Channel, Direction, Status
+from gateway.ports import DeliveryStatus
+
+MAX_ID = 2**63 - 1
+MAX_PAGE = 200
+
+STATUSES = {status.name.lower(): status for status in DeliveryStatus}
+"""Delivery statuses by the names they have in the API."""
+
+STATES = ("matched", "ambiguous", "unmatched", "parked", "waiting")
+
+
+def _about(text: str, **more: Any) -> dict[str, Any]:
+    """Keyword arguments that describe a field."""
+    return {"metadata": {"description": text, **more}}
+
+
+def _text(about: str) -> fields.String:
+    return fields.String(**_about(about))
+
+
+def _maybe(about: str) -> fields.String:
+    return fields.String(allow_none=True, **_about(about))
+
+
+def _time(about: str) -> fields.AwareDateTime:
+    return fields.AwareDateTime(format="iso", allow_none=True, **_about(about))
+
+
+def _word(about: str, words: Any, *, allow_none: bool = True) -> fields.String:
+    known = [*(str(word) for word in words), *([None] if allow_none else [])]
+    return fields.String(allow_none=allow_none, validate=validate.OneOf(known), **_about(about))
+
+
+class Open(Schema):
+    """Documents what may have further members."""
+
+    class Meta:  # noqa: D106
+        unknown = INCLUDE
+
+
+class AsStored(fields.Nested):
+    """JSON that is shown as it was stored; the nested schema documents what is usual."""
+
+    def serialize(self, attr: str, obj: Any, accessor: Any = None, **_: Any) -> Any:
+        return accessor(obj, attr) if accessor else obj[attr]
+
+
+def _no_controls(value: str) -> None:
+    if not value.isprintable():
+        raise ValidationError("Must not contain control characters.")
+
+
+def _filter(about: str, length: int = 255) -> fields.String:
+    return fields.String(validate=[validate.Length(1, length), _no_controls], **_about(about))
+
+
+class Paging(Schema):
+    before = fields.Integer(
+        validate=validate.Range(1, MAX_ID), **_about("Only what has a smaller id: `next_before` of the page before.")
+    )
+    limit = fields.Integer(
+        load_default=50, validate=validate.Range(1, MAX_PAGE), **_about("How many at most, newest first.")
+    )
+
+
+class InteractionFilter(Paging):
+    org = _filter("Name of the org.")
+    connection = _filter("Name of the connection.")
+    state = fields.String(
+        validate=validate.OneOf(STATES),
+        **_about("`matched`, `ambiguous`, `unmatched`: by the last match; `parked`; or `waiting` to be written."),
+    )
+    external_id = _filter("The platform's id of the interaction.")
+
+
+class DeliveryFilter(Paging):
+    status = fields.String(validate=validate.OneOf(list(STATUSES)), **_about("Where the delivery stands."))
+    connection = _filter("Name of the connection.")
+
+
+class Problem(Schema):
+    """RFC 9457. `errors` names what is wrong, by place and field."""
+
+    type = fields.String(required=True, **_about("Ends in the kind of problem, such as `not-found`."))
+    title = fields.String(required=True, **_about("The kind of problem in words."))
+    status = fields.Integer(required=True, **_about("The HTTP status."))
+    detail = _text("What is wrong with this request.")
+    instance = _text("The path that was asked for.")
+    errors = fields.Raw(**_about("What is wrong, by place and field."))
+
+
+class Party(Schema):
+    """One person outside."""
+
+    id = _maybe("The platform's id, or the role.")
+    role = _maybe("What the person is in this interaction, such as `customer`.")
+    phone = _maybe("As the platform told it.")
+    email = _maybe("As the platform told it.")
+    name = _maybe("As the platform told it.")
+    handle = _maybe("Name in a messaging service.")
+    verified = fields.Boolean(allow_none=True, **_about("Whether the platform vouches for the identity."))
+
+
+class Leg(Schema):
+    """One agent's part."""
+
+    id = _maybe("The platform's id.")
+    call_type = _word("How the agent came to it.", CallType)
+    agent_id = _maybe("The platform's id of the agent.")
+    agent_email = _maybe("The agent's address.")
+    agent_name = _maybe("The agent's name.")
+    team = _maybe("The agent's team or queue.")
+    started_at = _time("When the agent took it.")
+    ended_at = _time("When the agent was done.")
+    disposition = _maybe("How the agent closed it.")
+    notes = _maybe("What the agent noted.")
+
+
+class Named(Open):
+    """A Salesforce record."""
+
+    id = _text("Salesforce id, 18 characters.")
+    name = _maybe("Its name.")
+    kind = _text("The object: Contact, Lead, Account, Case.")
+    number = _maybe("Number, of a case.")
+
+
+class Candidate(Named):
+    """A record that could be meant."""
+
+    account_id = _maybe("The account it belongs to.")
+    score = fields.Float(**_about("Weight of its evidence, higher is better."))
+    evidence = fields.List(fields.String(), **_about("Why it could be meant, in sentences."))
+
+
+class MatchedParty(Open):
+    """The decision about one party."""
+
+    party = _text("Id of the party.")
+    role = _maybe("Role of the party.")
+    state = _text("`matched`, `ambiguous` or `unmatched`.")
+    who = fields.Nested(Named, allow_none=True, **_about("The person, where one was decided on."))
+    account = fields.Nested(Named, allow_none=True, **_about("The person's account, or the one all candidates share."))
+    evidence = fields.List(fields.String(), **_about("The reasons for the decision, in sentences."))
+    candidates = fields.List(fields.Nested(Candidate), **_about("All that could be meant, best first."))
+
+
+class Match(Open):
+    """The last decision, with its evidence."""
+
+    state = _text("`matched`, `ambiguous` or `unmatched`.")
+    reason = _text("The decision in one sentence.")
+    policy = _text("Version of the weights it was made with.")
+    account = fields.Nested(Named, allow_none=True, **_about("The account the Task is related to."))
+    case = fields.Nested(Named, allow_none=True, **_about("The case the Task is related to."))
+    parties = fields.List(fields.Nested(MatchedParty), **_about("The decision for each party, the primary first."))
+    cases_offered = fields.List(fields.Nested(Named), **_about("Open cases among which a person may choose."))
+
+
+class MatchSummary(Schema):
+    state = _text("`matched`, `ambiguous` or `unmatched`.")
+    reason = _maybe("The decision in one sentence.")
+
+
+class TaskReference(Schema):
+    """The Task in Salesforce."""
+
+    id = _text("Salesforce id.")
+    link = _maybe("Its page in the org.")
+
+
+class InteractionSummary(Schema):
+    """One call, chat, e-mail thread or enquiry."""
+
+    id = fields.Integer(required=True, **_about("The gateway's id."))
+    org = fields.String(required=True, **_about("The org it is written to."))
+    connection = fields.String(required=True, **_about("The connection it came from."))
+    external_id = fields.String(required=True, **_about("The platform's id."))
+    status = _word("How far it has come.", Status, allow_none=False)
+    channel = _word("How the customer reached the brand.", Channel, allow_none=False)
+    direction = _word("Who reached out to whom.", Direction)
+    subject = _maybe("What it is about.")
+    queue = _maybe("The queue it went through.")
+    started_at = _time("When it began.")
+    ended_at = _time("When it ended.")
+    duration_seconds = fields.Integer(allow_none=True, **_about("How long it took."))
+    match = fields.Nested(MatchSummary, allow_none=True, **_about("The last match; null before the first."))
+    task = fields.Nested(TaskReference, allow_none=True, **_about("The Task; null before it is written."))
+    parked = _maybe("Why it is given up for now; null if it is not.")
+    version = fields.Integer(**_about("Counts the changes of its content and match."))
+    written_version = fields.Integer(**_about("The version that stands in Salesforce; 0 before the first write."))
+    attempts = fields.Integer(**_about("Failed attempts to write this version."))
+    next_at = _time("When it is tried again.")
+    created_at = _time("When its first delivery was folded.")
+    updated_at = _time("When it last changed.")
+    written_at = _time("When it was last written.")
+
+
+class Interaction(InteractionSummary):
+    """An interaction with everything that is known of it."""
+
+    match = AsStored(Match, allow_none=True, **_about("The last match with its evidence; null before the first."))
+    contact_point = _maybe("The brand's address that the customer used.")
+    disposition = _maybe("How it was closed.")
+    notes = _maybe("What the agents noted.")
+    transcript = _maybe("What was said.")
+    recording_url = _maybe("Where the recording is.")
+    references = fields.Dict(
+        keys=fields.String(), values=fields.Raw(), **_about("What the platform refers to, such as `case_number`.")
+    )
+    attributes = fields.Dict(keys=fields.String(), values=fields.Raw(), **_about("Whatever else the platform told."))
+    parties = fields.List(fields.Nested(Party), **_about("The people outside."))
+    legs = fields.List(fields.Nested(Leg), **_about("The agents' parts, in order of time."))
+    last_event_at = _time("Time of the latest event.")
+    written = fields.Dict(
+        keys=fields.String(), values=fields.Raw(), **_about("Task fields as last written by the gateway.")
+    )
+    kept = fields.Dict(
+        keys=fields.String(),
+        values=fields.Raw(),
+        **_about("Task fields that a person edited since; they are left alone."),
+    )
+
+
+class InteractionPage(Schema):
+    items = fields.List(fields.Nested(InteractionSummary), required=True)
+    next_before = fields.Integer(allow_none=True, **_about("`before` of the next page; null on the last."))
+
+
+class Delivery(Schema):
+    """One request of a platform as received."""
+
+    id = fields.Integer(required=True, **_about("The id that the platform was answered."))
+    org = _text("The org that its connection feeds.")
+    connection = _text("The connection it came in on.")
+    key = _text("What makes two requests the same delivery.")
+    status = _word("Where it stands.", STATUSES, allow_none=False)
+    reason = _maybe("Why it is parked or ignored.")
+    content_type = _text("Its media type.")
+    bytes = fields.Integer(**_about("Length of its body."))
+    received_at = _time("When it came.")
+    repeats = fields.Integer(**_about("How often it came again."))
+    interactions = fields.List(fields.String(), **_about("Platform's ids of the interactions it tells of."))
+
+
+class DeliveryWithBody(Delivery):
+    """A delivery; headers and body only for operators and admins."""
+
+    headers = fields.Dict(keys=fields.String(), values=fields.String(), **_about("Headers that were kept."))
+    body = _text("The body as received.")
+    body_encoding = _word("How `body` is written: as it is, or in base64.", ("utf-8", "base64"), allow_none=False)
+
+
+class DeliveryPage(Schema):
+    items = fields.List(fields.Nested(Delivery), required=True)
+    next_before = fields.Integer(allow_none=True, **_about("`before` of the next page; null on the last."))
+
+
+class Queued(Schema):
+    id = fields.Integer(required=True, **_about("What will be done again."))
+    queued = fields.Boolean(required=True, **_about("Always true."))
+
+
+class Connection(Schema):
+    """One configured instance of a connector."""
+
+    name = fields.String(required=True)
+    connector = fields.String(required=True, **_about("The platform's connector."))
+    title = fields.String(required=True, **_about("The platform's name."))
+    org = fields.String(required=True, **_about("The org it feeds."))
+    state = _word("Whether it takes deliveries.", ("open", "disabled", "retired"), allow_none=False)
+    webhook_url = fields.String(required=True, **_about("Where the platform posts to."))
+
+
+class Connections(Schema):
+    items = fields.List(fields.Nested(Connection), required=True)
+
+
+class Org(Schema):
+    """One Salesforce org."""
+
+    name = fields.String(required=True)
+    connections = fields.List(fields.String(), required=True, **_about("Names of the connections that feed it."))
+
+
+class Orgs(Schema):
+    items = fields.List(fields.Nested(Org), required=True)

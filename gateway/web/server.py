@@ -1,0 +1,198 @@
+"""The HTTP server: waitress, with refusals in our form, bounded bodies and a graceful end.
+
+Waitress buffers a request before the application sees it. A body that is too large is therefore cut off here, and the
+application is called with its announced length and without its bytes, so that it alone says what is refused, and why.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from typing import Any
+
+from waitress import wasyncore
+from waitress.adjustments import Adjustments
+from waitress.channel import HTTPChannel
+from waitress.parser import HTTPRequestParser, ParsingError
+from waitress.server import TcpWSGIServer
+from waitress.task import ErrorTask, WSGITask
+from waitress.utilities import RequestEntityTooLarge
+
+from gateway.web.bodies import MAX_BODY
+from gateway.web.problems import PROBLEM_JSON, plain_refusal, problem
+
+THREADS = 32
+"""Requests in work at once; each waits for the commit that it shares with the others."""
+
+# Chunks have frames around them, which count here and not in the application.
+_MAX_RECEIVED = 2 * MAX_BODY
+_MAX_HEADERS = 64 * 1024
+_LINGER_SECONDS = 2.0
+
+
+class _Parser(HTTPRequestParser):  # type: ignore[misc]
+    """Ends a request at its limits; `cut_off` says that not all of its body was read."""
+
+    cut_off = False
+
+    def received(self, data: bytes) -> int:
+        consumed: int = super().received(data)
+        if isinstance(self.error, RequestEntityTooLarge) or self._announces_too_much():
+            self._cut_off()
+            return len(data)
+        return consumed
+
+    def parse_header(self, header_plus: bytes) -> None:
+        super().parse_header(header_plus)
+        if self.chunked and "CONTENT_LENGTH" in self.headers:
+            # Two lengths are how one request is smuggled past a proxy within another.
+            raise ParsingError("Transfer-Encoding and Content-Length exclude one another")
+
+    def _announces_too_much(self) -> bool:
+        return bool(self.headers_finished and not self.error and self.content_length > MAX_BODY)
+
+    def _cut_off(self) -> None:
+        self.cut_off = self.completed = True
+        self.expect_continue = False
+        self.error = None
+        self.headers["CONTENT_LENGTH"] = str(max(self.content_length, self.body_bytes_received))
+        self.close()
+        self.body_rcv = None
+
+
+class _Task(WSGITask):  # type: ignore[misc]
+    def start(self) -> None:
+        super().start()
+        if self.request.cut_off:
+            self.channel.linger()
+            self.set_close_on_finish()
+
+
+class _ErrorTask(ErrorTask):  # type: ignore[misc]
+    """What waitress itself refuses: requests that are no HTTP, or whose headers are too long."""
+
+    def execute(self) -> None:
+        status = self.request.error.code
+        refusal = plain_refusal(status)
+        body = problem(refusal)
+        self.status = f"{status} {refusal.title}"
+        self.response_headers.extend([("Content-Type", PROBLEM_JSON), ("X-Content-Type-Options", "nosniff")])
+        self.channel.linger()
+        self.set_close_on_finish()
+        self.content_length = len(body)
+        self.write(body)
+
+
+class _Channel(HTTPChannel):  # type: ignore[misc]
+    """A connection that closes gently.
+
+    After a request that was not read to its end, what still comes is thrown away for a moment: closing at once would
+    reset the connection, and the sender would not see the answer.
+    """
+
+    parser_class = _Parser
+    task_class = _Task
+    error_task_class = _ErrorTask
+
+    _lingers = False
+    _linger_until: float | None = None
+
+    def linger(self) -> None:
+        """Do not close at once after this answer."""
+        self._lingers = True
+
+    def handle_close(self) -> None:
+        if self._lingers and self.connected and self._linger_until is None and not self.server.is_closing:
+            self._linger_until = time.monotonic() + _LINGER_SECONDS
+            self.will_close = False
+            try:
+                self.socket.shutdown(socket.SHUT_WR)
+            except OSError:
+                super().handle_close()
+            return
+        super().handle_close()
+
+    def received(self, data: bytes) -> bool:
+        if self._linger_until is None:
+            return bool(super().received(data))
+        if time.monotonic() > self._linger_until:
+            super().handle_close()
+        return False
+
+    @property
+    def is_idle(self) -> bool:
+        """Nothing is being read, worked on or sent."""
+        return not (self.requests or self.request or self.total_outbufs_len)
+
+
+class _Listener(TcpWSGIServer):  # type: ignore[misc]
+    channel_class = _Channel
+    is_closing = False
+
+
+class Server:
+    """A bound server. `run` serves until `close` is called, from any thread or a signal, and what was begun is done."""
+
+    def __init__(self, app: Any, host: str, port: int, *, threads: int = THREADS, grace: float = 10.0) -> None:
+        self._map: dict[int, Any] = {}
+        self._grace = grace
+        self._closing = threading.Event()
+        self._listener = _Listener(app, map=self._map, adj=_adjustments(host, port, threads))
+        self.port = int(self._listener.effective_port)
+
+    def run(self) -> None:
+        """Serve; returns after `close`, when all answers are sent or the grace is over."""
+        try:
+            while not self._closing.is_set():
+                self._turn(1.0)
+            self._drain()
+        finally:
+            self._end()
+
+    def close(self) -> None:
+        """Stop accepting, finish, and let `run` return."""
+        self._closing.set()
+        self._listener.pull_trigger()
+
+    def _turn(self, seconds: float) -> None:
+        wasyncore.loop(timeout=seconds, use_poll=True, map=self._map, count=1)
+
+    def _drain(self) -> None:
+        listener = self._listener
+        listener.is_closing = True
+        wasyncore.dispatcher.close(listener)
+        until = time.monotonic() + self._grace
+        while listener.active_channels and time.monotonic() < until:
+            for channel in list(listener.active_channels.values()):
+                if channel.is_idle:
+                    channel.handle_close()
+            self._turn(0.05)
+
+    def _end(self) -> None:
+        self._listener.task_dispatcher.shutdown(timeout=1)
+        wasyncore.close_all(self._map, ignore_all=True)
+
+
+def serve(app: Any, host: str, port: int, *, threads: int = THREADS) -> Server:
+    """A server that is bound, so that nobody is turned away from now on; it answers once `run` is called."""
+    return Server(app, host, port, threads=threads)
+
+
+def _adjustments(host: str, port: int, threads: int) -> Adjustments:
+    return Adjustments(
+        host=host,
+        port=port,
+        ipv4=":" not in host,
+        ipv6=":" in host,
+        threads=threads,
+        ident="gateway",
+        max_request_body_size=_MAX_RECEIVED,
+        max_request_header_size=_MAX_HEADERS,
+        inbuf_overflow=_MAX_RECEIVED,
+        connection_limit=1000,
+        channel_timeout=60,
+        log_socket_errors=False,
+        # Nothing here reads X-Forwarded-*: `public_url` says what platforms call.
+        clear_untrusted_proxy_headers=False,
+    )

@@ -1,0 +1,49 @@
+"""What the web application is given; `bootstrap` fills it with real adapters, tests with fakes."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from gateway.ports import Deliveries, Inbox, Interactions, Tokens
+from gateway.telemetry import Metrics
+from gateway.usecases.receive import Connection
+
+
+def utc_now() -> datetime:
+    """The time, aware."""
+    return datetime.now(UTC)
+
+
+def no_problems() -> Sequence[str]:
+    """The answer of a gateway that is ready."""
+    return ()
+
+
+def no_link(_org: str, _task_id: str) -> str | None:
+    """The answer where it is not known where an org's pages are."""
+    return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """Everything that the views use.
+
+    `ready` lists, in sentences, what keeps this process from doing its work; `stopping` is set when it is about to
+    end; `task_link` is the page of a Task in its org; `public_url` is what platforms call, without a slash at its end.
+    """
+
+    connections: Mapping[str, Connection]
+    inbox: Inbox
+    deliveries: Deliveries
+    interactions: Interactions
+    tokens: Tokens
+    metrics: Metrics
+    orgs: Sequence[str] = ()
+    public_url: str | None = None
+    clock: Callable[[], datetime] = utc_now
+    ready: Callable[[], Sequence[str]] = no_problems
+    stopping: threading.Event = field(default_factory=threading.Event)
+    task_link: Callable[[str, str], str | None] = no_link

@@ -1,0 +1,88 @@
+"""Stored rows as the API shows them."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import Any, TypeVar
+
+from gateway.domain.interactions import interaction_of
+from gateway.ports import StoredDelivery, StoredInteraction
+from gateway.usecases.receive import Connection
+
+Row = TypeVar("Row", StoredDelivery, StoredInteraction)
+Shown = dict[str, Any]
+TaskLink = Callable[[str, str], str | None]
+
+
+def page_of(rows: Sequence[Row], limit: int, show: Callable[[Row], Shown]) -> Shown:
+    """A page of at most `limit` of the rows; one row more says that there is a further page."""
+    shown = rows[:limit]
+    return {
+        "items": [show(row) for row in shown],
+        "next_before": shown[-1].id if len(rows) > limit else None,
+    }
+
+
+def interaction_view(row: StoredInteraction, task_link: TaskLink) -> Shown:
+    """Everything about an interaction: what the platform told, and where the gateway stands with it."""
+    told = asdict(interaction_of(row.external_id, row.state))
+    del told["id"]
+    return {
+        **told,
+        "id": row.id,
+        "org": row.org,
+        "connection": row.connection,
+        "external_id": row.external_id,
+        "match": row.match,
+        "task": {"id": row.task_id, "link": task_link(row.org, row.task_id)} if row.task_id else None,
+        "parked": row.parked,
+        "version": row.version,
+        "written_version": row.written_version,
+        "attempts": row.attempts,
+        "next_at": row.next_at,
+        "created_at": row.created_at,
+        "updated_at": row.updated_at,
+        "written_at": row.written_at,
+        "written": row.written,
+        "kept": row.kept,
+    }
+
+
+def delivery_view(row: StoredDelivery, *, with_body: bool = False) -> Shown:
+    """A delivery; its body and headers are left out unless asked for."""
+    shown = {
+        "id": row.id,
+        "org": row.org,
+        "connection": row.connection,
+        "key": row.key,
+        "status": row.status.name.lower(),
+        "reason": row.reason,
+        "content_type": row.content_type,
+        "bytes": len(row.body),
+        "received_at": row.received_at,
+        "repeats": row.repeats,
+        "interactions": row.interactions,
+    }
+    return {**shown, "headers": row.headers, **_body(row.body)} if with_body else shown
+
+
+def connection_view(connection: Connection, base_url: str) -> Shown:
+    """A connection without its settings, which hold secrets."""
+    state = "retired" if connection.retired else "disabled" if connection.disabled else "open"
+    return {
+        "name": connection.name,
+        "connector": connection.connector.name,
+        "title": connection.connector.title,
+        "org": connection.org,
+        "state": state,
+        "webhook_url": f"{base_url}/webhooks/{connection.name}",
+    }
+
+
+def _body(body: bytes) -> Shown:
+    try:
+        return {"body": body.decode(), "body_encoding": "utf-8"}
+    except UnicodeDecodeError:
+        return {"body": base64.b64encode(body).decode(), "body_encoding": "base64"}

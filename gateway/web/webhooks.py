@@ -1,0 +1,217 @@
+"""The inlet: `POST /webhooks/<connection>`.
+
+This is the path that every delivery takes while its sender waits. It is a WSGI application in front of Flask, which
+would double the work of a request, and nothing is done per request that can be done once per connection.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable
+from http import HTTPStatus
+from typing import Any, TypeAlias
+
+from flask import Flask, Response
+
+from gateway.errors import RejectedError, RetryableError, UnauthorizedError
+from gateway.ports import Receipt
+from gateway.sdk import Answer, Request
+from gateway.telemetry import Sampler, Taken
+from gateway.usecases.receive import Connection, Received, greet, receive
+from gateway.web.bodies import TooLargeError, read_body
+from gateway.web.headers import SECURITY_HEADERS, secure
+from gateway.web.problems import RefusedError, come_again, refusal_response
+from gateway.web.services import Services
+
+Environ: TypeAlias = dict[str, Any]
+StartResponse: TypeAlias = Callable[..., Any]
+
+log = logging.getLogger(__name__)
+
+GREETINGS = frozenset({"GET", "OPTIONS"})
+"""Methods by which some platforms test a connection before they post to it."""
+
+_ACCEPTED_HEADERS = (("Content-Type", "application/json"), *SECURITY_HEADERS)
+_LOG_EVERY = 10.0
+_STALE = "stale-timestamp"
+
+
+class Inlet:
+    """Takes the requests of one connection."""
+
+    def __init__(self, connection: Connection, services: Services, sampler: Sampler) -> None:
+        self._connection = connection
+        self._services = services
+        self._sampler = sampler
+        self._taken = services.metrics.taken(connection.name)
+        self._observe_seconds = services.metrics.ack_seconds.labels(connection.name).observe
+        self._accepted_status = _status_line(connection.connector.accepted_status)
+        self._types = frozenset(type for type in connection.connector.content_types if not type.startswith("*"))
+        self._any_json = not {"*+json", "application/json"}.isdisjoint(connection.connector.content_types)
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer one request; with a 2xx only if it is stored, or a verified handshake."""
+        began = time.perf_counter()
+        try:
+            received = self._take(environ)
+        except RefusedError as refusal:
+            return secure(refusal_response(refusal, environ["PATH_INFO"]))(environ, start_response)
+        finally:
+            self._observe_seconds(time.perf_counter() - began)
+        if isinstance(received, Answer):
+            return secure(self._greeted(received))(environ, start_response)
+        return self._accepted(received, start_response)
+
+    def _take(self, environ: Environ) -> Received:
+        try:
+            self._check_open()
+            return self._receive(environ)
+        except TooLargeError as error:
+            raise self._count(Taken.TOO_LARGE, _too_large()) from error
+        except UnauthorizedError as error:
+            raise self._unauthorized(error) from error
+        except RejectedError as error:
+            refusal = RefusedError(400, "unreadable", "Unreadable delivery", error.reason)
+            raise self._count(Taken.REJECTED, refusal) from error
+        except RetryableError as error:
+            raise self._unavailable(error, error.after) from error
+        except RefusedError:
+            raise
+        except Exception as error:
+            raise self._unavailable(error) from error
+
+    def _receive(self, environ: Environ) -> Received:
+        if environ["REQUEST_METHOD"] != "POST":
+            return self._greet(environ)
+        if self._services.stopping.is_set():
+            raise self._count(Taken.UNAVAILABLE, come_again("The gateway is shutting down."))
+        try:
+            self._check_type(environ)
+            body = read_body(environ)
+        except RefusedError as refusal:
+            raise self._count(Taken.UNSUPPORTED if refusal.status == 415 else Taken.MALFORMED, refusal) from refusal
+        return receive(self._request(environ, body), self._connection, self._services.inbox)
+
+    def _check_open(self) -> None:
+        if self._connection.retired:
+            detail = "This connection is retired: stop sending to it."
+            raise self._count(Taken.CLOSED, RefusedError(410, "retired", "Connection retired", detail))
+        if self._connection.disabled:
+            raise self._count(Taken.CLOSED, RefusedError(403, "disabled", "Connection disabled"))
+
+    def _check_type(self, environ: Environ) -> None:
+        type = environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
+        if type in self._types or (self._any_json and type.endswith("+json")):
+            return
+        if not type and environ.get("CONTENT_LENGTH", "0") == "0" and "HTTP_TRANSFER_ENCODING" not in environ:
+            return  # nothing is said and nothing is sent: some handshakes are like that
+        accept = ", ".join(self._connection.connector.content_types)
+        detail = f"This connection takes {accept}."
+        raise RefusedError(415, "unsupported-type", "Unsupported media type", detail, {"Accept": accept})
+
+    def _greet(self, environ: Environ) -> Answer:
+        method = environ["REQUEST_METHOD"]
+        answer = greet(self._request(environ, b""), self._connection) if method in GREETINGS else None
+        if answer is None:
+            refusal = RefusedError(405, "method-not-allowed", "Method not allowed", None, {"Allow": "POST"})
+            raise self._count(Taken.METHOD, refusal)
+        return answer
+
+    def _request(self, environ: Environ, body: bytes) -> Request:
+        return Request(
+            url=url_of(environ, self._services.public_url),
+            headers=headers_of(environ),
+            body=body,
+            received_at=self._services.clock(),
+            method=environ["REQUEST_METHOD"],
+        )
+
+    def _accepted(self, receipt: Receipt, start_response: StartResponse) -> Iterable[bytes]:
+        self._taken[_result(receipt)]()
+        body = b'{"id": %d, "duplicate": %s}' % (receipt.id, b"true" if receipt.duplicate else b"false")
+        start_response(self._accepted_status, [*_ACCEPTED_HEADERS, ("Content-Length", str(len(body)))])
+        return (body,)
+
+    def _greeted(self, answer: Answer) -> Response:
+        self._taken[Taken.HANDSHAKE]()
+        return Response(answer.body, answer.status, dict(answer.headers), content_type=answer.content_type)
+
+    def _unauthorized(self, error: UnauthorizedError) -> RefusedError:
+        """Always the same words, so that an answer teaches nothing about the secret."""
+        held = self._sampler.due(self._connection.name)
+        if held is not None:
+            log.warning("Connection %s: refused (%s); %d more since.", self._connection.name, error.problem, held)
+        headers = {"WWW-Authenticate": "Signature"}
+        if error.problem == _STALE:
+            detail = "The signed time is too far from now: check the clock, or send again."
+            return self._count(Taken.STALE, RefusedError(401, _STALE, "Stale timestamp", detail, headers))
+        return self._count(Taken.UNAUTHORIZED, RefusedError(401, "unauthorized", "Not authorized", None, headers))
+
+    def _unavailable(self, error: Exception, after: float | None = None) -> RefusedError:
+        held = self._sampler.due(f"{self._connection.name} unavailable")
+        if held is not None:
+            log.error("Connection %s: not stored; %d more since.", self._connection.name, held, exc_info=error)
+        return self._count(Taken.UNAVAILABLE, come_again("The delivery was not stored.", after=after))
+
+    def _count(self, result: Taken, refusal: RefusedError) -> RefusedError:
+        self._taken[result]()
+        return refusal
+
+
+def register(app: Flask, services: Services) -> None:
+    """Put the inlets of all connections in front of the application; what they do not know stays with it."""
+    sampler = Sampler(_LOG_EVERY, time.monotonic)
+    inlets = {
+        f"/webhooks/{name}": Inlet(connection, services, sampler) for name, connection in services.connections.items()
+    }
+    behind = app.wsgi_app
+    count_unknown = services.metrics.deliveries.labels("", "unknown").inc
+
+    def answer(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        inlet = inlets.get(environ["PATH_INFO"])
+        return behind(environ, start_response) if inlet is None else inlet(environ, start_response)
+
+    def refuse(connection: str) -> Response:  # noqa: ARG001
+        count_unknown()
+        raise RefusedError(404, "unknown-connection", "No such connection", "Check the address, to its last character.")
+
+    app.wsgi_app = answer  # type: ignore[method-assign]
+    # A rule without methods matches them all.
+    app.url_map.add(app.url_rule_class("/webhooks/<path:connection>", endpoint="webhook"))
+    app.view_functions["webhook"] = refuse
+
+
+def url_of(environ: Environ, public_url: str | None) -> str:
+    """What the platform called, byte for byte: signatures are made over it."""
+    target: str = environ.get("REQUEST_URI") or environ.get("RAW_URI") or environ["PATH_INFO"]
+    if not target.startswith("/"):
+        # A proxy's absolute form: keep its path and query.
+        target = "/" + target.partition("://")[2].partition("/")[2]
+    if public_url is not None:
+        return public_url + target
+    host = environ.get("HTTP_HOST") or f"{environ['SERVER_NAME']}:{environ['SERVER_PORT']}"
+    return f"{environ['wsgi.url_scheme']}://{host}{target}"
+
+
+def headers_of(environ: Environ) -> dict[str, str]:
+    """The request's headers by their names in lower case."""
+    headers = {name[5:].replace("_", "-").lower(): value for name, value in environ.items() if name[:5] == "HTTP_"}
+    for name, key in (("content-type", "CONTENT_TYPE"), ("content-length", "CONTENT_LENGTH")):
+        if environ.get(key):
+            headers[name] = environ[key]
+    return headers
+
+
+def _result(receipt: Receipt) -> Taken:
+    if receipt.conflict:
+        return Taken.CONFLICT
+    return Taken.DUPLICATE if receipt.duplicate else Taken.STORED
+
+
+def _too_large() -> RefusedError:
+    return RefusedError(413, "too-large", "Body too large", "A delivery may have up to 1 MiB, decompressed.")
+
+
+def _status_line(status: int) -> str:
+    return f"{status} {HTTPStatus(status).phrase}"
