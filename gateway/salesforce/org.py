@@ -1,0 +1,69 @@
+"""One Salesforce org, as the use cases see it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+
+from gateway.domain.tasks import Abilities, FoundTask, Outcome, TaskDraft, TaskFields
+from gateway.errors import ConfigError
+from gateway.ports import ChangePage
+from gateway.salesforce.mirror import Changes
+from gateway.salesforce.schema import Schema
+from gateway.salesforce.session import TIME_LIMITS, OnCall, Session, Usage
+from gateway.salesforce.settings import Flow, OrgSettings
+from gateway.salesforce.tasks import Tasks
+
+__all__ = ["Flow", "OnCall", "OrgSettings", "SalesforceOrg", "Usage"]
+
+
+class SalesforceOrg:
+    """`ports.Org` over the REST API; one instance serves all threads. Nothing is asked before the first call.
+
+    `on_call` is told (org, resource) of every API call.
+    """
+
+    def __init__(
+        self,
+        settings: OrgSettings,
+        *,
+        on_call: OnCall | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+        time_limits: tuple[float, float] = TIME_LIMITS,
+    ) -> None:
+        self.name = settings.name
+        self._session = Session(settings, on_call=on_call, sleep=sleep, time_limits=time_limits)
+        self._schema = Schema(self._session)
+        self._changes = Changes(self._session, self._schema, settings.region)
+        self._tasks = Tasks(self._session, settings.task_key)
+
+    @property
+    def usage(self) -> Usage | None:
+        """API calls of the last 24 hours as the org last reported them; None before the first answer."""
+        return self._session.usage
+
+    def abilities(self) -> Abilities:
+        return self._schema.description().abilities
+
+    def changes(self, cursors: Mapping[str, str]) -> Iterator[ChangePage]:
+        return self._describing_again(self._changes.pages(cursors))
+
+    def find(self, keys: Collection[str], fields: Collection[str]) -> dict[str, FoundTask]:
+        return self._tasks.find(keys, fields) if keys else {}
+
+    def read(self, task_ids: Collection[str], fields: Collection[str]) -> dict[str, TaskFields]:
+        return self._tasks.read(task_ids, fields)
+
+    def create(self, drafts: Sequence[TaskDraft]) -> list[Outcome]:
+        return self._tasks.create(drafts)
+
+    def update(self, drafts: Sequence[TaskDraft]) -> list[Outcome]:
+        return self._tasks.update(drafts)
+
+    def _describing_again(self, pages: Iterator[ChangePage]) -> Iterator[ChangePage]:
+        """Forget the description where the org's fields have changed under it."""
+        try:
+            yield from pages
+        except ConfigError:
+            self._schema.forget()
+            raise

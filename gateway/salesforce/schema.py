@@ -1,0 +1,118 @@
+"""What the org's `describe` says: the fields a Task may carry, and the columns there are to mirror."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from gateway.domain.records import Kind
+from gateway.domain.tasks import Abilities, TaskField
+from gateway.errors import ConfigError
+from gateway.salesforce.session import Session, SubRequest
+
+_REMEMBERED = 600.0
+
+WANTED: Mapping[Kind, tuple[str, ...]] = {
+    Kind.CONTACT: (
+        "Name", "AccountId", "Email", "Phone", "MobilePhone", "HomePhone", "OtherPhone", "AssistantPhone",
+    ),
+    Kind.ACCOUNT: ("Name", "Phone", "Website"),
+    Kind.LEAD: ("Name", "Email", "Phone", "MobilePhone", "IsConverted", "ConvertedAccountId", "ConvertedContactId"),
+    Kind.CASE: (
+        "CaseNumber", "Subject", "Type", "Reason", "IsClosed", "ContactId", "AccountId",
+        "SuppliedPhone", "SuppliedEmail",
+    ),
+    Kind.USER: ("Name", "Email", "IsActive"),
+}  # fmt: skip
+"""The fields that matching reads, of each object; those the integration user may not see are left out."""
+
+_ALWAYS = ("Id", "IsDeleted", "SystemModstamp")
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """The org as last described: what a Task may carry, and the columns to read of each object that is visible."""
+
+    abilities: Abilities
+    columns: Mapping[Kind, tuple[str, ...]]
+
+
+class Schema:
+    """The description, asked for in one call and remembered for ten minutes; for any number of threads."""
+
+    def __init__(self, session: Session, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._session = session
+        self._clock = clock
+        self._asking = threading.Lock()
+        self._known: Description | None = None
+        self._until = 0.0
+
+    def description(self) -> Description:
+        """What the org allows. ConfigError: the configured key field cannot serve as one."""
+        with self._asking:
+            if self._known is None or self._clock() >= self._until:
+                self._known = self._ask()
+                self._until = self._clock() + _REMEMBERED
+            return self._known
+
+    def forget(self) -> None:
+        """Ask again next time."""
+        self._until = 0.0
+
+    def _ask(self) -> Description:
+        names = ("Task", *WANTED)
+        answers = self._session.composite(
+            [SubRequest(name, f"sobjects/{name}/describe") for name in names], allow_missing=True
+        )
+        settings = self._session.settings
+        if "Task" not in answers:
+            raise ConfigError(
+                f"Org {settings.name!r}: the integration user may not see Tasks; assign the gateway's permission set."
+            )
+        fields = {field["name"]: field for field in answers["Task"]["fields"]}
+        if settings.task_key is not None:
+            _check_key(settings.name, settings.task_key, fields.get(settings.task_key))
+        abilities = Abilities({name: _task_field(field) for name, field in fields.items()}, settings.task_key)
+        return Description(
+            abilities, {kind: _columns(kind, answers[kind.value]) for kind in WANTED if kind.value in answers}
+        )
+
+
+def _task_field(field: Mapping[str, Any]) -> TaskField:
+    values = [entry["value"] for entry in field["picklistValues"] if entry["active"]]
+    return TaskField(
+        name=field["name"],
+        type=field["type"],
+        length=field["length"],
+        createable=field["createable"],
+        updateable=field["updateable"],
+        picklist=tuple(values) if field["restrictedPicklist"] else (),
+    )
+
+
+def _check_key(org: str, name: str, field: Mapping[str, Any] | None) -> None:
+    setup = "Setup → Object Manager → Activity → Fields & Relationships"
+    if field is None:
+        raise ConfigError(
+            f"Org {org!r}: Task has no field {name}, or the integration user may not see it. In {setup} add a Text(255)"
+            " field of that name with External ID and Unique ticked (or deploy mappings/salesforce) and give the user"
+            " access to it; or set task_key to null."
+        )
+    if not field["externalId"]:
+        raise ConfigError(f"Org {org!r}: the field {name} on Task is not an External ID; tick External ID in {setup}.")
+    if not field["createable"]:
+        raise ConfigError(f"Org {org!r}: the integration user may not write {name} on Task; give it edit access.")
+    if not field["unique"]:
+        _log.warning("salesforce.key_field_not_unique", org=org, field=name)
+
+
+def _columns(kind: Kind, description: Mapping[str, Any]) -> tuple[str, ...]:
+    there = {field["name"] for field in description["fields"]}
+    return tuple(name for name in (*_ALWAYS, *WANTED[kind]) if name in there)

@@ -1,0 +1,270 @@
+"""Calls to one Salesforce org: login, renewal, time limits, retries of reads, counting, classified errors.
+
+simple-salesforce makes the calls. It is given a token and never logs in itself, because its own renewal recurses
+without end on a token that stays invalid, forgets the headers of the call, and is not safe between threads.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import requests
+import structlog
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnectionError
+
+from gateway.errors import ConfigError, GatewayError, RetryableError, UnknownOutcomeError
+from gateway.salesforce.errors import refusals_of, refused_call
+from gateway.salesforce.oauth import Token, fetch_token
+from gateway.salesforce.settings import OrgSettings
+from gateway.salesforce.transport import allow_plain, http_session
+
+if TYPE_CHECKING:
+    from simple_salesforce.api import Salesforce
+
+TIME_LIMITS = (5.0, 30.0)
+"""Seconds to connect, and seconds without a byte of the answer."""
+
+_TRIES = 3
+_LONGEST_ADDRESS = 8000
+"""Salesforce cuts off at 16,384 bytes of address and headers (https://help.salesforce.com/s/articleView?id=000386264)."""
+
+OnCall = Callable[[str, str], None]
+"""Told the org and the resource of every API call, before it is made."""
+
+_USAGE = re.compile(r"api-usage=(\d+)/(\d+)")
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """API calls of the last 24 hours, as the org last reported them."""
+
+    used: int
+    max: int
+
+
+@dataclass(frozen=True, slots=True)
+class SubRequest:
+    """One part of a composite call; `path` is relative to the API version."""
+
+    name: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Call:
+    method: str
+    resource: str
+    path: str
+    body: Any = None
+    params: dict[str, Any] | None = None
+    writing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Login:
+    token: Token
+    client: Salesforce
+
+
+class Session:
+    """One org's API, for any number of threads."""
+
+    def __init__(
+        self,
+        settings: OrgSettings,
+        *,
+        on_call: OnCall | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.time,
+        time_limits: tuple[float, float] = TIME_LIMITS,
+    ) -> None:
+        self.settings = settings
+        self.usage: Usage | None = None
+        self._on_call = on_call or (lambda _org, _resource: None)
+        self._base = f"/services/data/v{settings.api_version}/"
+        self._clock = clock
+        self._time_limits = time_limits
+        self._http = http_session(time_limits)
+        self._http.hooks["response"].append(self._observe)
+        self._renewing = threading.Lock()
+        self._login: _Login | None = None
+        self._renewals = 0
+        self._last_failure: GatewayError | None = None
+        self._heard = threading.local()
+        self._reads = Retrying(
+            sleep=sleep,
+            stop=stop_after_attempt(_TRIES),
+            wait=wait_random_exponential(multiplier=0.2, max=2),
+            retry=retry_if_exception(_passes_soon),
+            reraise=True,
+        )
+
+    def read(self, resource: str, path: str, *, body: Any = None, params: dict[str, Any] | None = None) -> Any:
+        """The answer of a call that changes nothing, tried again where the org or the way to it failed for a moment."""
+        method = "GET" if body is None else "POST"
+        return self._reads(self._answer, _Call(method=method, resource=resource, path=path, body=body, params=params))
+
+    def write(self, method: str, resource: str, path: str, body: Any) -> Any:
+        """The answer of a call that changes records; made once, and again only where its token had expired.
+
+        UnknownOutcomeError: it may have taken effect. RejectedError: this body can never succeed.
+        """
+        return self._answer(_Call(method=method, resource=resource, path=path, body=body, writing=True))
+
+    def query(self, soql: str) -> list[dict[str, Any]]:
+        """All rows, deleted and archived ones included; a statement too long for an address goes in a composite."""
+        answer = self._first_rows(soql)
+        rows: list[dict[str, Any]] = list(answer["records"])
+        while not answer["done"]:
+            answer = self.read("queryAll", answer["nextRecordsUrl"].removeprefix(self._base))
+            rows += answer["records"]
+        return rows
+
+    def _first_rows(self, soql: str) -> Any:
+        if len(quote(soql)) <= _LONGEST_ADDRESS:
+            return self.read("queryAll", "queryAll/", params={"q": soql})
+        return self.composite([SubRequest("query", f"queryAll?q={quote(soql)}")])["query"]
+
+    def composite(self, requests: Sequence[SubRequest], *, allow_missing: bool = False) -> dict[str, Any]:
+        """The bodies of several reads in one call, by name; `allow_missing` leaves out what is not found."""
+        return self._reads(self._composite, requests, allow_missing)
+
+    def org_time(self) -> datetime | None:
+        """When, by the org's clock, the call was sent that this thread made last."""
+        moment: datetime | None = getattr(self._heard, "org_time", None)
+        return moment
+
+    def _composite(self, requests: Sequence[SubRequest], allow_missing: bool) -> dict[str, Any]:
+        parts = [{"method": "GET", "url": self._base + each.path, "referenceId": each.name} for each in requests]
+        body = {"allOrNone": False, "compositeRequest": parts}
+        answer = self._answer(_Call(method="POST", resource="composite", path="composite", body=body))
+        return dict(self._bodies(answer, allow_missing))
+
+    def _bodies(self, answer: Any, allow_missing: bool) -> Iterator[tuple[str, Any]]:
+        for part in answer["compositeResponse"]:
+            status, body = part["httpStatusCode"], part["body"]
+            if status < 300:
+                yield part["referenceId"], body
+            elif not (allow_missing and status == 404):
+                raise refused_call(self.settings.name, status, refusals_of(body), writing=False)
+
+    def _answer(self, call: _Call) -> Any:
+        login = self._login or self._renewed(None)
+        try:
+            return self._once(login, call)
+        except _ExpiredTokenError:
+            login = self._renewed(login)
+        try:
+            return self._once(login, call)
+        except _ExpiredTokenError as expired:
+            raise refused_call(self.settings.name, 401, refusals_of(expired.content), writing=call.writing) from None
+
+    def _once(self, login: _Login, call: _Call) -> Any:
+        from simple_salesforce.exceptions import SalesforceError  # noqa: PLC0415 (see _connect)
+
+        self._on_call(self.settings.name, call.resource)
+        self._heard.org_time = None
+        try:
+            return login.client.restful(
+                call.path,
+                call.params,
+                call.method,
+                json=call.body,
+                # simple-salesforce asks for answers laid out for people, which are a third longer
+                headers={"X-PrettyPrint": None},
+                allow_redirects=False,
+            )
+        except SalesforceError as error:
+            raise self._refused(call, error.status, error.content) from None
+        except requests.RequestException as error:
+            raise self._failed(call, error) from None
+
+    def _refused(self, call: _Call, status: int, content: Any) -> Exception:
+        refusals = refusals_of(content)
+        code = refusals[0].code if refusals else None
+        _log.info("salesforce.refused", org=self.settings.name, resource=call.resource, status=status, code=code)
+        if status == 401:
+            return _ExpiredTokenError(content)
+        return refused_call(self.settings.name, status, refusals, writing=call.writing)
+
+    def _failed(self, call: _Call, error: requests.RequestException) -> GatewayError:
+        what = type(error).__name__
+        _log.info("salesforce.failed", org=self.settings.name, resource=call.resource, error=what)
+        if call.writing and not _never_sent(error):
+            return UnknownOutcomeError(f"Org {self.settings.name!r}: the answer to a write was lost ({what}).")
+        return RetryableError(f"Org {self.settings.name!r} could not be reached ({what}).")
+
+    def _observe(self, answer: requests.Response, **_: Any) -> None:
+        if date := answer.headers.get("Date"):
+            self._heard.org_time = parsedate_to_datetime(date) - answer.elapsed
+        if reported := _USAGE.match(answer.headers.get("Sforce-Limit-Info", "")):
+            self.usage = Usage(int(reported[1]), int(reported[2]))
+
+    def _renewed(self, expired: _Login | None) -> _Login:
+        """The login after `expired`. Of several threads one asks the org, the others take its result, good or bad."""
+        before = self._renewals
+        with self._renewing:
+            if self._login is not expired and self._login is not None:
+                return self._login
+            if self._renewals != before and self._last_failure is not None:
+                raise self._last_failure
+            return self._renew(expired)
+
+    def _renew(self, expired: _Login | None) -> _Login:
+        self._renewals += 1
+        self._last_failure = None
+        try:
+            token = fetch_token(self._http, self.settings, self._clock(), expired.token.refresh if expired else None)
+        except (ConfigError, RetryableError) as failure:
+            self._last_failure = failure
+            raise
+        _log.info("salesforce.logged_in", org=self.settings.name, flow=self.settings.flow.value)
+        self._login = self._connect(token)
+        return self._login
+
+    def _connect(self, token: Token) -> _Login:
+        from simple_salesforce.api import Salesforce  # noqa: PLC0415 (20 MB, wanted only where an org is talked to)
+
+        allow_plain(self._http, token.instance_url, self._time_limits)
+        client = Salesforce(
+            session_id=token.access,
+            instance_url=token.instance_url,
+            session=self._http,
+            version=self.settings.api_version,
+            object_pairs_hook=None,
+        )
+        return _Login(token, client)
+
+
+class _ExpiredTokenError(Exception):
+    """The org did not accept the token."""
+
+    def __init__(self, content: Any) -> None:
+        super().__init__("token not accepted")
+        self.content = content
+
+
+def _passes_soon(error: BaseException) -> bool:
+    """Whether waiting a moment may help; errors that name a time to wait are left to who can wait that long."""
+    return isinstance(error, RetryableError) and error.after is None
+
+
+def _never_sent(error: requests.RequestException) -> bool:
+    """Whether no byte of the request left: no connection came about."""
+    if isinstance(error, requests.ConnectTimeout):
+        return True
+    cause = error.args[0] if error.args else None
+    if isinstance(cause, MaxRetryError):
+        cause = cause.reason
+    return isinstance(cause, NewConnectionError | ConnectTimeoutError)

@@ -1,0 +1,211 @@
+"""A Salesforce org in memory, with switches for what goes wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from gateway.domain.records import Record
+from gateway.domain.tasks import Abilities, FoundTask, Outcome, TaskDraft, TaskField, TaskFields, Verdict
+from gateway.ports import ChangePage
+
+KEY_FIELD = "Gateway_Interaction_Key__c"
+CREATE_ONLY = frozenset({"TaskSubtype"})
+
+_FIELDS = {
+    "Subject": ("combobox", 255), "Status": ("picklist", 255), "Priority": ("picklist", 255), "OwnerId": ("reference", 18),
+    "WhoId": ("reference", 18), "WhatId": ("reference", 18), "ActivityDate": ("date", 0), "Description": ("textarea", 32000),
+    "Type": ("picklist", 255), "CallType": ("picklist", 255), "CallDurationInSeconds": ("int", 0),
+    "CallDisposition": ("string", 255), "CallObject": ("string", 255), "TaskSubtype": ("picklist", 255),
+}  # fmt: skip
+_PICKLISTS = {
+    "CallType": ("Inbound", "Internal", "Outbound"),
+    "TaskSubtype": ("Task", "Email", "Call", "ListEmail", "LinkedIn", "Cadence", "Note"),
+}
+
+
+@dataclass(slots=True)
+class StandingTask:
+    """A Task as it stands in the org."""
+
+    id: str
+    fields: dict[str, Any]
+    is_deleted: bool = False
+
+
+@dataclass(slots=True)
+class Switches:
+    """What goes wrong, and how often; each entry of the lists is used up by one call."""
+
+    before: list[Exception] = field(default_factory=list)
+    """Raised by the next calls before anything is done."""
+    after: list[Exception] = field(default_factory=list)
+    """Raised by the next writes after they took effect: the answer is lost."""
+    refused: dict[str, list[Outcome]] = field(default_factory=dict)
+    """Outcomes of the next writes of a key, in place of the write."""
+
+
+class FakeOrg:
+    """`ports.Org` without Salesforce. `calls` lists the API calls it stands for; `on_call` runs before each.
+
+    A test edits `tasks`, `people_edit`s them or `delete`s them as a person would, and `change`s records.
+    """
+
+    def __init__(
+        self, name: str = "main", *, key_field: str | None = KEY_FIELD, shared_activities: bool = True
+    ) -> None:
+        self.name = name
+        self.key_field = key_field
+        self.shared_activities = shared_activities
+        self.tasks: dict[str, StandingTask] = {}
+        self.switches = Switches()
+        self.calls: list[str] = []
+        self.on_call: Callable[[str], None] = lambda _: None
+        self._log: list[Record | str] = []
+
+    # --- what a test does to it
+
+    def change(self, *records: Record) -> None:
+        """Create or change records."""
+        self._log += records
+
+    def delete(self, *ids: str) -> None:
+        """Delete Tasks or records."""
+        for id in ids:
+            if id in self.tasks:
+                self.tasks[id].is_deleted = True
+            else:
+                self._log.append(id)
+
+    def people_edit(self, task_id: str, **fields: Any) -> None:
+        """Change a Task as a person would in Salesforce."""
+        self.tasks[task_id].fields.update(fields)
+
+    def task(self, key: str) -> StandingTask:
+        """The one live Task of a key; fails if there are several."""
+        (only,) = [task for task in self.tasks.values() if self._key(task) == key and not task.is_deleted]
+        return only
+
+    # --- ports.Org
+
+    def abilities(self) -> Abilities:
+        self._called("describe")
+        names = {**_FIELDS, **({self.key_field: ("string", 255)} if self.key_field else {})}
+        if self.shared_activities:
+            names["TaskWhoIds"] = ("junctionidlist", 0)
+        fields = {
+            name: TaskField(name, type, length, True, name not in CREATE_ONLY, _PICKLISTS.get(name, ()))
+            for name, (type, length) in names.items()
+        }
+        return Abilities(fields, self.key_field)
+
+    def changes(self, cursors: Mapping[str, str]) -> Iterator[ChangePage]:
+        self._called("composite")
+        start = int(cursors.get("Contact", "0"))
+        news = self._log[start:]
+        deleted = [item for item in news if isinstance(item, str)]
+        latest = {item.id: item for item in news if isinstance(item, Record)}
+        records = [record for record in latest.values() if record.id not in deleted]
+        yield ChangePage(records, deleted if start else [], {"Contact": str(len(self._log))})
+
+    def find(self, keys: Collection[str], fields: Collection[str]) -> dict[str, FoundTask]:
+        if not keys:
+            return {}
+        self._called("queryAll")
+        found: dict[str, FoundTask] = {}
+        for task in sorted(self.tasks.values(), key=lambda task: task.is_deleted):
+            key = self._key(task)
+            if key in keys and key not in found:
+                found[key] = FoundTask(task.id, task.is_deleted, self._values(task, fields))
+        return found
+
+    def read(self, task_ids: Collection[str], fields: Collection[str]) -> dict[str, TaskFields]:
+        if not task_ids:
+            return {}
+        self._called("composite/sobjects")
+        there = (self.tasks[id] for id in dict.fromkeys(task_ids) if id in self.tasks)
+        return {task.id: self._values(task, fields) for task in there if not task.is_deleted}
+
+    def create(self, drafts: Sequence[TaskDraft]) -> list[Outcome]:
+        return self._write(drafts, self._create)
+
+    def update(self, drafts: Sequence[TaskDraft]) -> list[Outcome]:
+        return self._write(drafts, self._update)
+
+    # --- its insides
+
+    def _called(self, resource: str) -> None:
+        self.calls.append(resource)
+        self.on_call(resource)
+        if self.switches.before:
+            raise self.switches.before.pop(0)
+
+    def _write(self, drafts: Sequence[TaskDraft], write: Callable[[TaskDraft], Outcome]) -> list[Outcome]:
+        if len(drafts) > 200:
+            raise ValueError("one call writes at most 200 Tasks")
+        if not drafts:
+            return []
+        self._called("composite/sobjects")
+        outcomes = [self._refused(draft) or write(draft) for draft in drafts]
+        if self.switches.after:
+            raise self.switches.after.pop(0)
+        return outcomes
+
+    def _refused(self, draft: TaskDraft) -> Outcome | None:
+        waiting = self.switches.refused.get(draft.key)
+        return waiting.pop(0) if waiting else _unfit(draft.fields)
+
+    def _create(self, draft: TaskDraft) -> Outcome:
+        standing = [task for task in self.tasks.values() if self._key(task) == draft.key and not task.is_deleted]
+        if self.key_field and standing:
+            if not CREATE_ONLY.isdisjoint(draft.fields):
+                return Outcome(Verdict.UNKNOWN, reason="A Task with this key exists already.")
+            standing[0].fields.update(_stored(draft.fields))
+            return Outcome(Verdict.WRITTEN, standing[0].id)
+        task = StandingTask(f"00T{len(self.tasks) + 1:012d}AAA", {**_DEFAULTS, **_stored(draft.fields)})
+        task.fields[self.key_field or "CallObject"] = draft.key
+        self.tasks[task.id] = task
+        return Outcome(Verdict.WRITTEN, task.id)
+
+    def _update(self, draft: TaskDraft) -> Outcome:
+        if draft.task_id is None:
+            raise ValueError("an update needs the Task's id")
+        task = self.tasks.get(draft.task_id)
+        if task is None or task.is_deleted:
+            return Outcome(Verdict.GONE, reason="The Task was deleted in Salesforce.")
+        refused = CREATE_ONLY & draft.fields.keys()
+        if refused:
+            return Outcome(Verdict.PARK, reason=f"A field cannot be set in this way [{', '.join(refused)}].")
+        task.fields.update(_stored(draft.fields))
+        return Outcome(Verdict.WRITTEN, task.id)
+
+    def _key(self, task: StandingTask) -> str | None:
+        return task.fields.get(self.key_field or "CallObject")
+
+    def _values(self, task: StandingTask, fields: Collection[str]) -> TaskFields:
+        whos = task.fields.get("TaskWhoIds") or ([task.fields["WhoId"]] if task.fields.get("WhoId") else [])
+        if task.is_deleted:
+            whos = None
+        return {name: whos if name == "TaskWhoIds" else task.fields.get(name) for name in fields}
+
+
+_DEFAULTS = {"Status": "Not Started", "Priority": "Normal"}
+
+
+def _stored(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Empty texts are stored as null; the first related contact is the name of the Task."""
+    stored = {name: None if value == "" else value for name, value in fields.items()}
+    if stored.get("TaskWhoIds") and not stored.get("WhoId"):
+        stored["WhoId"] = stored["TaskWhoIds"][0]
+    return stored
+
+
+def _unfit(fields: Mapping[str, Any]) -> Outcome | None:
+    for name, value in fields.items():
+        longest = _FIELDS.get(name, ("", 0))[1]
+        if isinstance(value, str) and longest and len(value) > longest:
+            return Outcome(Verdict.PARK, reason=f"A text is longer than its field allows [{name}].")
+        if value and name in _PICKLISTS and value not in _PICKLISTS[name]:
+            return Outcome(Verdict.PARK, reason=f"A value is not in a restricted picklist [{name}].")
+    return None
