@@ -30,25 +30,27 @@ def explicit_case(references: Mapping[str, str], known: Known) -> Record | None:
 def choose_case(
     interaction: Interaction, people: Sequence[Record], account: Record | None, keys: Iterable[str], known: Known
 ) -> CaseChoice:
-    """The named case; else the one open case of the people; else of the topic; else of the account without a contact.
+    """The named case; else the one open case of the people; else of the topic; else of the account.
 
-    An open case of another contact of the same account is never taken. `keys` are the parties' identity keys: a case
-    opened from the web form with the same e-mail or number counts as theirs.
+    `keys` are the parties' identity keys: a case opened from the web form with the same e-mail or number counts as
+    theirs. An open case of somebody else at the same account is never taken: one that names no contact is taken only
+    if the people are known and it names nobody in other fields either; it is offered otherwise.
     """
     if explicit := explicit_case(interaction.references, known):
         return CaseChoice(explicit, f"Case {explicit.number} was named.", is_explicit=True)
     missing = _named_but_missing(interaction)
-    open_cases = _open_cases(people, account, keys, known)
+    theirs = _own_cases(people, keys, known)
+    open_cases = theirs or (list(known.cases.get(account.id, ())) if account else [])
+    on_topic = [case for case in open_cases if _same_topic(case, interaction)]
     if not open_cases:
         return CaseChoice(None, missing)
-    if len(open_cases) == 1:
+    if len(open_cases) == 1 and (theirs or (people and not _names_somebody(open_cases[0]))):
         return CaseChoice(open_cases[0], f"{missing}Case {open_cases[0].number} is the one open case.")
-    on_topic = [case for case in open_cases if _same_topic(case, interaction)]
     if len(on_topic) == 1:
-        reason = f"{missing}Of {len(open_cases)} open cases, {on_topic[0].number} is the one on this topic."
+        reason = f"{missing}Of the open cases, {on_topic[0].number} is the one on this topic."
         return CaseChoice(on_topic[0], reason, tuple(open_cases))
     numbers = ", ".join(case.number or case.id for case in open_cases)
-    reason = f"{missing}{len(open_cases)} cases are open ({numbers}): none is chosen."
+    reason = f"{missing}Open and not chosen: {numbers}."
     return CaseChoice(None, reason, tuple(open_cases))
 
 
@@ -57,12 +59,15 @@ def _named_but_missing(interaction: Interaction) -> str:
     return f"Case {named} was named, but there is no such case. " if named else ""
 
 
-def _open_cases(people: Sequence[Record], account: Record | None, keys: Iterable[str], known: Known) -> list[Record]:
+def _own_cases(people: Sequence[Record], keys: Iterable[str], known: Known) -> list[Record]:
     theirs = [case for person in people for case in known.cases.get(person.id, ())]
     theirs += [r for key in keys for r in known.by_key.get(key, ()) if r.kind is Kind.CASE and r.is_open]
-    if not theirs and account:
-        theirs = list(known.cases.get(account.id, ()))
     return sorted({case.id: case for case in theirs}.values(), key=lambda case: (case.number or "", case.id))
+
+
+def _names_somebody(case: Record) -> bool:
+    """Whether an e-mail or number was supplied with the case; they are its keys besides its number."""
+    return any(not key.startswith("case:") for key in case.keys)
 
 
 def _same_topic(case: Record, interaction: Interaction) -> bool:

@@ -157,7 +157,7 @@ def changes(
     A value that is neither is a person's: it wins and is reported as kept. Fields that the desired Task no longer has
     are emptied if they are still ours.
     """
-    ours = [_as_held(fields, our_user) for fields in (written, intended or {})]
+    ours = [_as_held(fields, our_user) for fields in (written, {**written, **(intended or {})})]
     send, held, kept = {}, {}, {}
     for name in sorted({*desired.fields, *written, *(intended or {})} - desired.create_only):
         want, now = desired.fields.get(name), current.get(name)

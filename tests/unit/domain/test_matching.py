@@ -259,3 +259,25 @@ def test_the_threshold_is_policy():
     decision = decide([HOME, CASEY], caller(), policy=strict)
 
     assert (decision.state, decision.policy, decision.account) == (MatchState.AMBIGUOUS, "2", HOME)
+
+
+def test_an_open_case_of_the_account_alone_is_taken_for_a_known_person():
+    theirs = case("500A", "00001026", account_id="001H")
+
+    assert decide([HOME, CASEY, theirs], caller()).case.record == theirs
+
+
+def test_an_open_case_that_a_stranger_opened_at_the_account_is_offered_only():
+    theirs = case("500A", "00001026", account_id="001H", keys=("email:nat@example.com",))
+    choice = decide([HOME, CASEY, theirs], caller()).case
+
+    assert (choice.record, choice.offered) == (None, (theirs,))
+
+
+def test_where_the_person_is_open_so_is_the_case():
+    staff = [contact(f"003{n}", f"Staff {n}", "001N", "phone:+15305550142") for n in "AB"]
+    theirs = case("500A", "00001026", account_id="001N")
+    decision = decide([NORTH, *staff, theirs], caller("+15305550142"))
+
+    assert relations(decision, shared=True) == {"WhatId": "001N"}
+    assert decision.case.offered == (theirs,)

@@ -1,0 +1,236 @@
+"""The one place where real adapters are put together; tests do the same with fakes."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Self
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from gateway.config import Config, JwtBearer, OrgConfig, RefreshToken
+from gateway.domain.mappings import FieldMapping, compile_mapping
+from gateway.domain.policies import ConnectionPolicy, MatchPolicy
+from gateway.engine.threads import Engine
+from gateway.errors import ConfigError, RetryableError
+from gateway.ports import DeliveryStatus
+from gateway.salesforce.org import Flow, OrgSettings, SalesforceOrg
+from gateway.sdk.discovery import installed_connectors
+from gateway.storage.database import Database
+from gateway.telemetry import Metrics
+from gateway.usecases.interactions import Folding, Source
+from gateway.usecases.mirror import MirrorFeed
+from gateway.usecases.receive import Connection
+from gateway.usecases.tasks import Rules, TaskWriter
+from gateway.web import Services, create_app
+
+
+def now() -> datetime:
+    """The time, aware."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsLedger:
+    """Counts the writer's settlements."""
+
+    metrics: Metrics
+
+    def task(self, org: str, result: str, lag_seconds: float | None) -> None:
+        """One interaction was settled."""
+        if result == "retried":
+            self.metrics.retries.labels(org).inc()
+        elif result == "parked":
+            self.metrics.parked.labels(org).inc()
+        else:
+            self.metrics.tasks.labels(org, result).inc()
+        if lag_seconds is not None:
+            self.metrics.lag_seconds.labels(org).observe(lag_seconds)
+
+
+class Gateway:
+    """One process of the gateway: store, orgs, engine and web application, made from its settings."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.metrics = Metrics()
+        self.rules = rules_of(config)
+        sources = sources_of(config, self.rules)
+        self.database = Database(config.database, on_commit=self._delivered)
+        self.orgs = {name: self._org(org) for name, org in config.orgs.items()}
+        folding = Folding(self.database.deliveries, self.database.interactions, sources, now)
+        writers = [self._writer(org) for org in self.orgs.values()]
+        self.engine = Engine(folding, writers, self.database.interactions, now, self._folded)
+        self.services = self._services(sources)
+        self.app = create_app(self.services)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def start(self) -> None:
+        """Take the store for this process and begin to work. ConfigError: another process has it."""
+        self.database.claim_file()
+        self.engine.start()
+
+    def close(self) -> None:
+        """Finish what is under way and let go of everything."""
+        self.services.stopping.set()
+        self.engine.stop()
+        self.database.close()
+
+    def problems(self) -> list[str]:
+        """What keeps this process from doing its work, in sentences."""
+        try:
+            self.database.check_writable()
+        except RetryableError as error:
+            return [f"The database cannot be written: {error}"]
+        return []
+
+    def _delivered(self) -> None:
+        self.engine.delivered.give()
+
+    def _folded(self, counts: Mapping[DeliveryStatus, int]) -> None:
+        for status, count in counts.items():
+            self.metrics.parsed.labels("all", status.name.lower()).inc(count)
+
+    def _org(self, config: OrgConfig) -> SalesforceOrg:
+        return SalesforceOrg(org_settings(config), on_call=self._called)
+
+    def _called(self, org: str, resource: str) -> None:
+        self.metrics.calls.labels(org, resource).inc()
+        if usage := self.orgs[org].usage:
+            self.metrics.allowance_used.labels(org).set(usage.used)
+            self.metrics.allowance_limit.labels(org).set(usage.max)
+
+    def _writer(self, org: SalesforceOrg) -> TaskWriter:
+        store = self.database
+        return TaskWriter(
+            org=org,
+            interactions=store.interactions,
+            mirror=store.mirror,
+            feed=MirrorFeed(org, store.mirror, now),
+            rules=self.rules,
+            ledger=MetricsLedger(self.metrics),
+            owner=f"{socket.gethostname()}:{os.getpid()}",
+            now=now,
+        )
+
+    def _services(self, sources: Mapping[str, Source]) -> Services:
+        store = self.database
+        self.metrics.watch(deliveries=store.deliveries.counts, interactions=store.interactions.counts)
+        return Services(
+            connections={name: self._connection(name, source) for name, source in sources.items()},
+            inbox=store.inbox,
+            deliveries=store.deliveries,
+            interactions=store.interactions,
+            tokens=store.tokens,
+            metrics=self.metrics,
+            orgs=tuple(self.orgs),
+            public_url=self.config.public_url,
+            ready=self.problems,
+            task_link=self._task_link,
+        )
+
+    def _connection(self, name: str, source: Source) -> Connection:
+        settings = self.config.connections[name]
+        return Connection(
+            name=name, org=settings.org, connector=source.connector, strict=settings.strict, retired=settings.retired
+        )
+
+    def _task_link(self, org: str, task_id: str) -> str | None:
+        known = self.orgs.get(org)
+        return f"{known.instance_url}/{task_id}" if known and known.instance_url else None
+
+
+def org_settings(config: OrgConfig) -> OrgSettings:
+    """The Salesforce side's settings of one org."""
+    auth = config.auth
+    return OrgSettings(
+        name=config.name,
+        login_url=config.login_url,
+        flow=Flow(auth.flow),
+        client_id=auth.client_id,
+        api_version=config.api_version,
+        client_secret=None if isinstance(auth, JwtBearer) else auth.client_secret,
+        username=auth.username if isinstance(auth, JwtBearer) else None,
+        private_key=auth.private_key if isinstance(auth, JwtBearer) else None,
+        refresh_token=auth.refresh_token if isinstance(auth, RefreshToken) else None,
+        task_key=config.task_key,
+    )
+
+
+def sources_of(config: Config, rules: Rules) -> dict[str, Source]:
+    """The configured connectors by connection. ConfigError: a connector refuses its settings."""
+    connectors = installed_connectors()
+    return {
+        name: Source(connectors[connection.connector](connection.settings), rules.connections[name])
+        for name, connection in config.connections.items()
+    }
+
+
+def rules_of(config: Config) -> Rules:
+    """What the mapping files and the connections' settings decide. ConfigError: every problem, with its file."""
+    folder = config.path.parent / "mappings"
+    return Rules(mapping=task_mapping(folder), matching=match_policy(folder), connections=policies_of(config))
+
+
+def policies_of(config: Config) -> dict[str, ConnectionPolicy]:
+    """The connections' settings as matching and mapping see them."""
+    return {
+        name: ConnectionPolicy(
+            name=name,
+            org=connection.org,
+            default_region=connection.default_region,
+            contact_points=connection.contact_points,
+        )
+        for name, connection in config.connections.items()
+    }
+
+
+def task_mapping(folder: Path) -> FieldMapping:
+    """The mapping of interactions to Tasks, from `task.yaml` in the folder, else the one of the gateway."""
+    path, document = _mapping_file(folder, "task.yaml")
+    try:
+        return compile_mapping(document)
+    except ConfigError as error:
+        raise ConfigError(*(f"{path}: {problem}" for problem in error.problems)) from error
+
+
+def match_policy(folder: Path) -> MatchPolicy:
+    """The weights of evidence, from `matching.yaml` likewise."""
+    path, document = _mapping_file(folder, "matching.yaml")
+    known = {"version", "threshold", "margin", "weights", "public_domains"}
+    if unknown := set(document) - known:
+        raise ConfigError(f"{path}: unknown key {', '.join(sorted(unknown))}")
+    try:
+        return MatchPolicy(
+            version=str(document.get("version", "1")),
+            threshold=float(document.get("threshold", 40)),
+            margin=float(document.get("margin", 15)),
+            public_domains=frozenset(document.get("public_domains") or ()),
+            **{name: float(points) for name, points in (document.get("weights") or {}).items()},
+        )
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{path}: {error}") from error
+
+
+def _mapping_file(folder: Path, name: str) -> tuple[Path, dict[str, Any]]:
+    path = folder / name
+    if not path.exists():
+        path = Path(str(files("mappings"))) / name
+    try:
+        document = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, YAMLError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from error
+    if not isinstance(document, dict):
+        raise ConfigError(f"{path}: must be a mapping of settings")
+    return path, document

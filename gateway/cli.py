@@ -1,0 +1,390 @@
+"""The command line: run the gateway, look into it, and try it on a local org."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from gateway import telemetry
+from gateway.config import Config, load
+from gateway.errors import ConfigError, GatewayError
+from gateway.ports import DeliveryStatus, StoredDelivery, StoredInteraction
+from gateway.sdk.discovery import discover, installed_connectors
+from gateway.usecases import operations
+
+EXIT_FAILED, EXIT_USAGE = 1, 2
+
+out = Console(soft_wrap=True)
+err = Console(stderr=True, soft_wrap=True)
+
+
+def main() -> None:
+    """Run a command. Exit codes: 0 done, 1 failed, 2 wrong use or configuration."""
+    try:
+        cli.main(prog_name="gateway", standalone_mode=False)
+    except click.exceptions.Abort:
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(EXIT_USAGE)
+    except ConfigError as error:
+        for problem in error.problems:
+            err.print(problem, style="red", markup=False, highlight=False)
+        sys.exit(EXIT_USAGE)
+    except GatewayError as error:
+        err.print(str(error), style="red", markup=False, highlight=False)
+        sys.exit(EXIT_FAILED)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.option(
+    "--config", type=click.Path(path_type=Path), envvar="GATEWAY_CONFIG", help="Settings; default ./gateway.yaml."
+)
+@click.option("--log-level", default="INFO", show_default=True, help="DEBUG, INFO, WARNING or ERROR.")
+@click.version_option(telemetry.running_version(), prog_name="gateway")
+@click.pass_context
+def cli(context: click.Context, config: Path | None, log_level: str) -> None:
+    """Interactions from telephony and chat platforms, written to the right Salesforce records, exactly once.
+
+    Start with `gateway demo`: it runs everything on this machine, against a local Salesforce org.
+    Then write a gateway.yaml, have it checked with `gateway check`, and run `gateway serve`.
+    """
+    context.obj = config
+    telemetry.configure(log_level)
+
+
+@cli.command()
+@click.option("--host", help="Address to listen on; default from gateway.yaml, else 127.0.0.1.")
+@click.option("--port", type=int, help="Port to listen on, 0 for a free one; default from gateway.yaml, else 8080.")
+@click.pass_obj
+def serve(path: Path | None, host: str | None, port: int | None) -> None:
+    """Receive interactions and write them to Salesforce, until stopped."""
+    from gateway.bootstrap import Gateway  # noqa: PLC0415 - the other commands start faster without it
+    from gateway.web.server import serve as listen  # noqa: PLC0415
+
+    config = _config(path)
+    with Gateway(config) as gateway:
+        gateway.start()
+        bound_to = host or config.host
+        server = listen(gateway.app, bound_to, config.port if port is None else port)
+        _on_signal(server.close)
+        out.print(f"Gateway at http://{bound_to}:{server.port}", highlight=False)
+        server.run()
+
+
+@cli.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", type=int, default=8090, show_default=True, help="Port to listen on, 0 for a free one.")
+@click.option("--seed", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Records to begin with.")
+def devorg(host: str, port: int, seed: Path | None) -> None:
+    """Run a strict local Salesforce org, in memory, to try things on. It forgets everything when it stops."""
+    from gateway.devorg import create_server  # noqa: PLC0415 - only this command needs it
+
+    server = create_server(host, port, seed)
+    _on_signal(server.shutdown)
+    out.print(f"Local org at http://{host}:{server.server_port}", highlight=False)
+    server.serve_forever()
+
+
+@cli.command()
+@click.option("--once", is_flag=True, help="Exit after the check: 0 if every Task is as expected, else 1.")
+def demo(*, once: bool) -> None:
+    """Show the main job on this machine: a local org, the gateway, sample interactions, and their Tasks."""
+    from gateway.demo import run  # noqa: PLC0415 - only this command needs it
+
+    sys.exit(run(once=once, out=out))
+
+
+@cli.command()
+@click.pass_obj
+def check(path: Path | None) -> None:
+    """Check gateway.yaml and the mappings; every problem is listed with its line and the fix."""
+    from gateway.bootstrap import rules_of, sources_of  # noqa: PLC0415 - the other commands start faster without it
+
+    config = _config(path)
+    sources_of(config, rules_of(config))
+    for warning in config.warnings:
+        out.print(f"Note: {warning}", style="yellow", markup=False, highlight=False)
+    table = _table("connection", "platform", "org", "post to")
+    base = config.public_url or f"http://{config.host}:{config.port}"
+    for name, connection in config.connections.items():
+        table.add_row(name, connection.connector, connection.org, f"{base}/webhooks/{name}")
+    out.print(table)
+    out.print(f"{config.path}: no problem found.", highlight=False)
+
+
+@cli.group()
+def connectors() -> None:
+    """The platforms that the gateway understands."""
+
+
+@connectors.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def list_connectors(*, as_json: bool) -> None:
+    """List the installed connectors with their events and settings."""
+    installed = discover()
+    rows = [
+        {
+            "name": name,
+            "title": connector.title,
+            "events": ", ".join(connector.events),
+            "settings": ", ".join(connector.settings_schema().fields),
+        }
+        for name, connector in sorted(installed.connectors.items())
+    ]
+    if as_json:
+        _print_json(rows)
+        return
+    table = _table("name", "platform", "events", "settings")
+    for row in rows:
+        table.add_row(*row.values())
+    out.print(table)
+    for name, reason in installed.broken.items():
+        err.print(f"{name} cannot be used: {reason}", style="red", markup=False)
+
+
+@cli.group()
+def token() -> None:
+    """Bearer tokens for the API."""
+
+
+@token.command("create")
+@click.option(
+    "--role", type=click.Choice([role.value for role in operations.Role]), required=True, help="What it may do."
+)
+@click.option("--name", default="cli", show_default=True, help="Who or what uses it; shown in the list.")
+@click.pass_obj
+def create_token(path: Path | None, role: str, name: str) -> None:
+    """Create a token and print its secret, which is shown only now.
+
+    A reader sees interactions and deliveries; an operator may also read bodies, replay and retry; an admin may do all.
+    """
+    with _store(path) as store:
+        _, secret = operations.create_token(store.tokens, name, operations.Role(role), _now())
+    click.echo(secret)
+
+
+@token.command("list")
+@click.pass_obj
+def list_tokens(path: Path | None) -> None:
+    """List the tokens, without their secrets."""
+    table = _table("id", "name", "role", "created", "revoked")
+    with _store(path) as store:
+        for item in store.tokens.list():
+            revoked = _moment(item.revoked_at)
+            table.add_row(str(item.id), item.name, item.role, _moment(item.created_at), revoked)
+    out.print(table)
+
+
+@token.command("revoke")
+@click.argument("id", type=int)
+@click.pass_obj
+def revoke_token(path: Path | None, id: int) -> None:
+    """Make a token useless, at once."""
+    with _store(path) as store:
+        found = store.tokens.revoke(id, _now())
+    if not found:
+        raise click.ClickException(f"There is no token {id} in use; see `gateway token list`.")
+
+
+@cli.group()
+def deliveries() -> None:
+    """What platforms posted, as received."""
+
+
+@deliveries.command("list")
+@click.option("--status", type=click.Choice([status.name.lower() for status in DeliveryStatus]), help="Only these.")
+@click.option("--connection", help="Only of this connection.")
+@click.option("--limit", type=int, default=20, show_default=True, help="How many, newest first.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def list_deliveries(
+    path: Path | None, status: str | None, connection: str | None, limit: int, *, as_json: bool
+) -> None:
+    """List deliveries; `--status parked` shows those that could not be read, with the reason."""
+    wanted = DeliveryStatus[status.upper()] if status else None
+    with _store(path) as store:
+        found = store.deliveries.list(status=wanted, connection=connection, limit=limit)
+    if as_json:
+        _print_json([_delivery_row(delivery) for delivery in found])
+        return
+    table = _table("id", "received", "connection", "status", "repeats", "interactions", "reason")
+    for delivery in found:
+        row = _delivery_row(delivery)
+        table.add_row(*(str(row[name] if row[name] is not None else "") for name in row))
+    out.print(table)
+
+
+@deliveries.command("show")
+@click.argument("id", type=int)
+@click.pass_obj
+def show_delivery(path: Path | None, id: int) -> None:
+    """Print the body of a delivery, byte by byte as it came."""
+    with _store(path) as store:
+        delivery = store.deliveries.get(id)
+    if delivery is None:
+        raise click.ClickException(f"There is no delivery {id}; see `gateway deliveries list`.")
+    click.echo(delivery.body, nl=False)
+
+
+@deliveries.command("replay")
+@click.argument("ids", type=int, nargs=-1, required=True)
+@click.pass_obj
+def replay_deliveries(path: Path | None, ids: tuple[int, ...]) -> None:
+    """Have parked, ignored or conflicting deliveries read again."""
+    with _store(path) as store:
+        results = {id: operations.replay(store.deliveries, id) for id in ids}
+    _report(results, "delivery")
+
+
+@cli.group()
+def interactions() -> None:
+    """Calls, chats and e-mails, what they were matched with, and their Tasks."""
+
+
+@interactions.command("list")
+@click.option(
+    "--state", type=click.Choice(["matched", "ambiguous", "unmatched", "parked", "waiting"]), help="Only these."
+)
+@click.option("--connection", help="Only of this connection.")
+@click.option("--limit", type=int, default=20, show_default=True, help="How many, newest first.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def list_interactions(
+    path: Path | None, state: str | None, connection: str | None, limit: int, *, as_json: bool
+) -> None:
+    """List interactions with the decision on each."""
+    with _store(path) as store:
+        found = store.interactions.list(state=state, connection=connection, limit=limit)
+    if as_json:
+        _print_json([_interaction_row(interaction) for interaction in found])
+        return
+    table = _table("id", "connection", "external id", "match", "task", "reason")
+    for interaction in found:
+        row = _interaction_row(interaction)
+        table.add_row(
+            *(str(row[name] or "") for name in ("id", "connection", "external_id", "match", "task", "reason"))
+        )
+    out.print(table)
+
+
+@interactions.command("show")
+@click.argument("id", type=int)
+@click.pass_obj
+def show_interaction(path: Path | None, id: int) -> None:
+    """Print one interaction as JSON: the decision with its evidence, what was written, what a person changed."""
+    with _store(path) as store:
+        interaction = store.interactions.get(id)
+    if interaction is None:
+        raise click.ClickException(f"There is no interaction {id}; see `gateway interactions list`.")
+    row = _interaction_row(interaction)
+    more = {"decision": interaction.match, "written": interaction.written, "kept": interaction.kept}
+    _print_json(row | more | {"state": interaction.state})
+
+
+@interactions.command("retry")
+@click.argument("ids", type=int, nargs=-1, required=True)
+@click.pass_obj
+def retry_interactions(path: Path | None, ids: tuple[int, ...]) -> None:
+    """Have parked interactions written again; a Task that was deleted in Salesforce is written anew."""
+    with _store(path) as store:
+        results = {id: operations.retry(store.interactions, id) for id in ids}
+    _report(results, "interaction")
+
+
+def _config(path: Path | None) -> Config:
+    return load(path, os.environ, installed_connectors())
+
+
+@contextmanager
+def _store(path: Path | None) -> Iterator[Any]:
+    from gateway.storage.database import Database  # noqa: PLC0415 - only commands that read the store wait for it
+
+    store = Database(_config(path).database)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def _now() -> Any:
+    from gateway.bootstrap import now  # noqa: PLC0415 - as above
+
+    return now()
+
+
+def _on_signal(stop: Any) -> None:
+    """Stop in an orderly way on Ctrl-C and SIGTERM; a second signal ends the process at once."""
+    from threading import Thread  # noqa: PLC0415 - beside its only use
+
+    def stop_once(number: int, _frame: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        Thread(target=stop, daemon=True).start()
+
+    signal.signal(signal.SIGINT, stop_once)
+    signal.signal(signal.SIGTERM, stop_once)
+
+
+def _delivery_row(delivery: StoredDelivery) -> dict[str, Any]:
+    return {
+        "id": delivery.id,
+        "received": _moment(delivery.received_at),
+        "connection": delivery.connection,
+        "status": delivery.status.name.lower(),
+        "repeats": delivery.repeats,
+        "interactions": ", ".join(delivery.interactions),
+        "reason": delivery.reason,
+    }
+
+
+def _interaction_row(interaction: StoredInteraction) -> dict[str, Any]:
+    decision = interaction.match or {}
+    return {
+        "id": interaction.id,
+        "connection": interaction.connection,
+        "external_id": interaction.external_id,
+        "match": decision.get("state"),
+        "task": interaction.task_id,
+        "reason": interaction.parked or decision.get("reason"),
+        "version": interaction.version,
+        "written_version": interaction.written_version,
+        "parked": interaction.parked is not None,
+    }
+
+
+def _report(results: dict[int, operations.Again], noun: str) -> None:
+    sentences = {
+        operations.Again.QUEUED: "is due again.",
+        operations.Again.UNKNOWN: "does not exist.",
+        operations.Again.NOT_STUCK: "needs no second try.",
+    }
+    for id, result in results.items():
+        out.print(f"{noun.capitalize()} {id} {sentences[result]}", highlight=False)
+    if operations.Again.UNKNOWN in results.values():
+        sys.exit(EXIT_FAILED)
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def _moment(moment: Any) -> str:
+    return moment.isoformat(timespec="seconds") if moment else ""
+
+
+def _print_json(value: Any) -> None:
+    click.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
