@@ -99,7 +99,7 @@ class ChildRelationship:
     name: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class SObject:
     """One object: its fields by lower-case name, and its relationships by lower-case relationship name."""
 
@@ -177,15 +177,20 @@ def _parse(text: str) -> list[_Draft]:
 
 def _fields_of(draft: _Draft, features: Features, names: set[str]) -> dict[str, Field]:
     system = _parse("System | | | |\n" + tables.SYSTEM_FIELDS)[0].lines
-    minimal = "minimal" in draft.tags
-    lines = [line for line in system if not (minimal and line[0] not in tables.MINIMAL_SYSTEM_FIELDS)] + draft.lines
+    hidden = _hidden_system_fields(draft.tags)
+    lines = [line for line in system if line[0] not in hidden] + draft.lines
     parsed = [_field(line, names) for line in lines if features.has(line[3].split())]
     return {each.name.lower(): each for each in parsed}
 
 
+def _hidden_system_fields(tags: frozenset[str]) -> set[str]:
+    """Setup objects cannot be deleted and so have no ``IsDeleted``."""
+    return {"IsDeleted"} if tags & {"minimal", "noisdeleted"} else set()
+
+
 def _field(columns: list[str], names: set[str]) -> Field:
     name, type_text, label, flag_text = columns[:4]
-    extras = dict(part.split("=", 1) for part in columns[4].split(";") if part) if len(columns) > 4 else {}  # noqa: PLR2004
+    extras = dict(part.split("=", 1) for part in columns[4].split(";") if part) if len(columns) > 4 else {}
     flags = set(flag_text.split())
     kind, _, size = type_text.rstrip(")").partition("(")
     kind_type = FieldType(kind)

@@ -1,0 +1,194 @@
+"""The control surface below ``/devorg/``: what a test or a bench does to the org behind the API's back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from http import HTTPStatus
+from typing import cast
+
+from gateway.devorg import faults, ids, lifecycle, seed
+from gateway.devorg.errors import RecordError, RequestError, UnreadableValueError, bad_request, not_found
+from gateway.devorg.exchange import Request, Response, parse_json, unreadable
+from gateway.devorg.org import Org
+from gateway.devorg.values import parse_datetime, to_json
+
+Json = dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """Answers control calls for one org."""
+
+    org: Org
+    faults: faults.FaultBook
+
+    def answer(self, request: Request, segments: tuple[str, ...]) -> Response:
+        """Do what the call says; problems are one sentence under ``error``."""
+        try:
+            return self._route(request, segments)
+        except RequestError as problem:
+            return Response(problem.status, {"error": problem.message})
+        except UnreadableValueError as problem:
+            return Response(HTTPStatus.BAD_REQUEST, {"error": unreadable(problem, request.body).message})
+        except (faults.FaultError, seed.SeedError, RecordError) as problem:
+            return Response(HTTPStatus.BAD_REQUEST, {"error": str(problem)})
+
+    def _route(self, request: Request, segments: tuple[str, ...]) -> Response:
+        match (request.method, *segments):
+            case ("POST", "reset"):
+                return self._reset(_body(request))
+            case ("POST", "load"):
+                return self._load(_body(request))
+            case ("GET" | "POST" | "DELETE", "faults"):
+                return self._faults(request)
+            case ("GET" | "DELETE", "calls"):
+                return self._calls(request)
+            case ("POST", "sessions", "expire"):
+                self.org.sessions.clear()
+                return Response(HTTPStatus.NO_CONTENT)
+            case ("POST", "shared-activities" | "person-accounts" as feature):
+                return self._switch(feature, _body(request))
+            case ("POST", "quota"):
+                self.org.settings.daily_calls = _whole_number(_body(request), "max")
+                return Response(HTTPStatus.NO_CONTENT)
+            case ("POST", "public-key"):
+                return self._register_key(_body(request))
+            case ("POST", "merge"):
+                return self._merge(_body(request))
+            case ("POST", "convert"):
+                return self._convert(_body(request))
+            case ("GET", "tasks"):
+                return self._tasks(request)
+            case ("PATCH" | "DELETE", "records", record_id):
+                return self._edit(request, record_id)
+            case ("GET", "records", record_id):
+                return self._show(record_id)
+        raise not_found("No such control call")
+
+    def _reset(self, body: Json) -> Response:
+        content = body.get("seed")
+        if content is not None and not isinstance(content, dict):
+            raise bad_request("", "seed must be an object")
+        self.org.reset(cast("Mapping[str, object] | None", content))
+        self.faults.order([])
+        return Response(HTTPStatus.NO_CONTENT)
+
+    def _load(self, body: Json) -> Response:
+        """Records by object, as in a seed; the answer gives their ids in order."""
+        loaded: dict[str, list[str]] = {}
+        with self.org.writing():
+            labels: dict[str, str] = {}
+            for name, records in body.items():
+                loaded[name] = seed.plant_records(self.org, name, records, labels)
+        return Response(HTTPStatus.CREATED, {"ids": loaded})
+
+    def _faults(self, request: Request) -> Response:
+        if request.method == "GET":
+            return Response(content=self.faults.shown())
+        content = parse_json(request.body) if request.method == "POST" else []
+        self.faults.order(faults.read(content.get("faults") if isinstance(content, dict) else content))
+        return Response(HTTPStatus.NO_CONTENT)
+
+    def _calls(self, request: Request) -> Response:
+        with self.org.lock:
+            counted = dict(self.org.calls)
+            if request.method == "DELETE":
+                self.org.calls.clear()
+        return Response(content={"total": sum(counted.values()), "calls": counted})
+
+    def _switch(self, feature: str, body: Json) -> Response:
+        if not isinstance(body.get("on"), bool):
+            raise bad_request("", 'Send {"on": true} or {"on": false}')
+        name = feature.replace("-", "_")
+        self.org.switch(replace(self.org.settings.features, **{name: cast("bool", body["on"])}))
+        return Response(HTTPStatus.NO_CONTENT)
+
+    def _register_key(self, body: Json) -> Response:
+        client_id, pem = body.get("client_id"), body.get("public_key")
+        if not isinstance(client_id, str) or not isinstance(pem, str):
+            raise bad_request("", "Send client_id and public_key (PEM, a key or a certificate)")
+        self.org.settings.public_keys[client_id] = pem
+        return Response(HTTPStatus.NO_CONTENT)
+
+    def _merge(self, body: Json) -> Response:
+        winner, losers = _known(self.org, body.get("winner")), body.get("losers")
+        if not isinstance(losers, list):
+            raise bad_request("", "losers must be a list of ids")
+        with self.org.writing():
+            lifecycle.merge(self.org, winner, [_known(self.org, each) for each in losers], self._stamp_user(body))
+        return Response(HTTPStatus.NO_CONTENT)
+
+    def _convert(self, body: Json) -> Response:
+        lead = _known(self.org, body.get("lead"))
+        account = _known(self.org, body["account"]) if body.get("account") else None
+        contact = _known(self.org, body["contact"]) if body.get("contact") else None
+        with self.org.writing():
+            made = lifecycle.convert(self.org, lead, self._stamp_user(body), account=account, contact=contact)
+        return Response(content=made)
+
+    def _stamp_user(self, body: Json) -> str:
+        """The person a control call speaks for: named by ``user``, else the first one."""
+        username = body.get("user")
+        found = (
+            self.org.user_id(username)
+            if isinstance(username, str)
+            else next(iter(self.org.records.tables["User"].rows))
+        )
+        if found is None:
+            raise bad_request("", f"No active user {username}")
+        return found
+
+    def _edit(self, request: Request, record_id: str) -> Response:
+        """An edit by a person: ``{"user": …, "fields": {…}}``; the rules of the object hold."""
+        body = _body(request)
+        known = _known(self.org, record_id)
+        sobject = self.org.records.object_of(known)
+        assert sobject is not None  # noqa: S101  # _known has found it
+        stamp = self.org.stamp(self._stamp_user(body))
+        with self.org.writing():
+            if request.method == "DELETE":
+                self.org.writer.delete(sobject, known, stamp)
+            else:
+                self.org.writer.update(sobject, known, cast("Json", body.get("fields", {})), stamp)
+        return Response(HTTPStatus.NO_CONTENT)
+
+    def _show(self, record_id: str) -> Response:
+        known = _known(self.org, record_id)
+        sobject = self.org.records.object_of(known)
+        assert sobject is not None  # noqa: S101
+        row = self.org.records.tables[sobject.name].rows[known]
+        return Response(content={name: to_json(value) for name, value in row.items()})
+
+    def _tasks(self, request: Request) -> Response:
+        """Every Task, or those changed since a moment, in the order of change."""
+        text = request.query.get("since", "")
+        since = parse_datetime(text.replace(" ", "+")) if text else None
+        if text and since is None:
+            raise bad_request("", f"since is no date and time: {text}")
+        with self.org.lock:
+            table = self.org.records.tables["Task"]
+            rows = list(table.newest_first() if since is None else self.org.records.modified_since("Task", since))
+        return Response(content=[{name: to_json(value) for name, value in row.items()} for row in reversed(rows)])
+
+
+def _body(request: Request) -> Json:
+    content = parse_json(request.body) if request.body else {}
+    if not isinstance(content, dict):
+        raise bad_request("", "Send a JSON object")
+    return content
+
+
+def _whole_number(body: Json, name: str) -> int:
+    value = body.get(name)
+    if not isinstance(value, int):
+        raise bad_request("", f"{name} must be a whole number")
+    return value
+
+
+def _known(org: Org, given: object) -> str:
+    record_id = ids.canonical(str(given))
+    sobject = None if record_id is None else org.records.object_of(record_id)
+    if record_id is None or sobject is None or org.records.get(sobject.name, record_id) is None:
+        raise not_found(f"No record {given}")
+    return record_id

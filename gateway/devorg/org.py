@@ -1,0 +1,147 @@
+"""One org: its records, its switches, and who is allowed in."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from gateway.devorg import people, seed, tasks
+from gateway.devorg.errors import RequestError, not_found
+from gateway.devorg.records import Records
+from gateway.devorg.schema import Features, SObject, build_schema
+from gateway.devorg.writing import ObjectRules, Stamp, Writer
+
+DAILY_CALLS = 100_000
+_EVERYTHING = build_schema(Features(shared_activities=True, person_accounts=True))
+
+Clock = Callable[[], datetime]
+
+
+def system_clock() -> datetime:
+    """Now, in UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass(slots=True)
+class Session:
+    """One access token and whose it is."""
+
+    token: str
+    user_id: str
+
+
+@dataclass(slots=True)
+class Settings:
+    """What a control call may switch."""
+
+    features: Features = field(default_factory=Features)
+    daily_calls: int = DAILY_CALLS
+    public_keys: dict[str, str] = field(default_factory=dict)
+
+
+class Org:
+    """The whole state; every request works on it while holding ``lock``."""
+
+    def __init__(
+        self, content: Mapping[str, object] | None = None, features: Features | None = None, clock: Clock = system_clock
+    ) -> None:
+        self.lock = threading.RLock()
+        self.clock = clock
+        self.settings = Settings(features or Features())
+        self.sessions: dict[str, Session] = {}
+        self.calls: Counter[str] = Counter()
+        self.locators: dict[str, tuple[int, list[dict[str, object]]]] = {}
+        self._content = content
+        self.reset()
+
+    def reset(self, content: Mapping[str, object] | None = None) -> None:
+        """Back to the seed, or to another one; sessions stay valid."""
+        with self.lock:
+            self._content = content or self._content
+            self.schema = build_schema(self.settings.features)
+            self.records = Records(_EVERYTHING)
+            self.writer = Writer(self.records, _EVERYTHING)
+            self.writer.rules.update(_rules(self.writer, shared=self.settings.features.shared_activities))
+            self.locators.clear()
+            self.calls.clear()
+            seed.plant(self, self._content if self._content is not None else seed.default_content())
+            self.records.use_schema(self.schema)
+            self.writer.use_schema()
+
+    def switch(self, features: Features) -> None:
+        """Turn Setup features on or off; rows stay."""
+        with self.lock:
+            self.settings.features = features
+            self.schema = build_schema(features)
+            self.records.use_schema(self.schema)
+            self.writer.use_schema()
+            self.writer.rules.update(_rules(self.writer, shared=features.shared_activities))
+
+    def now(self) -> datetime:
+        """The moment of a write: whole seconds, as the platform keeps them."""
+        return self.clock().astimezone(UTC).replace(microsecond=0)
+
+    def stamp(self, user_id: str) -> Stamp:
+        """A write by that user, now."""
+        return Stamp(user_id, self.now())
+
+    def sobject(self, name: str) -> SObject:
+        """The object of that name in a path, or the 404 of one that does not exist."""
+        found = self.schema.get(name.lower())
+        if found is None:
+            raise not_found()
+        return found
+
+    def user_id(self, username: str) -> str | None:
+        """The active user of that name."""
+        for row in self.records.tables["User"].found("Username", username):
+            if row["IsActive"]:
+                return str(row["Id"])
+        return None
+
+    def open_session(self, user_id: str) -> Session:
+        """A new access token for the user."""
+        token = f"{self.organization_id[:15]}!{secrets.token_urlsafe(48)}"
+        session = self.sessions[token] = Session(token, user_id)
+        return session
+
+    @property
+    def organization_id(self) -> str:
+        """The id of the one Organization row."""
+        return next(iter(self.records.tables["Organization"].rows))
+
+    def session_of(self, authorization: str | None) -> Session:
+        """Whose token an ``Authorization`` header carries, or the 401 the platform gives."""
+        kind, _, token = (authorization or "").partition(" ")
+        session = self.sessions.get(token.strip()) if kind in {"Bearer", "OAuth"} else None
+        if session is None:
+            raise RequestError(401, "INVALID_SESSION_ID", "Session expired or invalid")
+        return session
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """One call's writes: undone together if it fails."""
+        with self.lock, self.records.undoable():
+            yield
+
+
+def _rules(writer: Writer, *, shared: bool) -> dict[str, ObjectRules]:
+    former = writer.rules
+    return {
+        "Account": people.AccountRules(writer, "Billing", "Shipping"),
+        "Contact": people.ContactRules(writer, "Mailing", "Other"),
+        "Lead": people.LeadRules(writer, ""),
+        "User": people.NamedRules(writer),
+        "Case": former.get("Case") or people.CaseRules(writer),
+        "CaseComment": people.CommentRules(writer),
+        "Opportunity": people.OpportunityRules(),
+        "AccountContactRelation": people.RelationRules(writer),
+        "Task": tasks.TaskRules(writer, shared=shared),
+        "TaskRelation": tasks.TaskRelationRules(writer),
+        "Event": tasks.EventRules(writer),
+    }

@@ -1,0 +1,73 @@
+"""The whole surface of the org: which part of it answers a path, and what holds for every REST call."""
+
+from __future__ import annotations
+
+from gateway.devorg import oauth, rest
+from gateway.devorg.calls import Call
+from gateway.devorg.control import Control
+from gateway.devorg.errors import RequestError, not_found
+from gateway.devorg.exchange import Request, Response
+from gateway.devorg.faults import FaultBook
+from gateway.devorg.org import Org
+from gateway.devorg.pages import Pages
+
+
+class Site:
+    """Everything the server serves."""
+
+    def __init__(self, org: Org) -> None:
+        self.org = org
+        self.faults = FaultBook()
+        self._control = Control(org, self.faults)
+        self._pages = Pages(org)
+
+    def answer(self, request: Request) -> Response:
+        """The answer to one request."""
+        segments = request.segments
+        match segments:
+            case ("services", "data", *rest_path):
+                return self._rest(request, tuple(rest_path))
+            case ("services", "oauth2", "token"):
+                return oauth.token(self.org, request)
+            case ("services", "oauth2", "userinfo"):
+                return oauth.userinfo(self.org, request)
+            case ("services", "oauth2", "revoke"):
+                return oauth.revoke(self.org, request)
+            case ("devorg", *control_path):
+                return self._control.answer(request, tuple(control_path))
+            case ("services", *_):
+                problem = not_found()
+                return Response(problem.status, problem.as_body())
+        return self._pages.answer(request, segments)
+
+    def _rest(self, request: Request, path: tuple[str, ...]) -> Response:
+        if not path:
+            return rest.versions()
+        try:
+            version = rest.version_of(path[0])
+            session = self.org.session_of(request.headers.get("authorization"))
+            self._count(request, path[1:])
+        except RequestError as problem:
+            response = Response(problem.status, problem.as_body())
+        else:
+            response = rest.answer(Call(self.org, session.user_id, version), request, path[1:])
+        response.headers["Sforce-Limit-Info"] = self._usage()
+        return response
+
+    def _count(self, request: Request, path: tuple[str, ...]) -> None:
+        """One call of the daily allowance, filed under its resource without ids."""
+        with self.org.lock:
+            if self.org.calls.total() >= self.org.settings.daily_calls:
+                raise RequestError(403, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.")
+            self.org.calls[f"{request.method} {resource(path)}"] += 1
+
+    def _usage(self) -> str:
+        return f"api-usage={self.org.calls.total()}/{self.org.settings.daily_calls}"
+
+
+def resource(path: tuple[str, ...]) -> str:
+    """The resource of a path: ``sobjects/Task``, ``composite/sobjects/Task``, ``query``."""
+    if path[:1] == ("sobjects",):
+        kept = path[:3] if path[2:] in {("describe",), ("updated",), ("deleted",)} else path[:2]
+        return "/".join(kept)
+    return "/".join(path[:1] if path[:1] in {("query",), ("queryAll",)} else path[:3])

@@ -1,0 +1,284 @@
+"""Create, update and delete of one record: every rule that holds for all objects, in the platform's order.
+
+Rules of single objects are hooks (``ObjectRules``): ``tasks``, ``people``, ``cases``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from http import HTTPStatus
+from typing import Protocol
+
+from gateway.devorg import ids
+from gateway.devorg.errors import RecordError
+from gateway.devorg.records import Records, Row, blank_row
+from gateway.devorg.schema import Field, FieldType, Schema, SObject
+from gateway.devorg.values import Convert, converter, wrong_id_type
+
+Values = dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """Who writes, and when."""
+
+    user_id: str
+    moment: datetime
+
+
+class ObjectRules(Protocol):
+    """What one object does beyond the common rules."""
+
+    def prepare(self, new: Row, old: Row | None, given: Values, stamp: Stamp) -> None:
+        """Derive fields of the row about to be stored, or raise RecordError."""
+
+    def stored(self, new: Row, old: Row | None, stamp: Stamp) -> None:
+        """Write what follows from it in other rows."""
+
+    def deleting(self, row: Row, stamp: Stamp) -> None:
+        """Refuse the deletion, or delete what goes with it."""
+
+    @property
+    def leaves_trace(self) -> bool:
+        """Whether a deleted row stays readable in the Recycle Bin."""
+
+
+class NoRules:
+    """An object that does nothing of its own."""
+
+    def prepare(self, new: Row, old: Row | None, given: Values, stamp: Stamp) -> None:
+        """Nothing to derive."""
+
+    def stored(self, new: Row, old: Row | None, stamp: Stamp) -> None:
+        """Nothing follows."""
+
+    def deleting(self, row: Row, stamp: Stamp) -> None:
+        """Nothing stands against it."""
+
+    @property
+    def leaves_trace(self) -> bool:
+        """A deleted row can be read by queryAll."""
+        return True
+
+
+class _Plan:
+    """What reading a record of one object needs, worked out once."""
+
+    def __init__(self, sobject: SObject, full: SObject) -> None:
+        fields = sobject.fields.values()
+        self.sobject = sobject
+        self.blank = blank_row(full)
+        self.creates = {f.name: (f.name, converter(f)) for f in fields if f.createable}
+        self.updates = {f.name: (f.name, converter(f)) for f in fields if f.updateable}
+        self.required = tuple(f.name for f in fields if f.required)
+        self.not_null = frozenset(f.name for f in fields if not f.nillable and (f.createable or f.updateable))
+        self.owner_fields = tuple(f.name for f in fields if f.default == "@user")
+        self.references = tuple(f for f in fields if f.type is FieldType.REFERENCE and f.reference_to and f.createable)
+        self.references_by_name = {f.name: f for f in self.references}
+        self.unique = tuple(f for f in fields if f.unique)
+
+    def writers(self, creating: bool) -> Mapping[str, tuple[str, Convert]]:
+        return self.creates if creating else self.updates
+
+
+class Writer:
+    """Writes records by the rules; the caller holds the org's lock and decides what is undone."""
+
+    def __init__(self, records: Records, full: Schema) -> None:
+        self.records = records
+        self.rules: dict[str, ObjectRules] = {}
+        self.ids = ids.IdCounter()
+        self._full = full
+        self._plans: dict[str, _Plan] = {}
+
+    def use_schema(self) -> None:
+        """Forget what was worked out for the former schema."""
+        self._plans.clear()
+
+    def create(self, sobject: SObject, body: Mapping[str, object], stamp: Stamp) -> str:
+        """Store a new record and return its id."""
+        if not sobject.createable:
+            raise _not_supported("create", sobject)
+        plan = self._plan(sobject)
+        given = self._read(plan, body, creating=True)
+        new = self.filled(sobject, given, stamp)
+        self._refuse_missing(plan, new, (*plan.required, *(name for name in given if name in plan.not_null)))
+        return self.insert(sobject, new, given, stamp)
+
+    def filled(self, sobject: SObject, given: Values, stamp: Stamp) -> Row:
+        """A new row: defaults, the writer as owner, and what was given."""
+        plan = self._plan(sobject)
+        row = plan.blank.copy()
+        for name in plan.owner_fields:
+            row[name] = stamp.user_id
+        row.update(given)
+        return row
+
+    def create_bare(self, name: str, values: Values, stamp: Stamp) -> None:
+        """Store a row the platform itself makes, past every rule."""
+        sobject = self._full[name.lower()]
+        row = {**self._plan(sobject).blank, **values, "Id": self.ids.take(sobject.key_prefix or "")}
+        row["CreatedDate"] = row["LastModifiedDate"] = row["SystemModstamp"] = stamp.moment
+        row["CreatedById"] = row["LastModifiedById"] = stamp.user_id
+        self.records.put(name, row)
+
+    def insert(self, sobject: SObject, new: Row, given: Values, stamp: Stamp) -> str:
+        """Store a complete row after the checks that look at other rows."""
+        plan = self._plan(sobject)
+        rules = self.rules.get(sobject.name, _NO_RULES)
+        self._check_references(plan, given)
+        self._check_unique(plan, given, None)
+        rules.prepare(new, None, given, stamp)
+        record_id = new["Id"] = new.get("Id") or self.ids.take(sobject.key_prefix or "")
+        new["CreatedDate"] = new["LastModifiedDate"] = new["SystemModstamp"] = stamp.moment
+        new["CreatedById"] = new["LastModifiedById"] = stamp.user_id
+        self.records.put(sobject.name, new)
+        rules.stored(new, None, stamp)
+        return str(record_id)
+
+    def update(self, sobject: SObject, record_id: str, body: Mapping[str, object], stamp: Stamp) -> None:
+        """Change an existing record."""
+        if not sobject.updateable:
+            raise _not_supported("update", sobject)
+        old = self.living(sobject, record_id)
+        plan = self._plan(sobject)
+        given = self._read(plan, body, creating=False)
+        self._refuse_missing(plan, given, tuple(name for name in given if name in plan.not_null))
+        changed = {name: value for name, value in given.items() if old[name] != value}
+        self._check_references(plan, changed)
+        self._check_unique(plan, changed, record_id)
+        self.change(sobject, old, given, stamp)
+
+    def change(self, sobject: SObject, old: Row, given: Values, stamp: Stamp) -> None:
+        """Store ``old`` with ``given`` over it, and what follows from that."""
+        rules = self.rules.get(sobject.name, _NO_RULES)
+        new = {**old, **given}
+        rules.prepare(new, old, given, stamp)
+        new["LastModifiedDate"] = new["SystemModstamp"] = stamp.moment
+        new["LastModifiedById"] = stamp.user_id
+        self.records.put(sobject.name, new)
+        rules.stored(new, old, stamp)
+
+    def delete(self, sobject: SObject, record_id: str, stamp: Stamp) -> None:
+        """Move a record to the Recycle Bin."""
+        if not sobject.deletable:
+            raise _not_supported("delete", sobject)
+        self.bury(sobject, self.living(sobject, record_id), stamp)
+
+    def bury(self, sobject: SObject, row: Row, stamp: Stamp, **last: object) -> None:
+        """Mark a living row as deleted, with ``last`` changes such as the winner of a merge."""
+        rules = self.rules.get(sobject.name, _NO_RULES)
+        rules.deleting(row, stamp)
+        if not rules.leaves_trace:
+            self.records.erase(sobject.name, str(row["Id"]), stamp.moment)
+            return
+        row = self.records.tables[sobject.name].rows[str(row["Id"])]
+        gone = {**row, **last, "IsDeleted": True, "LastModifiedDate": stamp.moment, "SystemModstamp": stamp.moment}
+        self.records.put(sobject.name, {**gone, "LastModifiedById": stamp.user_id})
+
+    def living(self, sobject: SObject, record_id: str) -> Row:
+        """The record that is to be changed, or the error of one that is gone or never was."""
+        found = self.records.get(sobject.name, record_id)
+        if found is None:
+            raise RecordError("NOT_FOUND", "The requested resource does not exist", status=HTTPStatus.NOT_FOUND)
+        if found.get("IsDeleted"):
+            raise RecordError("ENTITY_IS_DELETED", "entity is deleted", status=HTTPStatus.NOT_FOUND)
+        return found
+
+    def _plan(self, sobject: SObject) -> _Plan:
+        plan = self._plans.get(sobject.name)
+        if plan is None:
+            plan = self._plans[sobject.name] = _Plan(sobject, self._full[sobject.name.lower()])
+        return plan
+
+    def _read(self, plan: _Plan, body: Mapping[str, object], *, creating: bool) -> Values:
+        writers = plan.writers(creating)
+        given: Values = {}
+        for key, value in body.items():
+            writer = writers.get(key)
+            if writer is None:
+                if key == "attributes":
+                    continue
+                writer = self._find_writer(plan, key, body, creating=creating)
+            name, convert = writer
+            given[name] = convert(value)
+        return given
+
+    def _find_writer(self, plan: _Plan, key: str, body: Mapping[str, object], *, creating: bool) -> tuple[str, Convert]:
+        """The slow way: another letter case, or one of the errors."""
+        field = plan.sobject.find(key)
+        if field is None:
+            raise no_such_column(key, plan.sobject)
+        writer = plan.writers(creating).get(field.name)
+        if writer is None:
+            raise self._read_only(plan, body, creating=creating)
+        return writer
+
+    @staticmethod
+    def _read_only(plan: _Plan, body: Mapping[str, object], *, creating: bool) -> RecordError:
+        writers = plan.writers(creating)
+        found = [plan.sobject.find(key) for key in body if key != "attributes"]
+        names = tuple(field.name for field in found if field is not None and field.name not in writers)
+        if names == ("Id",) and creating:
+            return RecordError("INVALID_FIELD_FOR_INSERT_UPDATE", "cannot specify Id in an insert call", names)
+        message = (
+            f"Unable to create/update fields: {', '.join(names)}. Please check the security settings of this field and "
+            "verify that it is read/write for your profile or permission set."
+        )
+        return RecordError("INVALID_FIELD_FOR_INSERT_UPDATE", message, names)
+
+    @staticmethod
+    def _refuse_missing(plan: _Plan, row: Row, names: tuple[str, ...]) -> None:
+        missing = tuple(dict.fromkeys(name for name in names if row[name] is None))
+        if missing:
+            message = f"Required fields are missing: [{', '.join(missing)}]"
+            raise RecordError("REQUIRED_FIELD_MISSING", message, missing)
+
+    def _check_references(self, plan: _Plan, given: Values) -> None:
+        for name, value in given.items():
+            field = plan.references_by_name.get(name)
+            if field is not None and value is not None:
+                self.check_target(field, str(value))
+
+    def check_target(self, field: Field, record_id: str) -> None:
+        """Raise unless ``record_id`` is a living record that ``field`` may point at."""
+        target = self.records.object_of(record_id)
+        if target is None or target.name not in field.reference_to:
+            raise wrong_id_type(field, record_id)
+        row = self.records.get(target.name, record_id)
+        if row is None:
+            raise RecordError("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", (field.name,))
+        if row.get("IsDeleted"):
+            raise RecordError("ENTITY_IS_DELETED", "entity is deleted", (field.name,))
+
+    def _check_unique(self, plan: _Plan, given: Values, record_id: str | None) -> None:
+        for field in plan.unique:
+            value = given.get(field.name)
+            if value is None:
+                continue
+            for row in self.records.tables[plan.sobject.name].found(field.name, value):
+                if row["Id"] != record_id and not row["IsDeleted"]:
+                    message = f"duplicate value found: {field.name} duplicates value on record with id: {row['Id']}"
+                    raise RecordError("DUPLICATE_VALUE", message)
+
+
+def no_such_column(name: str, sobject: SObject) -> RecordError:
+    """The error of a field the object does not have."""
+    return RecordError("INVALID_FIELD", f"No such column '{name}' on sobject of type {sobject.name}")
+
+
+def _not_supported(verb: str, sobject: SObject) -> RecordError:
+    message = f"entity type {sobject.name} does not support {verb}"
+    return (
+        RecordError("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", message)
+        if verb != "delete"
+        else RecordError(
+            "INSUFFICIENT_ACCESS_OR_READONLY",
+            message,
+        )
+    )
+
+
+_NO_RULES = NoRules()
