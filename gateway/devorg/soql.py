@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from gateway.devorg.schema import ID_TYPES, ChildRelationship, Field, FieldType
@@ -12,7 +13,7 @@ from gateway.devorg.soql_dates import render
 from gateway.devorg.soql_fields import ChangeIndex, Getter, Row, Scope, Source, Step, Value, named_field, open_scope
 from gateway.devorg.soql_filter import Filter, change_floor, keys_of
 from gateway.devorg.soql_groups import grouped, is_aggregate, is_grouped
-from gateway.devorg.soql_sorting import cut, sort
+from gateway.devorg.soql_sorting import ordered
 from gateway.devorg.soql_syntax import (
     MOST_SUBQUERIES,
     Call,
@@ -38,6 +39,8 @@ Shape = Callable[[Any], Record]
 _MOST_SEMI_JOINS = 2
 _DEEPEST_CHILD = 5
 _FIELDS_LIMIT = 200
+# From here on, reading a table from end to end is faster than following its changes backwards.
+_FEW_CHANGES = 4_000
 _NO_SEMI_JOIN = frozenset({"activityhistory", "event", "note", "openactivity", "task"})
 _NO_CHILD = (
     "Didn't understand relationship '{}' in FROM part of query call. If you are attempting to use a custom "
@@ -112,13 +115,15 @@ class Run:
         rows = among
         if rows is None and query.where is not None:
             rows = self.indexed(query.where, scope, narrow)
+        hidden = ["IsArchived"] if scope.sobject.find("IsArchived") else []
         if rows is None:
             rows = self.source.rows(scope.sobject.name, self.include_deleted)
-        if test is not None:
-            rows = [row for row in rows if test(row)]
-        if self.include_deleted:
-            return list(rows)
-        return [row for row in rows if not (row.get("IsDeleted") or row.get("IsArchived"))]
+        else:
+            hidden.append("IsDeleted")
+        found = list(filter(test, rows))
+        for name in () if self.include_deleted else hidden:
+            found = [row for row in found if not row.get(name)]
+        return found
 
     def indexed(self, where: Condition, scope: Scope, narrow: Filter) -> Iterable[Row] | None:
         """Rows from an index that hold every row ``where`` can let through; None if no index helps."""
@@ -129,9 +134,14 @@ class Run:
         if keys is not None:
             return self.source.lookup(scope.sobject.name, *keys)
         since = change_floor(where, narrow)
-        if since is not None and scope.sobject.replicateable and isinstance(self.source, ChangeIndex):
-            return reversed(list(self.source.modified_since(scope.sobject.name, since)))
-        return None
+        return None if since is None else self.changed(since, scope)
+
+    def changed(self, since: datetime, scope: Scope) -> Iterable[Row] | None:
+        """The rows changed since then, where they are few and the source can tell."""
+        if not scope.sobject.replicateable or not isinstance(self.source, ChangeIndex):
+            return None
+        recent = list(islice(self.source.modified_since(scope.sobject.name, since), _FEW_CHANGES))
+        return reversed(recent) if len(recent) < _FEW_CHANGES else None
 
     def _any_indexed(self, where: Junction, scope: Scope, narrow: Filter) -> Iterable[Row] | None:
         """Of conditions that must all hold, one that an index can answer: the one with the fewest keys."""
@@ -152,7 +162,7 @@ class Run:
 
     def ordered(self, query: Query, scope: Scope, rows: list[Row]) -> list[Row]:
         """``rows`` sorted and cut as the query asks."""
-        return cut(sort(rows, query.ordering, scope, scope.value), query)
+        return ordered(rows, query, scope, scope.value)
 
     def sub_select(self, join: SemiJoin, scope: Scope) -> frozenset[str]:
         """The ids the inner query of a semi-join selects."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from gateway.devorg.schema import ID_TYPES, FieldType
@@ -10,17 +10,30 @@ from gateway.devorg.soql_fields import Getter, Scope, Value
 from gateway.devorg.soql_syntax import Operand, Order, Query
 
 
-def sort(rows: list[Any], ordering: Sequence[Order], scope: Scope, resolve: Callable[[Operand], Value]) -> list[Any]:
-    """``rows`` in the order asked for; equals stay as they were."""
-    for order in reversed(ordering):
-        rows = sorted_by(rows, order, sortable(order, resolve(order.operand), scope))
-    return rows
-
-
-def cut(rows: list[Any], query: Query) -> list[Any]:
-    """The part of ``rows`` that OFFSET and LIMIT leave."""
+def ordered(rows: list[Any], query: Query, scope: Scope, resolve: Callable[[Operand], Value]) -> list[Any]:
+    """``rows`` as ORDER BY, OFFSET and LIMIT leave them; equals stay in the order they came in."""
+    keys = [(order, sort_key(sortable(order, resolve(order.operand), scope))) for order in query.ordering]
     end = None if query.limit is None else query.offset + query.limit
+    if keys and end is not None and end * _WORTH_NARROWING < len(rows):
+        rows = _first_by(rows, *keys[0], end)
+    for order, key in reversed(keys):
+        rows = sorted_by(rows, order, key)
     return rows[query.offset : end]
+
+
+# Below this many rows for each one wanted, looking for the ones that matter costs more than sorting them all.
+_WORTH_NARROWING = 4
+
+
+def _first_by(rows: list[Any], order: Order, key: Getter, count: int) -> list[Any]:
+    """The rows that can be among the first ``count``, going by the first sort key alone, in the order they came in."""
+    keys = list(map(key, rows))
+    if count == 0 or None in keys:
+        return rows
+    last = sorted(keys, reverse=order.descending)[count - 1]
+    if order.descending:
+        return [row for row, found in zip(rows, keys, strict=True) if found >= last]
+    return [row for row, found in zip(rows, keys, strict=True) if found <= last]
 
 
 def sortable(order: Order, value: Value, scope: Scope) -> Value:
@@ -31,9 +44,9 @@ def sortable(order: Order, value: Value, scope: Scope) -> Value:
     return value
 
 
-def sorted_by(rows: list[Any], order: Order, value: Value) -> list[Any]:
+def sorted_by(rows: list[Any], order: Order, key: Getter) -> list[Any]:
     """``rows`` in a new, stable order; nulls go together to the end the query names."""
-    keys = list(map(sort_key(value), rows))
+    keys = list(map(key, rows))
     full = [place for place, key in enumerate(keys) if key is not None]
     full.sort(key=keys.__getitem__, reverse=order.descending)
     ranked = [rows[place] for place in full]
