@@ -10,7 +10,7 @@ from gateway.domain.interactions import (
     Party,
 )
 from gateway.errors import ConfigError, RejectedError, RetryableError, UnauthorizedError
-from gateway.sdk.connector import Answer, Connector, Delivery, Request, Secret, Settings
+from gateway.sdk.connector import Answer, Connector, Delivery, Request, Secret, Secrets, Settings
 
 __all__ = [
     "Answer",
@@ -28,6 +28,7 @@ __all__ = [
     "Request",
     "RetryableError",
     "Secret",
+    "Secrets",
     "Settings",
     "UnauthorizedError",
 ]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar
 
-from marshmallow import Schema, fields
+from marshmallow import Schema, fields, validate
 
 from gateway.domain.interactions import PartialInteraction
 
@@ -56,8 +56,25 @@ class Secret(fields.String):
     """A setting that must never be shown: `{env: NAME}` or `{file: PATH}` in gateway.yaml."""
 
 
+class Secrets(fields.List[str]):
+    """One secret, or a list of them while one replaces another: the sender may use any. Loads as a list."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(Secret(validate=validate.Length(min=1)), **{"validate": validate.Length(min=1), **kwargs})
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> list[Any]:
+        listed = [value] if isinstance(value, str) else value
+        return super()._deserialize(listed, attr, data, **kwargs)
+
+
 class Settings(Schema):
     """Base of a connector's settings: unknown keys are refused."""
+
+    @classmethod
+    def secret_names(cls) -> frozenset[str]:
+        """The settings that must never be shown."""
+        declared = cls().fields
+        return frozenset(name for name, field in declared.items() if isinstance(field, Secret | Secrets))
 
 
 class Connector:
@@ -91,6 +108,6 @@ class Connector:
         """What makes two requests the same delivery; by default, the same bytes."""
         return "sha256:" + hashlib.sha256(request.body).hexdigest()
 
-    def handshake(self, request: Request) -> Answer | None:
+    def handshake(self, request: Request) -> Answer | None:  # noqa: ARG002 — for subclasses
         """The answer to a verified request that only tests the connection; None for all others."""
         return None

@@ -1,0 +1,381 @@
+"""Reading what strangers send: bounded, typed, and refused with a sentence that names the place but never the value.
+
+`read_objects` and `read_form` turn a body into `Fields`; each look at a field names the type it expects. Absent, null
+and blank mean the same: *not said* (None). Everything else of the wrong type is a RejectedError.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import TypeVar
+from urllib.parse import parse_qsl
+
+from gateway.domain.interactions import clean_text
+from gateway.errors import RejectedError
+
+T = TypeVar("T")
+
+MAX_BYTES = 1024 * 1024
+"""Largest body, as at the inlet."""
+MAX_DEPTH = 32
+"""Deepest nesting of lists and objects; real payloads stay under ten."""
+MAX_FORM_FIELDS = 1000
+MAX_DIGITS = 20
+"""Longest whole number: 64 bits have 20 digits, no counter or id has more."""
+MAX_KEY = 100
+MAX_ENTRIES = 100
+"""Most members of a list or entries of a map, unless the caller says otherwise."""
+
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST = datetime(9000, 1, 1, tzinfo=UTC)
+_EARLIEST_MS = 315_532_800_000  # 1980: seconds taken for milliseconds land in January 1970
+_LATEST_MS = int(LATEST.timestamp()) * 1000
+
+# What clean_text would remove; looking is much cheaper than rebuilding a long text.
+_UNCLEAN = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
+_DIGITS = re.compile(rf"-?[0-9]{{1,{MAX_DIGITS}}}")
+
+
+class Fields:
+    """An object of unknown content, found at the path `at`; "" is the body itself."""
+
+    __slots__ = ("_values", "at")
+
+    def __init__(self, values: Mapping[str, object], at: str = "") -> None:
+        self._values = values
+        self.at = at
+
+    def __contains__(self, key: str) -> bool:
+        return self._values.get(key) is not None
+
+    def path(self, key: str) -> str:
+        """Where `key` is, from the top of the body."""
+        return f"{self.at}.{key}" if self.at else key
+
+    def needed(self, key: str, value: T | None) -> T:
+        """`value`, just read from `key`; RejectedError where it is not said."""
+        if value is None:
+            raise RejectedError(f"{self.path(key)} is missing, or empty.")
+        return value
+
+    def text(self, key: str) -> str | None:
+        """Text without control characters and lone surrogates; blank text is not said."""
+        value = self._values.get(key)
+        if value is None:
+            return None
+        if not isinstance(value, str):
+            raise self._wrong(key, "text", value)
+        return clean(value)
+
+    def identifier(self, key: str) -> str | None:
+        """Text, or a whole number written as text: platforms differ, and change, in how they write ids."""
+        value = self._values.get(key)
+        if isinstance(value, int) and not isinstance(value, bool):
+            return str(value)
+        if value is not None and not isinstance(value, str):
+            raise self._wrong(key, "text or a whole number", value)
+        return None if value is None else clean(value)
+
+    def whole(self, key: str, *, least: int = 0, most: int = 2**63 - 1) -> int | None:
+        """A whole number within the bounds."""
+        value = self._values.get(key)
+        if value is None:
+            return None
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise self._wrong(key, "a whole number", value)
+        return self._bounded(key, value, least, most)
+
+    def whole_text(self, key: str, *, least: int = 0, most: int = 2**63 - 1) -> int | None:
+        """A whole number that the platform writes as text, as all forms do."""
+        value = self.text(key)
+        if value is None:
+            return None
+        if not _DIGITS.fullmatch(value):
+            raise RejectedError(f"{self.path(key)} must be a whole number, but is text that is not one.")
+        return self._bounded(key, int(value), least, most)
+
+    def number(self, key: str) -> float | None:
+        """A finite number, whole or not."""
+        value = self._values.get(key)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            raise self._wrong(key, "a number", value)
+        return value
+
+    def flag(self, key: str) -> bool | None:
+        """True or false."""
+        value = self._values.get(key)
+        if value is not None and not isinstance(value, bool):
+            raise self._wrong(key, "true or false", value)
+        return value
+
+    def word(self, key: str, words: Mapping[str, T]) -> T | None:
+        """Our word for the platform's, whatever its capitals; None for a word that is not in the table."""
+        value = self.text(key)
+        return None if value is None else words.get(value.lower())
+
+    def iso_time(self, key: str) -> datetime | None:
+        """An ISO 8601 time with a zone, in UTC."""
+        return self._time(key, self.text(key), iso_time)
+
+    def rfc2822_time(self, key: str) -> datetime | None:
+        """A time as e-mail headers have it, in UTC."""
+        return self._time(key, self.text(key), rfc2822_time)
+
+    def epoch_ms(self, key: str) -> datetime | None:
+        """Milliseconds since 1970, in UTC; 0 is not said, as senders without a null have it."""
+        return self._time(key, self.number(key) or None, epoch_ms)
+
+    def inner(self, key: str) -> Fields:
+        """The object at `key`; one without fields where it is not said."""
+        value = self._values.get(key)
+        if value is None:
+            return Fields({}, self.path(key))
+        if not isinstance(value, dict):
+            raise self._wrong(key, "an object", value)
+        return Fields(value, self.path(key))
+
+    def inners(self, key: str, *, most: int = MAX_ENTRIES) -> Iterator[Fields]:
+        """The objects of the list at `key`, at most so many."""
+        value = self._values.get(key)
+        if value is None:
+            return iter(())
+        if not isinstance(value, list):
+            raise self._wrong(key, "a list of objects", value)
+        return iter(objects_of(value, self.path(key), most))
+
+    def texts(self, key: str, *, most: int = MAX_ENTRIES) -> dict[str, str] | None:
+        """A map from names to texts; whole numbers become text, null and blank entries are not said."""
+        entries = self.inner(key).entries(most)
+        told = {name: text for name, inner in entries if (text := inner.identifier(name)) is not None}
+        return told or None
+
+    def plain(self, key: str, *, most: int = MAX_ENTRIES) -> dict[str, object] | None:
+        """A map from names to any JSON; null entries are not said."""
+        entries = self.inner(key).entries(most)
+        told = {name: value for name, inner in entries if (value := inner.anything(name)) is not None}
+        return told or None
+
+    def entries(self, most: int) -> Iterator[tuple[str, Fields]]:
+        """Each name of a map whose names the sender chose, with the fields to read it from."""
+        if len(self._values) > most:
+            raise RejectedError(f"{self.at} must have at most {most} entries, but has {len(self._values)}.")
+        for position, (name, value) in enumerate(self._values.items(), start=1):
+            # The name may be personal data too: the path tells the position.
+            here = clean(name)
+            if here is None or len(here) > MAX_KEY:
+                raise RejectedError(f"{self.at}, entry {position}, must have a name of 1 to {MAX_KEY} characters.")
+            yield here, _Entry({here: value}, f"{self.at}, entry {position}")
+
+    def anything(self, key: str) -> object:
+        """Any JSON, as it is; numbers finite."""
+        value = self._values.get(key)
+        if isinstance(value, str):
+            return clean(value)
+        if not _is_plain(value):
+            raise self._wrong(key, "text, a number, true, false, a list or an object", value)
+        return value
+
+    def _bounded(self, key: str, value: int, least: int, most: int) -> int:
+        if not least <= value <= most:
+            raise RejectedError(f"{self.path(key)} must be a whole number from {least} to {most}, but is out of range.")
+        return value
+
+    def _time(self, key: str, value: T | None, read: Callable[[T], datetime]) -> datetime | None:
+        if value is None:
+            return None
+        try:
+            return read(value)
+        except ValueError as error:
+            raise RejectedError(f"{self.path(key)} must be {error}.") from None
+
+    def _wrong(self, key: str, expected: str, value: object) -> RejectedError:
+        return RejectedError(f"{self.path(key)} must be {expected}, but is {kind_of(value)}.")
+
+
+class _Entry(Fields):
+    """One entry of a map: its path tells the position instead of the name."""
+
+    __slots__ = ()
+
+    def path(self, key: str) -> str:  # noqa: ARG002 — the name may be personal data
+        return self.at
+
+
+def read_json(body: bytes) -> object:
+    """The JSON value of a body: UTF-8, bounded in size, depth and digits; of duplicate keys the last one counts."""
+    text = _decoded(body)
+    try:
+        value: object = _DECODER.decode(text)
+    except json.JSONDecodeError as error:
+        raise RejectedError(_broken_json(error, text)) from None
+    except RecursionError:
+        raise RejectedError(_TOO_DEEP) from None
+    if text.count("{") + text.count("[") > MAX_DEPTH and _is_deep(value):
+        raise RejectedError(_TOO_DEEP)
+    return value
+
+
+def read_object(body: bytes) -> Fields:
+    """The body as one JSON object."""
+    value = read_json(body)
+    if not isinstance(value, dict):
+        raise RejectedError(f"The body must be a JSON object, but is {kind_of(value)}.")
+    return Fields(value)
+
+
+def objects_of(values: list[object], at: str, most: int) -> list[Fields]:
+    """The members of a list, each of which must be an object."""
+    if len(values) > most:
+        raise RejectedError(f"{at or 'The body'} must list at most {most} objects, but lists {len(values)}.")
+    found = []
+    for position, value in enumerate(values):
+        if not isinstance(value, dict):
+            raise RejectedError(f"{at}[{position}] must be an object, but is {kind_of(value)}.")
+        found.append(Fields(value, f"{at}[{position}]"))
+    return found
+
+
+def form_pairs(body: bytes) -> list[tuple[str, str]]:
+    """The pairs of a form-encoded body, in order, blank ones and repeated ones included."""
+    if len(body) > MAX_BYTES:
+        raise RejectedError(f"The body must have at most {MAX_BYTES} bytes, but has {len(body)}.")
+    try:
+        return parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=MAX_FORM_FIELDS)
+    except ValueError:
+        raise RejectedError(f"The form must have at most {MAX_FORM_FIELDS} fields.") from None
+
+
+def read_form(body: bytes) -> Fields:
+    """A form-encoded body; of repeated fields the last one counts."""
+    return Fields(dict(form_pairs(body)))
+
+
+def clean(text: str) -> str | None:
+    """`text` as stores and CRMs can hold it; None where nothing is left."""
+    if not (text.isascii() and text.isprintable()) and _UNCLEAN.search(text):
+        text = clean_text(text)
+    return None if not text or text.isspace() else text
+
+
+def kind_of(value: object) -> str:
+    """What a value is, in words, without showing it."""
+    for kind, words in _KINDS:
+        if isinstance(value, kind):
+            return words
+    return "something else"
+
+
+def iso_time(text: str) -> datetime:
+    """An ISO 8601 time with a zone, in UTC; the ValueError tells what was expected."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError("a time such as 2026-03-02T14:54:30Z, but is text that is not one") from None
+    if moment.tzinfo is None:
+        raise ValueError("a time with its zone, such as 2026-03-02T14:54:30Z, but has no zone")
+    return _within(moment)
+
+
+def rfc2822_time(text: str) -> datetime:
+    """A time as in e-mail headers, in UTC; the ValueError tells what was expected."""
+    try:
+        moment = parsedate_to_datetime(text)
+    except (ValueError, TypeError, OverflowError, IndexError):
+        raise ValueError("a time such as Mon, 02 Mar 2026 14:46:27 +0000, but is text that is not one") from None
+    # "-0000" says that the time is UTC and the sender's zone unknown (RFC 2822, 3.3).
+    return _within(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+
+
+def epoch_ms(value: float) -> datetime:
+    """Milliseconds since 1970, in UTC; the ValueError tells what was expected."""
+    if not _EARLIEST_MS <= value < _LATEST_MS:
+        raise ValueError("a time in milliseconds since 1970, but is a number that is too small or too large")
+    return EARLIEST + timedelta(milliseconds=value)
+
+
+def _within(moment: datetime) -> datetime:
+    if not EARLIEST <= moment < LATEST:
+        raise ValueError("a time from 1970 to 8999, but is earlier or later")
+    return moment.astimezone(UTC)
+
+
+def _decoded(body: bytes) -> str:
+    if len(body) > MAX_BYTES:
+        raise RejectedError(f"The body must have at most {MAX_BYTES} bytes, but has {len(body)}.")
+    try:
+        text = body.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise RejectedError(f"The body must be UTF-8, but is not at byte {error.start}.") from None
+    if not text or text.isspace():
+        raise RejectedError("The body is empty.")
+    return text
+
+
+def _broken_json(error: json.JSONDecodeError, text: str) -> str:
+    where = f"line {error.lineno}, column {error.colno}"
+    # A string that never closes is reported where it opens.
+    if error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated"):
+        return f"The body is not complete JSON: it was cut off at {where}."
+    return f"The body is not JSON: it breaks at {where}."
+
+
+def _whole(digits: str) -> int:
+    if len(digits) > MAX_DIGITS:
+        raise RejectedError(f"The body holds a whole number of more than {MAX_DIGITS} digits.")
+    return int(digits)
+
+
+def _finite(digits: str) -> float:
+    value = float(digits)
+    if not math.isfinite(value):
+        raise RejectedError("The body holds a number that is too large.")
+    return value
+
+
+def _no_constant(name: str) -> float:
+    raise RejectedError(f"The body holds {name}, which JSON does not have.")
+
+
+def _is_deep(value: object) -> bool:
+    level: list[object] = [value]
+    for _ in range(MAX_DEPTH + 1):
+        level = [member for outer in level for member in _members(outer)]
+        if not level:
+            return False
+    return True
+
+
+def _members(value: object) -> list[object]:
+    if isinstance(value, dict):
+        return list(value.values())
+    return value if isinstance(value, list) else []
+
+
+def _is_plain(value: object) -> bool:
+    if isinstance(value, float):
+        return math.isfinite(value)
+    if isinstance(value, dict):
+        return all(isinstance(key, str) and _is_plain(inner) for key, inner in value.items())
+    if isinstance(value, list):
+        return all(map(_is_plain, value))
+    return value is None or isinstance(value, str | int)
+
+
+_TOO_DEEP = f"The body must nest at most {MAX_DEPTH} levels deep, but nests deeper."
+_DECODER = json.JSONDecoder(parse_int=_whole, parse_float=_finite, parse_constant=_no_constant)
+_KINDS: tuple[tuple[type, str], ...] = (
+    (bool, "true or false"),
+    (str, "text"),
+    (int, "a whole number"),
+    (float, "a number"),
+    (list, "a list"),
+    (dict, "an object"),
+    (type(None), "null"),
+)

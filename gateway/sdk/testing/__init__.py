@@ -1,0 +1,24 @@
+"""The conformance kit: one base class of pytest tests that any connector passes, ours or a third party's.
+
+Example::
+
+    class TestQuiq(ConnectorSuite):
+        connector = QuiqConnector
+        fixtures = Path("connectors/quiq/fixtures")
+        settings = {"hook_token": "a secret"}
+        secret_setting = "hook_token"
+
+        def sign(self, body, headers, *, url, at):
+            return {**headers, "x-centricient-hook-token": "a secret"}
+"""
+
+import pytest
+
+# Before the suite is imported, so that its assertions show both sides as those of test modules do.
+pytest.register_assert_rewrite("gateway.sdk.testing.suite")
+
+from gateway.sdk.testing.cases import Case, as_json, cases_in, write_expected  # noqa: E402
+from gateway.sdk.testing.signing import standard_webhook_headers  # noqa: E402
+from gateway.sdk.testing.suite import ConnectorSuite  # noqa: E402
+
+__all__ = ["Case", "ConnectorSuite", "as_json", "cases_in", "standard_webhook_headers", "write_expected"]

@@ -1,0 +1,296 @@
+"""What every connector must do, as pytest tests to inherit."""
+# ruff: noqa: S101 — asserting is what these are for
+
+from __future__ import annotations
+
+import copy
+import itertools
+import json
+import socket
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import fields, is_dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from gateway.domain.interactions import PartialInteraction, State, interaction_of, merge, state_of
+from gateway.errors import RejectedError, UnauthorizedError
+from gateway.sdk.connector import Connector, Request
+from gateway.sdk.discovery import configured
+from gateway.sdk.testing.cases import PROVENANCES, Case, as_json, cases_in, delivery_of
+from gateway.sdk.testing.faults import damaged
+
+NOW = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)
+"""When the kit's requests are received."""
+JUST_OUTSIDE = timedelta(seconds=301)
+LONGEST_REASON = 500
+
+
+class ConnectorSuite:
+    """Declare `connector`, `fixtures`, `settings`, `secret_setting` and `sign`; say what the platform's proof covers.
+
+    `sign` returns the headers with the proof added that `settings` verify. `signs_body`, `signs_url` and `signs_time`
+    tell what it covers; `another_secret` is a valid secret that is not the one in `settings`.
+    """
+
+    connector: ClassVar[type[Connector]]
+    fixtures: ClassVar[Path]
+    settings: ClassVar[Mapping[str, Any]]
+    secret_setting: ClassVar[str]
+    another_secret: ClassVar[str] = "another-secret"  # noqa: S105 — no secret of anybody
+    signs_body: ClassVar[bool] = False
+    signs_url: ClassVar[bool] = False
+    signs_time: ClassVar[bool] = False
+    url: ClassVar[str] = "https://gateway.example.com/webhooks/front-desk"
+
+    def sign(self, body: bytes, headers: Mapping[str, str], *, url: str, at: datetime) -> Mapping[str, str]:
+        """The headers of a request that the platform sends, with its proof."""
+        raise NotImplementedError
+
+    # ---- pieces that the rules are made of ----
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        """Give each rule that asks for a `case` every case."""
+        if "case" in metafunc.fixturenames:
+            cases = cases_in(self.fixtures)
+            metafunc.parametrize("case", cases, ids=[case.name for case in cases])
+
+    def configured(self, **changed: Any) -> Connector:
+        """The connector with the suite's settings, some changed."""
+        return configured(self.connector, {**self.settings, **changed})
+
+    def told(self, case: Case, connector: Connector) -> list[PartialInteraction]:
+        """What the connector makes of a case's bodies, one after the other."""
+        deliveries = (delivery_of(body, case.headers, NOW) for body in case.bodies)
+        return [partial for delivery in deliveries for partial in connector.parse(delivery)]
+
+    def signed(self, body: bytes, headers: Mapping[str, str], *, at: datetime = NOW) -> Request:
+        """A request as the platform sends it, received now."""
+        proven = self.sign(body, headers, url=self.url, at=at)
+        return Request(url=self.url, headers=dict(proven), body=body, received_at=NOW)
+
+    def refused(self, connector: Connector, request: Request, why: str) -> UnauthorizedError:
+        """The error with which the request is refused; a request that is let in fails the test."""
+        try:
+            connector.verify(request)
+        except UnauthorizedError as error:
+            return error
+        pytest.fail(f"verify let in a request with {why}")
+
+    def a_request(self) -> tuple[Request, frozenset[str]]:
+        """A signed request, and which of its headers are the proof."""
+        case = next(case for case in cases_in(self.fixtures) if case.bodies and not case.settings)
+        request = self.signed(case.bodies[0], case.headers)
+        proof = frozenset(name for name in request.headers if request.headers[name] != case.headers.get(name))
+        return request, proof
+
+    # ---- what the fixtures show ----
+
+    def test_a_fixture_means_what_it_says(self, case: Case) -> None:
+        """Parse gives exactly interactions.json."""
+        connector = self.configured(**case.settings)
+        if case.rejected:
+            with pytest.raises(RejectedError):
+                self.told(case, connector)
+        else:
+            assert as_json(self.told(case, connector)) == case.expected
+
+    def test_a_fixture_names_its_events_and_provenance(self, case: Case) -> None:
+        """Nobody may take an invention for the vendor's word."""
+        assert case.bodies, "there is no body"
+        assert case.title, "case.json has no title"
+        assert case.provenance in PROVENANCES
+        assert case.source or case.provenance == "invented", "case.json names no source"
+        assert case.events, "case.json names no event"
+        assert set(case.events) <= set(self.connector.events)
+
+    def test_every_event_has_a_fixture(self) -> None:
+        """What parse knows is shown."""
+        shown = {event for case in cases_in(self.fixtures) if not case.rejected for event in case.events}
+        assert self.connector.events, "the connector names no event"
+        assert shown == set(self.connector.events)
+
+    def test_the_readme_names_every_event_and_setting(self) -> None:
+        """The list an admin reads cannot go stale."""
+        readme = (self.fixtures.parent / "README.md").read_text("utf-8")
+        named = {*self.connector.events, *self.connector.settings_schema().fields}
+        assert not [name for name in sorted(named) if f"`{name}`" not in readme]
+
+    def test_a_fixture_folds(self, case: Case) -> None:
+        """Whatever the order and however often, the partials fold to the same interactions."""
+        if case.rejected:
+            return
+        partials = self.told(case, self.configured(**case.settings))
+        for id in {partial.id for partial in partials}:
+            mine = [state_of(partial) for partial in partials if partial.id == id]
+            assert len({_folded(order) for order in itertools.islice(itertools.permutations(mine), 24)}) == 1
+            assert _folded([*mine, *mine]) == _folded(mine)
+            assert interaction_of(id, json.loads(_folded(mine))).id == id
+
+    # ---- who gets in ----
+
+    def test_a_signed_fixture_is_let_in(self, case: Case) -> None:
+        """Every body, as the platform sends it."""
+        connector = self.configured(**case.settings)
+        for body in case.bodies:
+            connector.verify(self.signed(body, case.headers))
+
+    def test_an_absent_proof_is_refused(self) -> None:
+        """Without any one of the headers that prove the sender, or with a blank one."""
+        request, proof = self.a_request()
+        assert proof, "sign adds no header"
+        for name in proof:
+            self.refused(self.configured(), _without(request, name), f"no {name}")
+            self.refused(self.configured(), _changed(request, name, ""), f"a blank {name}")
+
+    def test_a_bad_proof_is_refused(self) -> None:
+        """Truncated, prolonged, altered, doubled, very long, in other letters: all the same."""
+        request, proof = self.a_request()
+        for name in proof:
+            for value in _spoilt(request.headers[name]):
+                self.refused(self.configured(), _changed(request, name, value), f"{name}: {value:.60}")
+
+    def test_a_wrong_secret_is_refused(self) -> None:
+        """A proof by another secret than ours."""
+        request, _ = self.a_request()
+        self.refused(self.configured(**{self.secret_setting: self.another_secret}), request, "a wrong secret")
+
+    def test_a_rotated_secret_is_let_in_until_it_is_withdrawn(self) -> None:
+        """Both secrets count while both are listed; the old one no longer when it is gone."""
+        request, _ = self.a_request()
+        mine = self.settings[self.secret_setting]
+        self.configured(**{self.secret_setting: [self.another_secret, mine]}).verify(request)
+        self.configured(**{self.secret_setting: [mine, self.another_secret]}).verify(request)
+        self.refused(self.configured(**{self.secret_setting: [self.another_secret]}), request, "a withdrawn secret")
+
+    def test_a_changed_body_is_refused(self) -> None:
+        """Where the proof covers the body."""
+        request, _ = self.a_request()
+        changed = _replaced(request, body=request.body.replace(b"1", b"2"))
+        assert changed.body != request.body
+        if self.signs_body:
+            self.refused(self.configured(), changed, "a changed body")
+            self.refused(self.configured(), _replaced(request, body=b""), "no body")
+
+    def test_another_url_is_refused(self) -> None:
+        """Where the proof covers the URL."""
+        request, _ = self.a_request()
+        if self.signs_url:
+            self.refused(self.configured(), _replaced(request, url=request.url + "-two"), "another URL")
+
+    def test_a_stale_or_future_time_is_refused(self) -> None:
+        """Where the proof covers a time; a bad signature says nothing of the time."""
+        if not self.signs_time:
+            return
+        request, _ = self.a_request()
+        for at in (NOW - JUST_OUTSIDE, NOW + JUST_OUTSIDE):
+            late = self.signed(request.body, {}, at=at)
+            assert self.refused(self.configured(), late, "a signed time far off").problem == "stale-timestamp"
+            other = self.configured(**{self.secret_setting: self.another_secret})
+            assert self.refused(other, late, "a wrong secret").problem == "bad-signature"
+
+    # ---- what is the same, and what is not ----
+
+    def test_the_same_delivery_has_the_same_key(self, case: Case) -> None:
+        """A retry is the same delivery, also when it is signed anew."""
+        connector = self.configured(**case.settings)
+        for body in case.bodies:
+            retried = self.signed(body, case.headers, at=NOW - timedelta(seconds=60))
+            assert connector.delivery_key(self.signed(body, case.headers)) == connector.delivery_key(retried)
+
+    def test_different_deliveries_have_different_keys(self) -> None:
+        """Two bodies are two deliveries."""
+        cases = cases_in(self.fixtures)
+        bodies = {body: case.headers for case in cases for body in case.bodies}
+        keys = {self.configured().delivery_key(self.signed(body, headers)) for body, headers in bodies.items()}
+        assert len(keys) == len(bodies)
+
+    def test_parse_is_pure(self, case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The same result twice, no network, and nothing that was handed in is changed."""
+        connector = self.configured(**case.settings)
+        before = copy.deepcopy(connector.settings)
+        monkeypatch.setattr(socket, "socket", _no_network)
+        with suppress(RejectedError):
+            assert self.told(case, connector) == self.told(case, connector)
+        assert connector.settings == before
+
+    def test_times_are_aware_and_texts_can_be_stored(self, case: Case) -> None:
+        """Times are UTC; no text holds NUL or half a character."""
+        if case.rejected:
+            return
+        for value in _values(self.told(case, self.configured(**case.settings))):
+            if isinstance(value, datetime):
+                assert value.utcoffset() == timedelta(0)
+            elif isinstance(value, str):
+                assert "\x00" not in value
+                value.encode()
+
+    # ---- what strangers send ----
+
+    def test_a_damaged_body_is_read_or_rejected(self, case: Case) -> None:
+        """Each key dropped, nulled and retyped; bytes cut and replaced: parse returns, or raises RejectedError."""
+        connector = self.configured(**case.settings)
+        media_type = case.headers.get("content-type", "").partition(";")[0]
+        for body in case.bodies:
+            for damage, changed in damaged(body, media_type):
+                self._read_or_rejected(connector, delivery_of(changed, case.headers, NOW), damage)
+
+    def _read_or_rejected(self, connector: Connector, delivery: Any, damage: str) -> None:
+        try:
+            partials: Sequence[PartialInteraction] = connector.parse(delivery)
+            states = [state_of(partial) for partial in partials]
+            json.dumps(states, allow_nan=False, ensure_ascii=False).encode()
+            for partial, state in zip(partials, states, strict=True):
+                interaction_of(partial.id, state)
+        except RejectedError as error:
+            if len(error.reason) > LONGEST_REASON:
+                pytest.fail(f"{damage}: the reason is too long to be read")
+        except Exception as error:  # noqa: BLE001 — whatever it is, it is the finding
+            pytest.fail(f"{damage}: {type(error).__name__}: {error}")
+
+
+def _folded(states: Sequence[State]) -> str:
+    folded = states[0]
+    for state in states[1:]:
+        folded = merge(folded, state)
+    return json.dumps(folded, sort_keys=True)
+
+
+def _spoilt(value: str) -> Iterator[str]:
+    half = len(value) // 2
+    yield from (value[:half], value[:-1], value[1:], value + "x", value * 1000, "x", "é" * len(value), "\ud800")
+    yield value[:half] + ("B" if value[half] == "A" else "A") + value[half + 1 :]
+
+
+def _replaced(request: Request, **changed: Any) -> Request:
+    kept = {field.name: getattr(request, field.name) for field in fields(request)}
+    return Request(**{**kept, **changed})
+
+
+def _changed(request: Request, name: str, value: str) -> Request:
+    return _replaced(request, headers={**request.headers, name: value})
+
+
+def _without(request: Request, name: str) -> Request:
+    return _replaced(request, headers={other: request.headers[other] for other in request.headers if other != name})
+
+
+def _values(value: Any) -> Iterator[Any]:
+    if is_dataclass(value):
+        for field in fields(value):
+            yield from _values(getattr(value, field.name))
+    elif isinstance(value, Mapping):
+        for pair in value.items():
+            yield from _values(pair)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _values(inner)
+    else:
+        yield value
+
+
+def _no_network(*_: Any, **__: Any) -> Any:
+    raise AssertionError("parse must not need the network")
