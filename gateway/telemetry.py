@@ -18,7 +18,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 from prometheus_client.core import GaugeMetricFamily
 
 log = logging.getLogger(__name__)
@@ -167,6 +167,8 @@ def _route_standard_logs(shared: list[Any], level: str, *, as_json: bool) -> Non
     root.setLevel(level.upper())
     # Says once per request that requests queue; the acknowledgement histogram shows it without a flood.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
+    # Tells every plug-in that it loads, at each start.
+    logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
 def about(
@@ -230,6 +232,8 @@ class Metrics:
     """All metrics of one process, on `registry`."""
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        # A second series beside each counter, which nobody reads.
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = registry or CollectorRegistry()
         self.deliveries = self._counter(
             "deliveries", "Requests to an inlet, by what became of them.", "connection", "result"
@@ -291,7 +295,7 @@ class _Backlog:
 
     @staticmethod
     def _family(name: str) -> GaugeMetricFamily:
-        return GaugeMetricFamily(f"gateway_{name}", f"How many {name} stand where.", labels=["state"])
+        return GaugeMetricFamily(f"gateway_stored_{name}", f"How many {name} stand where.", labels=["state"])
 
 
 def _label(status: Any) -> str:

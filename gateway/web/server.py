@@ -138,6 +138,8 @@ class Server:
         self._map: dict[int, Any] = {}
         self._grace = grace
         self._closing = threading.Event()
+        self._gate = threading.RLock()  # a signal may call `close` from within `run`
+        self._has_ended = False
         self._listener = _Listener(app, map=self._map, adj=_adjustments(host, port, threads))
         self.port = int(self._listener.effective_port)
 
@@ -151,9 +153,11 @@ class Server:
             self._end()
 
     def close(self) -> None:
-        """Stop accepting, finish, and let `run` return."""
+        """Stop accepting, finish, and let `run` return. Safe to repeat."""
         self._closing.set()
-        self._listener.pull_trigger()
+        with self._gate:
+            if not self._has_ended:
+                self._listener.pull_trigger()
 
     def _turn(self, seconds: float) -> None:
         wasyncore.loop(timeout=seconds, use_poll=True, map=self._map, count=1)
@@ -171,7 +175,9 @@ class Server:
 
     def _end(self) -> None:
         self._listener.task_dispatcher.shutdown(timeout=1)
-        wasyncore.close_all(self._map, ignore_all=True)
+        with self._gate:
+            self._has_ended = True
+            wasyncore.close_all(self._map, ignore_all=True)
 
 
 def serve(app: Any, host: str, port: int, *, threads: int = THREADS) -> Server:

@@ -44,6 +44,7 @@ class Inlet:
         self._connection = connection
         self._services = services
         self._sampler = sampler
+        self._public_url = services.public_url.rstrip("/") if services.public_url else None
         self._taken = services.metrics.taken(connection.name)
         self._observe_seconds = services.metrics.ack_seconds.labels(connection.name).observe
         self._accepted_status = _status_line(connection.connector.accepted_status)
@@ -72,7 +73,9 @@ class Inlet:
         except UnauthorizedError as error:
             raise self._unauthorized(error) from error
         except RejectedError as error:
-            refusal = RefusedError(400, "unreadable", "Unreadable delivery", error.reason)
+            # A reason that does not come from the connector may tell of the store.
+            detail = error.reason if self._connection.strict else None
+            refusal = RefusedError(400, "unreadable", "Unreadable delivery", detail)
             raise self._count(Taken.REJECTED, refusal) from error
         except RetryableError as error:
             raise self._unavailable(error, error.after) from error
@@ -104,7 +107,7 @@ class Inlet:
         type = environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
         if type in self._types or (self._any_json and type.endswith("+json")):
             return
-        if not type and environ.get("CONTENT_LENGTH", "0") == "0" and "HTTP_TRANSFER_ENCODING" not in environ:
+        if not type and environ.get("CONTENT_LENGTH", "") in {"", "0"} and "HTTP_TRANSFER_ENCODING" not in environ:
             return  # nothing is said and nothing is sent: some handshakes are like that
         accept = ", ".join(self._connection.connector.content_types)
         detail = f"This connection takes {accept}."
@@ -120,7 +123,7 @@ class Inlet:
 
     def _request(self, environ: Environ, body: bytes) -> Request:
         return Request(
-            url=url_of(environ, self._services.public_url),
+            url=url_of(environ, self._public_url),
             headers=headers_of(environ),
             body=body,
             received_at=self._services.clock(),
@@ -141,7 +144,9 @@ class Inlet:
         """Always the same words, so that an answer teaches nothing about the secret."""
         held = self._sampler.due(self._connection.name)
         if held is not None:
-            log.warning("Connection %s: refused (%s); %d more since.", self._connection.name, error.problem, held)
+            log.warning(
+                "Connection %s: refused (%s); %d like it were not logged.", self._connection.name, error.problem, held
+            )
         headers = {"WWW-Authenticate": "Signature"}
         if error.problem == _STALE:
             detail = "The signed time is too far from now: check the clock, or send again."
@@ -151,7 +156,9 @@ class Inlet:
     def _unavailable(self, error: Exception, after: float | None = None) -> RefusedError:
         held = self._sampler.due(f"{self._connection.name} unavailable")
         if held is not None:
-            log.error("Connection %s: not stored; %d more since.", self._connection.name, held, exc_info=error)
+            log.error(
+                "Connection %s: not stored; %d like it were not logged.", self._connection.name, held, exc_info=error
+            )
         return self._count(Taken.UNAVAILABLE, come_again("The delivery was not stored.", after=after))
 
     def _count(self, result: Taken, refusal: RefusedError) -> RefusedError:
@@ -163,7 +170,7 @@ def register(app: Flask, services: Services) -> None:
     """Put the inlets of all connections in front of the application; what they do not know stays with it."""
     sampler = Sampler(_LOG_EVERY, time.monotonic)
     inlets = {
-        f"/webhooks/{name}": Inlet(connection, services, sampler) for name, connection in services.connections.items()
+        _wsgi_path(name): Inlet(connection, services, sampler) for name, connection in services.connections.items()
     }
     behind = app.wsgi_app
     count_unknown = services.metrics.deliveries.labels("", "unknown").inc
@@ -180,6 +187,11 @@ def register(app: Flask, services: Services) -> None:
     # A rule without methods matches them all.
     app.url_map.add(app.url_rule_class("/webhooks/<path:connection>", endpoint="webhook"))
     app.view_functions["webhook"] = refuse
+
+
+def _wsgi_path(connection: str) -> str:
+    """The path as WSGI has it: the bytes of its UTF-8, each as one character."""
+    return f"/webhooks/{connection}".encode().decode("latin-1")
 
 
 def url_of(environ: Environ, public_url: str | None) -> str:
