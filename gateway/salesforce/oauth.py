@@ -22,11 +22,12 @@ _JWT_SECONDS = 180
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """An access token and where it is good for; `refresh` is the refresh token to use next time."""
+    """An access token, where it is good for, and whose it is; `refresh` is the refresh token to use next time."""
 
     access: str
     instance_url: str
     refresh: str | None = None
+    user_id: str | None = None
 
     def __repr__(self) -> str:
         return f"Token(instance_url={self.instance_url!r})"
@@ -94,7 +95,10 @@ def _token_of(answer: requests.Response, settings: OrgSettings) -> Token:
         raise RetryableError(f"Org {settings.name!r}: the login answered without a token.")
     if not is_safe_origin(instance_url):
         raise ConfigError(f"Org {settings.name!r}: the login named an instance without https; the token was not used.")
-    return Token(access, instance_url.rstrip("/"), told.get("refresh_token") or settings.refresh_token)
+    refresh = told.get("refresh_token") or settings.refresh_token
+    # The identity URL ends in the ids of the org and of the user.
+    user_id = str(told.get("id") or "").rpartition("/")[2] or None
+    return Token(access, instance_url.rstrip("/"), refresh, user_id)
 
 
 def _json(answer: requests.Response) -> dict[str, Any]:

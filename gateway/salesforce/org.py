@@ -42,6 +42,15 @@ class SalesforceOrg:
         """API calls of the last 24 hours as the org last reported them; None before the first answer."""
         return self._session.usage
 
+    @property
+    def instance_url(self) -> str | None:
+        """Where the org's pages are; None before the first call."""
+        return self._session.token.instance_url if self._session.token else None
+
+    def close(self) -> None:
+        """Close the pooled connections; the org may be used again, which opens new ones."""
+        self._session.close()
+
     def abilities(self) -> Abilities:
         return self._schema.description().abilities
 

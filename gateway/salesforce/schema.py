@@ -79,7 +79,11 @@ class Schema:
         fields = {field["name"]: field for field in answers["Task"]["fields"]}
         if settings.task_key is not None:
             _check_key(settings.name, settings.task_key, fields.get(settings.task_key))
-        abilities = Abilities({name: _task_field(field) for name, field in fields.items()}, settings.task_key)
+        abilities = Abilities(
+            {name: _task_field(field) for name, field in fields.items()},
+            settings.task_key,
+            self._session.token.user_id if self._session.token else None,
+        )
         return Description(
             abilities, {kind: _columns(kind, answers[kind.value]) for kind in WANTED if kind.value in answers}
         )

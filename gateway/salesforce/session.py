@@ -21,7 +21,7 @@ import structlog
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnectionError
 
-from gateway.errors import ConfigError, GatewayError, RetryableError, UnknownOutcomeError
+from gateway.errors import GatewayError, RetryableError, UnknownOutcomeError
 from gateway.salesforce.errors import refusals_of, refused_call
 from gateway.salesforce.oauth import Token, fetch_token
 from gateway.salesforce.settings import OrgSettings
@@ -110,6 +110,11 @@ class Session:
             reraise=True,
         )
 
+    @property
+    def token(self) -> Token | None:
+        """Where and as whom we are logged in; None before the first call."""
+        return self._login.token if self._login else None
+
     def read(self, resource: str, path: str, *, body: Any = None, params: dict[str, Any] | None = None) -> Any:
         """The answer of a call that changes nothing, tried again where the org or the way to it failed for a moment."""
         method = "GET" if body is None else "POST"
@@ -139,6 +144,10 @@ class Session:
     def composite(self, requests: Sequence[SubRequest], *, allow_missing: bool = False) -> dict[str, Any]:
         """The bodies of several reads in one call, by name; `allow_missing` leaves out what is not found."""
         return self._reads(self._composite, requests, allow_missing)
+
+    def close(self) -> None:
+        """Close the pooled connections."""
+        self._http.close()
 
     def org_time(self) -> datetime | None:
         """When, by the org's clock, the call was sent that this thread made last."""
@@ -215,21 +224,23 @@ class Session:
         """The login after `expired`. Of several threads one asks the org, the others take its result, good or bad."""
         before = self._renewals
         with self._renewing:
-            if self._login is not expired and self._login is not None:
+            if self._login is not None and self._login is not expired:
                 return self._login
             if self._renewals != before and self._last_failure is not None:
                 raise self._last_failure
-            return self._renew(expired)
+            try:
+                return self._renew(expired.token.refresh if expired else None)
+            finally:
+                self._renewals += 1
 
-    def _renew(self, expired: _Login | None) -> _Login:
-        self._renewals += 1
-        self._last_failure = None
+    def _renew(self, refresh: str | None) -> _Login:
         try:
-            token = fetch_token(self._http, self.settings, self._clock(), expired.token.refresh if expired else None)
-        except (ConfigError, RetryableError) as failure:
+            token = fetch_token(self._http, self.settings, self._clock(), refresh)
+        except GatewayError as failure:
             self._last_failure = failure
             raise
         _log.info("salesforce.logged_in", org=self.settings.name, flow=self.settings.flow.value)
+        self._last_failure = None
         self._login = self._connect(token)
         return self._login
 

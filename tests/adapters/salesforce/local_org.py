@@ -1,0 +1,36 @@
+"""Reaches behind the local org's API."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import requests
+
+KEY_FIELD = "Gateway_Interaction_Key__c"
+
+
+class LocalOrg:
+    """The local org's address and its control calls."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._http = requests.Session()
+
+    def control(self, method: str, path: str, body: Any = None) -> Any:
+        answer = self._http.request(method, f"{self.url}/devorg/{path}", json=body, timeout=10)
+        answer.raise_for_status()
+        return answer.json() if answer.content else None
+
+    def fault(self, **fault: Any) -> None:
+        self.control("POST", "faults", [fault])
+
+    def load(self, kind: str, *records: dict[str, Any]) -> list[str]:
+        ids: list[str] = self.control("POST", "load", {kind: list(records)})["ids"][kind]
+        return ids
+
+    def calls(self) -> Counter[str]:
+        return Counter(self.control("GET", "calls")["calls"])
+
+    def close(self) -> None:
+        self._http.close()
