@@ -289,6 +289,7 @@ def _ended(plan: Plan, parked: str | None = None) -> Settlement:
 def _unwritten(row: StoredInteraction, parked: str | None = None) -> Settlement:
     return Settlement(
         id=row.id,
+        version=row.version,
         written_version=row.written_version,
         match=row.match,
         task_id=row.task_id,
