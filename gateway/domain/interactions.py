@@ -8,6 +8,7 @@ associative and idempotent. The folded state is a plain JSON document; `interact
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
@@ -372,13 +373,17 @@ def _plain(value: Any) -> Any:
     return value
 
 
+# Looking is much cheaper than rebuilding a transcript that is clean already.
+_UNCLEAN = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
+
+
 def clean_text(text: str) -> str:
     """`text` without what no store and no CRM can hold: control characters but tab and line feed, lone surrogates."""
-    if text.isascii() and text.isprintable():
+    if (text.isascii() and text.isprintable()) or not _UNCLEAN.search(text):
         return text
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    return "".join(c for c in text if (c >= " " and c != "\x7f") or c in "\n\t")
+    return _UNCLEAN.sub("", text)
 
 
 def _canonical(value: Any) -> str:

@@ -192,7 +192,7 @@ def _match_account(party: Party, keys: Sequence[str], domain: str | None, scene:
     for key in keys:
         own = [record for record in known.by_key.get(key, ()) if record.kind is Kind.ACCOUNT]
         if len(own) == 1:
-            reason = f"{_spoken(key)} is the number of {own[0].name}, and of no contact."
+            reason = f"{_opening(key)} is that of {own[0].name}, and of no contact."
             return PartyMatch(party, MatchState.MATCHED, reason, None, own[0])
     accounts = known.domains.get(domain or "", {})
     unknown = f"No contact or lead has {_any_of(keys)}." if keys else "Nothing that identifies the customer was given."
@@ -214,7 +214,7 @@ def _candidates(party: Party, keys: Sequence[str], scene: _Scene) -> list[Candid
     if len(found) > 1 and party.name:
         for person in people.values():
             if fuzz.token_sort_ratio(party.name.casefold(), person.name.casefold()) >= NAMES_AGREE:
-                found[person.id].append(Evidence("the name given agrees.", scene.policy.name))
+                found[person.id].append(Evidence("The name given agrees.", scene.policy.name))
     candidates = [Candidate(people[id], tuple(evidence)) for id, evidence in found.items()]
     return sorted(candidates, key=lambda c: (-c.score, c.record.name, c.record.id))
 
@@ -224,13 +224,13 @@ def _evidence(party: Party, keys: Sequence[str], scene: _Scene) -> Iterable[tupl
     for name in ("contact_id", "lead_id"):
         named = known.by_id.get(scene.interaction.references.get(name, "")) if scene.is_primary else None
         if named and (person := _person(named, known)):
-            yield person, Evidence("the platform named this record.", policy.reference)
+            yield person, Evidence("The platform named this record.", policy.reference)
     for key in keys:
         people = _people(known.by_key.get(key, ()), known)
         for person in people:
             yield person, _shared_key(key, len(people), party, policy)
     if scene.is_primary and scene.explicit and (contact := known.by_id.get(scene.explicit.contact_id or "")):
-        yield contact, Evidence(f"case {scene.explicit.number} is theirs.", policy.case_contact)
+        yield contact, Evidence(f"Case {scene.explicit.number} is theirs.", policy.case_contact)
 
 
 def _shared_key(key: str, sharing: int, party: Party, policy: MatchPolicy) -> Evidence:
@@ -238,9 +238,9 @@ def _shared_key(key: str, sharing: int, party: Party, policy: MatchPolicy) -> Ev
     weight: Mapping[str, float] = {"phone": policy.phone, "email": policy.email, "handle": policy.handle}
     points = weight[key.partition(":")[0]] / (1 + log2(sharing))
     if sharing > 1:
-        return Evidence(f"{_spoken(key)} is shared by {sharing} people.", round(points, 1))
+        return Evidence(f"{_opening(key)} is shared by {sharing} people.", round(points, 1))
     verified = policy.verified if party.verified else 0
-    return Evidence(f"{_spoken(key)} is theirs alone{', and verified' if verified else ''}.", points + verified)
+    return Evidence(f"{_opening(key)} is theirs alone{', and verified' if verified else ''}.", points + verified)
 
 
 def _people(records: Iterable[Record], known: Known) -> list[Record]:
@@ -259,6 +259,11 @@ def _person(record: Record, known: Known) -> Record | None:
 def _spoken(key: str) -> str:
     kind, _, value = key.partition(":")
     return {"phone": f"the number {value}", "email": f"the e-mail {value}"}.get(kind, f"the handle {value}")
+
+
+def _opening(key: str) -> str:
+    """The key at the beginning of a sentence."""
+    return "T" + _spoken(key)[1:]
 
 
 def _any_of(keys: Sequence[str]) -> str:

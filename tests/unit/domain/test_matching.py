@@ -66,7 +66,7 @@ def test_one_contact_is_filled_in_with_the_account():
     decision = decide([HOME, CASEY], caller())
 
     assert (decision.state, decision.people, decision.account) == (MatchState.MATCHED, (CASEY,), HOME)
-    assert "the number +14155550123 is theirs alone" in decision.reason
+    assert "The number +14155550123 is theirs alone" in decision.reason
 
 
 def test_chat_is_matched_as_voice_is():
