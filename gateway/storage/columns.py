@@ -17,10 +17,17 @@ from sqlalchemy.types import NULLTYPE, TypeDecorator, TypeEngine
 from gateway.domain.interactions import clean_text
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
 RowId = BigInteger().with_variant(Integer(), "sqlite")
 """SQLite numbers rows by itself only where the type is exactly INTEGER."""
+
+
+def micros_of(moment: datetime) -> int:
+    """Microseconds UTC since 1970, exactly."""
+    if moment.tzinfo is None:
+        raise ValueError("a moment must carry a time zone")
+    since = moment - _EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
 class Moment(TypeDecorator[datetime]):
@@ -33,9 +40,7 @@ class Moment(TypeDecorator[datetime]):
         del dialect
         if value is None:
             return None
-        if value.tzinfo is None:
-            raise ValueError("a moment must carry a time zone")
-        return (value - _EPOCH) // _MICROSECOND
+        return micros_of(value)
 
     def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
         del dialect
@@ -50,7 +55,7 @@ class Json(TypeDecorator[Any]):
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
         del dialect
-        return None if value is None else _encode(value)
+        return None if value is None else json_of(value)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
         del dialect
@@ -64,6 +69,11 @@ def _plain(value: Any) -> Any:
 
 
 _encode = json.JSONEncoder(separators=(",", ":"), check_circular=False, default=_plain).encode
+
+
+def json_of(value: Any) -> str:
+    """`value` as compact JSON in ASCII."""
+    return _encode(value)
 
 
 class CleanText(TypeDecorator[str]):
@@ -92,7 +102,7 @@ class Listed(TypeDecorator[Collection[Any]]):
 
     def process_bind_param(self, value: Collection[Any] | None, dialect: Dialect) -> Any:
         values = list(value or ())
-        return values if dialect.name == "postgresql" else _encode(values)
+        return values if dialect.name == "postgresql" else json_of(values)
 
 
 class among(FunctionElement[Any]):  # noqa: N801 - reads as an operator

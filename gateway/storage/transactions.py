@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import (
@@ -34,6 +35,7 @@ class Transactions:
     """
 
     def __init__(self, engine: Engine) -> None:
+        self.dialect = engine.dialect
         self.on_sqlite = engine.dialect.name == "sqlite"
         self._reads = engine if self.on_sqlite else engine.execution_options(isolation_level="AUTOCOMMIT")
         self._writes = engine.execution_options(writes=True)
@@ -50,6 +52,21 @@ class Transactions:
         """A transaction: committed at the end, rolled back by any exception."""
         with _translated(), self._turn(), self._writes.begin() as connection:
             yield connection
+
+    @contextmanager
+    def driver_writing(self) -> Iterator[Any]:
+        """As `writing`, with a cursor of the driver, whose errors are passed on as they are."""
+        with self._turn():
+            connection = self._writes.raw_connection()
+            try:
+                cursor = connection.cursor()
+                if self.on_sqlite:
+                    cursor.execute("BEGIN IMMEDIATE")
+                yield cursor
+                connection.commit()
+            finally:
+                # Back in the pool it is rolled back, or dropped if it broke.
+                connection.close()
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
