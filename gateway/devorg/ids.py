@@ -7,11 +7,13 @@ The suffix encodes which of the 15 characters are capitals, five bits per charac
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 SHORT = 15
 LONG = 18
 PREFIX = 3
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_PAIRS = [first + second for first in _DIGITS for second in _DIGITS]
 _SUFFIX = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
 _CAPITALS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 _SHAPE = re.compile(r"[0-9A-Za-z]{15}(?:[0-9A-Za-z]{3})?\Z")
@@ -20,12 +22,15 @@ _SERVER = "Hu00000"
 
 def suffix(short: str) -> str:
     """The three check characters of a 15-character id."""
-    return "".join(
-        _SUFFIX[sum(1 << bit for bit, character in enumerate(short[start : start + 5]) if character in _CAPITALS)]
-        for start in (0, 5, 10)
-    )
+    return _check(short[:5]) + _check(short[5:10]) + _check(short[10:])
 
 
+@lru_cache(maxsize=1 << 16)
+def _check(five: str) -> str:
+    return _SUFFIX[sum(1 << bit for bit, character in enumerate(five) if character in _CAPITALS)]
+
+
+@lru_cache(maxsize=1 << 16)
 def canonical(text: str) -> str | None:
     """The 18-character form of a 15- or 18-character id, or None where it is neither."""
     if not _SHAPE.match(text):
@@ -50,6 +55,12 @@ class IdCounter:
 
 
 def _base62(number: int, width: int) -> str:
+    high, low = divmod(number, len(_PAIRS))
+    return _base62_digits(high, width - 2) + _PAIRS[low]
+
+
+@lru_cache(maxsize=1 << 12)
+def _base62_digits(number: int, width: int) -> str:
     digits = ""
     for _ in range(width):
         number, digit = divmod(number, 62)

@@ -52,7 +52,8 @@ class Org:
     ) -> None:
         self.lock = threading.RLock()
         self.clock = clock
-        self.settings = Settings(features or Features())
+        self._first_features = features or Features()
+        self.settings = Settings()
         self.sessions: dict[str, Session] = {}
         self.calls: Counter[str] = Counter()
         self.locators: dict[str, tuple[int, list[dict[str, object]]]] = {}
@@ -60,8 +61,10 @@ class Org:
         self.reset()
 
     def reset(self, content: Mapping[str, object] | None = None) -> None:
-        """Back to the seed, or to another one; sessions stay valid."""
+        """Back to the seed, or to another one, with the switches as at the start; sessions stay valid."""
         with self.lock:
+            self.settings.features = self._first_features
+            self.settings.daily_calls = DAILY_CALLS
             self._content = content or self._content
             self.schema = build_schema(self.settings.features)
             self.records = Records(_EVERYTHING)

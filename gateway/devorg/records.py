@@ -111,8 +111,9 @@ class Table:
     def newest_first(self) -> Iterator[Row]:
         """Rows by ``SystemModstamp``, latest first."""
         if not self._in_order:
-            ordered = sorted(self.rows.values(), key=lambda row: row["SystemModstamp"])  # type: ignore[arg-type, return-value]
-            self._by_change = {str(row["Id"]): None for row in ordered}
+            rows = [self.rows[record_id] for record_id in self._by_change]
+            rows.sort(key=lambda row: row["SystemModstamp"])  # type: ignore[arg-type, return-value]
+            self._by_change = {str(row["Id"]): None for row in rows}
             self._in_order = True
         return (self.rows[record_id] for record_id in reversed(self._by_change))
 
@@ -121,15 +122,16 @@ class Records:
     """Every table of the org, with one journal over all of them; also what queries read from."""
 
     def __init__(self, schema: Schema) -> None:
-        self.schema = schema
+        self.use_schema(schema)
         self.tables = {sobject.name: Table(sobject) for sobject in schema.values()}
-        self._by_prefix = {o.key_prefix: o for o in schema.values() if o.key_prefix and o.name != "TaskWhoRelation"}
         self.erased: list[tuple[str, str, datetime]] = []
         self._journal: list[tuple[Table, str, Row | None]] | None = None
 
     def use_schema(self, schema: Schema) -> None:
         """Show the same rows through another set of features."""
         self.schema = schema
+        # Both views of a relation row have one key prefix; the stored one stands for it.
+        self._by_prefix = {o.key_prefix: o for o in schema.values() if o.key_prefix and o.name != "TaskWhoRelation"}
 
     def put(self, name: str, row: Row) -> None:
         """Store ``row`` under its ``Id``."""
@@ -174,8 +176,7 @@ class Records:
 
     def object_of(self, record_id: str) -> SObject | None:
         """The object an id belongs to, by its key prefix."""
-        found = self._by_prefix.get(record_id[:3])
-        return found if found is not None and found.name.lower() in self.schema else None
+        return self._by_prefix.get(record_id[:3])
 
     # What queries need (the protocol ``soql.Source``).
 
