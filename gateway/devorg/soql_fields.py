@@ -10,7 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from gateway.devorg.schema import Field, FieldType, SObject
 from gateway.devorg.soql_dates import DATE_FUNCTIONS
-from gateway.devorg.soql_syntax import Call, Operand, Path, QueryError, located
+from gateway.devorg.soql_syntax import Call, Operand, Path, Query, QueryError, located
 
 Row = Mapping[str, object]
 Getter = Callable[[Any], Any]
@@ -105,22 +105,54 @@ _NO_OBJECT = (
 )
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One execution: what every part of a query, or of a search, shares."""
+
+    source: Source
+    now: datetime
+    include_deleted: bool
+    version: str
+
+    def open(self, name: str, query: Query) -> Scope:
+        """The scope of a query on the object called ``name``, or INVALID_TYPE."""
+        first, *others = query.sources
+        try:
+            scope = Scope(self, self.source.sobject(name), query.text)
+        except KeyError:
+            raise located("INVALID_TYPE", _NO_OBJECT.format(name), query.text, first.path.at) from None
+        if first.alias:
+            scope.aliases[first.alias.lower()] = ()
+        for other in others:
+            head, *rest = other.path.parts
+            parent = (*scope.aliases.get(head.lower(), (head,)), *rest)
+            scope.aliases[(other.alias or other.path.text).lower()] = parent
+        return scope
+
+    def url(self, name: str) -> str:
+        """Where the records of an object live."""
+        return f"/services/data/v{self.version}/sobjects/{name}/"
+
+
+@dataclass(frozen=True, slots=True)
 class Scope:
     """One object as a query sees it, with the names the FROM clause gave it and its parents."""
 
-    source: Source
+    run: Run
     sobject: SObject
     text: str
-    now: datetime
-    include_deleted: bool
     aliases: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def source(self) -> Source:
+        """Where the rows are."""
+        return self.run.source
 
     @property
     def zone(self) -> tzinfo:
         """Where the asking user's days begin."""
-        assert self.now.tzinfo is not None  # noqa: S101  # the interface asks for aware times
-        return self.now.tzinfo
+        assert self.run.now.tzinfo is not None  # noqa: S101  # the interface asks for aware times
+        return self.run.now.tzinfo
 
     def error(self, code: str, message: str, at: int) -> QueryError:
         """An error at a place in this query."""
@@ -128,7 +160,7 @@ class Scope:
 
     def visible(self, row: Row | None) -> Row | None:
         """``row``, unless this query does not see deleted records and it is one."""
-        return None if row is None or (not self.include_deleted and row.get("IsDeleted")) else row
+        return None if row is None or (not self.run.include_deleted and row.get("IsDeleted")) else row
 
     def value(self, operand: Operand) -> Value:
         """What ``operand`` reads from a row, or INVALID_FIELD."""
@@ -224,15 +256,6 @@ def through(follows: tuple[Callable[[Row], Row | None], ...], name: str) -> Gett
         return None if row is None else row.get(name)
 
     return get
-
-
-def open_scope(source: Source, name: str, text: str, at: int, *, now: datetime, include_deleted: bool) -> Scope:
-    """The scope of the object called ``name``, or INVALID_TYPE."""
-    try:
-        sobject = source.sobject(name)
-    except KeyError:
-        raise located("INVALID_TYPE", _NO_OBJECT.format(name), text, at) from None
-    return Scope(source, sobject, text, now, include_deleted)
 
 
 def function(call: Call, scope: Scope) -> Value:

@@ -207,7 +207,7 @@ class Filter:
     def _span(self, value: Value, literal: Literal, at: int) -> Span:
         """The values of the field's type that equal the literal."""
         if literal.kind is Kind.WORD:
-            days = days_of(literal.text, self.scope.now.date())
+            days = days_of(literal.text, self.scope.run.now.date())
             if days is not None:
                 plain = value.type is FieldType.DATE
                 return Span(days.first, days.end) if plain else Span(*days.instants(self.scope.zone))

@@ -11,7 +11,7 @@ from gateway.devorg.schema import NUMBER_TYPES, FieldType
 from gateway.devorg.soql_dates import render
 from gateway.devorg.soql_fields import Row, Scope, Value
 from gateway.devorg.soql_filter import Filter
-from gateway.devorg.soql_sorting import ordered
+from gateway.devorg.soql_sorting import ordered, sort_keys
 from gateway.devorg.soql_syntax import Call, Column, Operand, Query, QueryError
 
 AGGREGATES = frozenset({"AVG", "COUNT", "COUNT_DISTINCT", "MIN", "MAX", "SUM"})
@@ -51,7 +51,7 @@ def grouped(query: Query, scope: Scope, narrow: Filter, rows: list[Row]) -> tupl
     if query.having is not None:
         test = replace(narrow, resolve=grouping.value).test(query.having)
         groups = [group for group in groups if test(group)]
-    groups = ordered(groups, query, scope, grouping.value)
+    groups = ordered(groups, query, sort_keys(query, scope, grouping.value))
     kind = {"type": "AggregateResult"}
     records = [{"attributes": kind, **{name: render(get(each)) for name, get in columns}} for each in groups]
     return records, len(records)

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from gateway.devorg.schema import ID_TYPES, FieldType
 from gateway.devorg.soql_fields import Getter, Scope, Value
 from gateway.devorg.soql_syntax import Operand, Order, Query
 
+SortKey = tuple[Order, Getter]
 
-def ordered(rows: list[Any], query: Query, scope: Scope, resolve: Callable[[Operand], Value]) -> list[Any]:
+
+def sort_keys(query: Query, scope: Scope, resolve: Callable[[Operand], Value]) -> tuple[SortKey, ...]:
+    """What ORDER BY sorts by, or the error for what cannot be sorted by."""
+    return tuple((order, sort_key(sortable(order, resolve(order.operand), scope))) for order in query.ordering)
+
+
+def ordered(rows: list[Any], query: Query, keys: Sequence[SortKey]) -> list[Any]:
     """``rows`` as ORDER BY, OFFSET and LIMIT leave them; equals stay in the order they came in."""
-    keys = [(order, sort_key(sortable(order, resolve(order.operand), scope))) for order in query.ordering]
     end = None if query.limit is None else query.offset + query.limit
     if keys and end is not None and end * _WORTH_NARROWING < len(rows):
         rows = _first_by(rows, *keys[0], end)
@@ -47,12 +53,12 @@ def sortable(order: Order, value: Value, scope: Scope) -> Value:
 def sorted_by(rows: list[Any], order: Order, key: Getter) -> list[Any]:
     """``rows`` in a new, stable order; nulls go together to the end the query names."""
     keys = list(map(key, rows))
-    full = [place for place, key in enumerate(keys) if key is not None]
+    full = [place for place, found in enumerate(keys) if found is not None]
     full.sort(key=keys.__getitem__, reverse=order.descending)
     ranked = [rows[place] for place in full]
     if len(full) == len(rows):
         return ranked
-    empty = [row for row, key in zip(rows, keys, strict=True) if key is None]
+    empty = [row for row, found in zip(rows, keys, strict=True) if found is None]
     return empty + ranked if order.nulls_first else ranked + empty
 
 

@@ -10,9 +10,10 @@ from datetime import datetime
 from typing import Protocol
 
 from gateway.devorg.schema import Field, FieldType, SObject
-from gateway.devorg.soql import Record, Run
-from gateway.devorg.soql_fields import Row, Source
-from gateway.devorg.soql_groups import is_grouped
+from gateway.devorg.soql_fields import Row, Run, Source
+from gateway.devorg.soql_groups import Record, is_grouped
+from gateway.devorg.soql_records import shape_of
+from gateway.devorg.soql_rows import rows_of
 from gateway.devorg.soql_syntax import Column, From, Path, Query, QueryError, parse_search
 
 __all__ = ["QueryError", "execute", "tokens"]
@@ -41,7 +42,7 @@ def execute(text: str, source: Source, *, now: datetime, version: str = "62.0") 
     limit = MOST_ROWS if search.limit is None else min(search.limit, MOST_ROWS)
     if len(search.term) > LONGEST_TERM:
         return []
-    run = Run(source, now, include_deleted=False, base=f"/services/data/v{version}/sobjects")
+    run = Run(source, now, include_deleted=False, version=version)
     records: list[Record] = []
     for query in search.returning or _everything(text, source):
         records += _records(query, run, search.group, term, limit - len(records))
@@ -70,10 +71,9 @@ def _records(query: Query, run: Run, group: str, term: Term, limit: int) -> list
     if not scope.sobject.searchable:
         reason = f"entity type {scope.sobject.name} does not support search"
         raise scope.error("INVALID_TYPE", reason, query.sources[0].path.at)
-    narrow, shape = run.filter(query, scope), run.shape(query, scope, 0)
+    shape, rows = shape_of(query, scope), rows_of(query, scope)
     found = _found(run.source.rows(scope.sobject.name, False), _searched(scope.sobject, group), term)
-    rows = run.ordered(query, scope, run.matching(query, scope, narrow, found))
-    return [shape(row) for row in rows[: max(limit, 0)]]
+    return [shape(row) for row in rows.ordered(found)[: max(limit, 0)]]
 
 
 def _found(rows: Iterable[Row], fields: list[str], term: Term) -> list[Row]:

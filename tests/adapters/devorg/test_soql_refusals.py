@@ -276,10 +276,12 @@ def test_too_long(org: Memory) -> None:
     assert org.query("SELECT Id FROM Contact WHERE Name = '" + "a" * 4000 + "'") == []
 
 
-def test_a_refusal_does_not_depend_on_there_being_records() -> None:
-    code, _ = Memory().refusal("SELECT Id, (SELECT Foo FROM Contacts) FROM Account")
-
-    assert code == "INVALID_FIELD"
+@pytest.mark.parametrize(
+    "child",
+    ["SELECT Foo FROM Contacts", "SELECT Id FROM Contacts WHERE Foo = 'x'", "SELECT Id FROM Contacts ORDER BY Foo"],
+)
+def test_a_refusal_does_not_depend_on_there_being_records(child: str) -> None:
+    assert Memory().refusal(f"SELECT Id, ({child}) FROM Account")[0] == "INVALID_FIELD"
 
 
 def test_errors_repeat_only_what_is_near(org: Memory) -> None:
