@@ -69,7 +69,10 @@ def test_nothing_else_is_taken_for_a_test(body):
 
 def test_other_events_and_statuses_are_ignored():
     assert parsed({"eventType": "AgentSneezed"}) == ()
-    assert parsed({"eventType": "ConversationStatusChanged", "timestamp": AT, "data": {"id": "c", "status": "dreaming"}}) == ()
+    assert (
+        parsed({"eventType": "ConversationStatusChanged", "timestamp": AT, "data": {"id": "c", "status": "dreaming"}})
+        == ()
+    )
 
 
 def test_an_event_without_its_conversation_is_rejected():
@@ -84,7 +87,16 @@ def test_a_time_in_seconds_is_rejected():
 
 @pytest.mark.parametrize(
     ("platform", "channel"),
-    [("SMS", Channel.SMS), ("sms", Channel.SMS), ("WhatsApp", Channel.WHATSAPP), ("Chat", Channel.CHAT), ("WebChat", Channel.CHAT), ("Facebook", Channel.FACEBOOK), ("Pigeon", Channel.OTHER), (None, None)],
+    [
+        ("SMS", Channel.SMS),
+        ("sms", Channel.SMS),
+        ("WhatsApp", Channel.WHATSAPP),
+        ("Chat", Channel.CHAT),
+        ("WebChat", Channel.CHAT),
+        ("Facebook", Channel.FACEBOOK),
+        ("Pigeon", Channel.OTHER),
+        (None, None),
+    ],
 )
 def test_the_platform_gives_the_channel(platform, channel):
     assert told(customerPlatform=platform).channel is channel
@@ -140,7 +152,10 @@ def test_the_transcript_is_in_order_of_time_with_the_day_where_there_are_several
     picture = said("", at=morning + 86_400_000, assets=[{"contentType": "image/png"}])
 
     assert told(messages=[second, first]).transcript == "10:00 Customer: hello\nthere\n10:01 agent.ada: Hi"
-    assert told(messages=[first, picture]).transcript == "2026-03-02\n10:00 Customer: hello\nthere\n2026-03-03\n10:00 Customer: [image/png]"
+    assert (
+        told(messages=[first, picture]).transcript
+        == "2026-03-02\n10:00 Customer: hello\nthere\n2026-03-03\n10:00 Customer: [image/png]"
+    )
 
 
 def test_what_agents_say_to_each_other_stays_between_them():
@@ -155,13 +170,18 @@ def test_durations_become_seconds_and_counts_stay():
     assert attributes == {"work_seconds": 310.5, "requeues": 2}
 
 
-@pytest.mark.parametrize(("id", "reference"), [("5003t00002AbCdEAAV", "case_id"), ("5003t00002AbCdE", "case_id"), ("00001026", "case_number")])
+@pytest.mark.parametrize(
+    ("id", "reference"),
+    [("5003t00002AbCdEAAV", "case_id"), ("5003t00002AbCdE", "case_id"), ("00001026", "case_number")],
+)
 def test_a_salesforce_case_is_a_reference(id, reference):
     assert told(integrations=[{"provider": "SalesForce", "name": "Case", "id": id}]).references == {reference: id}
 
 
 def test_other_links_are_attributes():
-    partial = told(integrations=[{"provider": "rightnow", "name": "incident", "id": 7}, {"provider": "x", "name": None, "id": "1"}])
+    partial = told(
+        integrations=[{"provider": "rightnow", "name": "incident", "id": 7}, {"provider": "x", "name": None, "id": "1"}]
+    )
 
     assert partial.references is None
     assert partial.attributes == {"rightnow_incident": "7"}

@@ -23,7 +23,13 @@ FORM = "application/x-www-form-urlencoded"
 TOKEN = "12345"
 
 BASE = "https://mycompany.com/myapp.php?foo=1&bar=2"
-PARAMETERS = [("CallSid", "CA1234567890ABCDE"), ("Digits", "1234"), ("From", "+14158675309"), ("To", "+18005551212"), ("Caller", "+14158675309")]
+PARAMETERS = [
+    ("CallSid", "CA1234567890ABCDE"),
+    ("Digits", "1234"),
+    ("From", "+14158675309"),
+    ("To", "+18005551212"),
+    ("Caller", "+14158675309"),
+]
 REPEATED = [("Sid", "CA123"), ("SidAccount", "AC123"), ("Digits", "5678"), ("Digits", "1234")]
 JSON_BODY = b'{"property": "value", "boolean": true}'
 JSON_HASH = "&bodySHA256=0a1ff7634d9ab3b95db5c9a2dfe9416e41502b283a80c7cf19632632f96e6620"
@@ -32,9 +38,24 @@ VECTORS = {
     "form": (BASE, FORM, urlencode(PARAMETERS).encode(), "RSOYDt4T1cUTdK1PDd93/VVr8B8="),
     "repeated": (BASE, FORM, urlencode(REPEATED).encode(), "IK+Dwps556ElfBT0I3Rgjkr1wJU="),
     "json": (BASE + JSON_HASH, "application/json", JSON_BODY, "a9nBmqA0ju/hNViExpshrM61xv4="),
-    "https port": ("https://mycompany.com:443/myapp.php?foo=1&bar=2", FORM, urlencode(PARAMETERS).encode(), "kvajT1Ptam85bY51eRf/AJRuM3w="),
-    "http port": ("http://mycompany.com:80/myapp.php?foo=1&bar=2", FORM, urlencode(PARAMETERS).encode(), "0ZXoZLH/DfblKGATFgpif+LLRf4="),
-    "other port": ("http://mycompany.com:1234/myapp.php?foo=1&bar=2", FORM, urlencode(PARAMETERS).encode(), "Zmvh+3yNM1Phv2jhDCwEM3q5ebU="),
+    "https port": (
+        "https://mycompany.com:443/myapp.php?foo=1&bar=2",
+        FORM,
+        urlencode(PARAMETERS).encode(),
+        "kvajT1Ptam85bY51eRf/AJRuM3w=",
+    ),
+    "http port": (
+        "http://mycompany.com:80/myapp.php?foo=1&bar=2",
+        FORM,
+        urlencode(PARAMETERS).encode(),
+        "0ZXoZLH/DfblKGATFgpif+LLRf4=",
+    ),
+    "other port": (
+        "http://mycompany.com:1234/myapp.php?foo=1&bar=2",
+        FORM,
+        urlencode(PARAMETERS).encode(),
+        "Zmvh+3yNM1Phv2jhDCwEM3q5ebU=",
+    ),
 }
 
 
@@ -55,13 +76,23 @@ class TestTwilio(ConnectorSuite):
 
 def verify(url: str, media_type: str, body: bytes, signature: str) -> None:
     headers = {"content-type": media_type, "x-twilio-signature": signature}
-    configured(TwilioConnector, {"auth_token": TOKEN}).verify(Request(url=url, headers=headers, body=body, received_at=NOW))
+    configured(TwilioConnector, {"auth_token": TOKEN}).verify(
+        Request(url=url, headers=headers, body=body, received_at=NOW)
+    )
 
 
 def told(**fields: str):
-    given = {"CallSid": "CA1", "CallStatus": "completed", "Direction": "inbound", "From": "+14155550123", "To": "+18005550100"}
+    given = {
+        "CallSid": "CA1",
+        "CallStatus": "completed",
+        "Direction": "inbound",
+        "From": "+14155550123",
+        "To": "+18005550100",
+    }
     body = urlencode({**given, "Timestamp": "Mon, 02 Mar 2026 14:46:27 +0000", **fields}).encode()
-    partials = configured(TwilioConnector, {"auth_token": TOKEN}).parse(Delivery(content_type=FORM, headers={}, body=body, received_at=NOW))
+    partials = configured(TwilioConnector, {"auth_token": TOKEN}).parse(
+        Delivery(content_type=FORM, headers={}, body=body, received_at=NOW)
+    )
     assert len(partials) == 1
     return partials[0]
 
@@ -115,8 +146,17 @@ def test_a_url_that_is_none_is_refused(url):
 def test_an_inbound_call():
     partial = told(CallDuration="320", Duration="6", SequenceNumber="3", CallerName="CASEY")
 
-    assert (partial.id, partial.event, partial.channel, partial.direction) == ("CA1", Event.COMPLETED, Channel.VOICE, Direction.INBOUND)
-    assert (partial.contact_point, partial.parties[0].phone, partial.parties[0].name) == ("+18005550100", "+14155550123", "CASEY")
+    assert (partial.id, partial.event, partial.channel, partial.direction) == (
+        "CA1",
+        Event.COMPLETED,
+        Channel.VOICE,
+        Direction.INBOUND,
+    )
+    assert (partial.contact_point, partial.parties[0].phone, partial.parties[0].name) == (
+        "+18005550100",
+        "+14155550123",
+        "CASEY",
+    )
     assert (partial.duration_seconds, partial.sequence, partial.legs) == (320, 3, ())
     assert partial.occurred_at == datetime(2026, 3, 2, 14, 46, 27, tzinfo=UTC)
 
@@ -140,8 +180,16 @@ def test_a_client_and_a_sip_user_are_agents():
     to_client = told(To="client:ada@example.com")
     from_sip = told(From="sip:ada@pbx.example.com;transport=tls", To="+14155550123")
 
-    assert (to_client.legs[0].agent_id, to_client.legs[0].agent_email, to_client.contact_point) == ("ada@example.com", "ada@example.com", None)
-    assert (from_sip.legs[0].agent_id, from_sip.direction, from_sip.parties[0].phone) == ("ada", Direction.OUTBOUND, "+14155550123")
+    assert (to_client.legs[0].agent_id, to_client.legs[0].agent_email, to_client.contact_point) == (
+        "ada@example.com",
+        "ada@example.com",
+        None,
+    )
+    assert (from_sip.legs[0].agent_id, from_sip.direction, from_sip.parties[0].phone) == (
+        "ada",
+        Direction.OUTBOUND,
+        "+14155550123",
+    )
     assert told(From="client:ada", To="client:bob").direction is Direction.INTERNAL
 
 

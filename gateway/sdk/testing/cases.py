@@ -1,7 +1,7 @@
 """Fixtures: what a platform posted, and what it means.
 
     fixtures/<case>/
-        body.json           as received; body-1.json, body-2.json, … where a case has several deliveries
+        body.json           as received; body-1.json to body-9.json where a case has several deliveries
         headers.json        the headers that came along, lower case, without any proof of the sender
         case.json           title, events, provenance and source; settings, repeat or rejected where needed
         interactions.json   what parse makes of the bodies, one after the other; none where they are rejected
@@ -41,7 +41,7 @@ class Case:
     settings: Mapping[str, Any]
     repeat: int
     rejected: bool
-    expected: list[dict[str, Any]]
+    expected: list[dict[str, Any]] | None
 
 
 def cases_in(fixtures: Path) -> list[Case]:
@@ -66,7 +66,7 @@ def read_case(folder: Path) -> Case:
         settings=about.get("settings", {}),
         repeat=about.get("repeat", 1),
         rejected=about.get("rejected", False),
-        expected=_json(folder / "interactions.json") if (folder / "interactions.json").exists() else [],
+        expected=_json(folder / "interactions.json") if (folder / "interactions.json").exists() else None,
     )
 
 

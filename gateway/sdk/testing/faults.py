@@ -12,13 +12,13 @@ from urllib.parse import parse_qsl, urlencode
 Place: TypeAlias = tuple[str | int, ...]
 
 MISFITS: tuple[Any, ...] = (
-    None, "", " ", "x", "\x00", "\ud800", "9" * 400, "x" * 5000, 0, -1, 1.5, 10**19, 1e300, True, False, [], {},
-    [None], ["x"], [[]], [{}], {"x": "y"}, {"x": {"x": []}},
+    None, "", "x", "\x00\ud800", "9" * 400, 0, -1, 1.5, 10**19, 1e300, True, [], {}, [None], ["x"], [{}],
+    {"x": {"x": []}},
 )  # fmt: skip
 """What stands in for each value in turn."""
 MISFIT_TEXTS = ("", " ", "x", "\x00", "-1", "1.5", "9" * 400, "x" * 5000, "client:", "sip:@", "+", "Mon, 99 Foo 99999")
-FEW = 3
-"""How many members of each list are damaged: the others are alike."""
+FEW = 1
+"""How many members of each list are damaged: the others are like them."""
 
 
 def damaged(body: bytes, media_type: str) -> Iterator[tuple[str, bytes]]:

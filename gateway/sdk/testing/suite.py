@@ -96,6 +96,7 @@ class ConnectorSuite:
             with pytest.raises(RejectedError):
                 self.told(case, connector)
         else:
+            assert case.expected is not None, "interactions.json is missing: write_expected makes one to be checked"
             assert as_json(self.told(case, connector)) == case.expected
 
     def test_a_fixture_names_its_events_and_provenance(self, case: Case) -> None:
