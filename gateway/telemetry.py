@@ -64,7 +64,8 @@ _EMAIL = re.compile(
 _NUMBER = re.compile(
     r"""(?x)
     (?P<keep>
-        (?<![\w-])\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?(?![\w-])
+        (?<![\w.+-])0\.\d+(?![\w.-])
+      | (?<![\w-])\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?(?![\w-])
       | (?<![\w-])[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}(?![\w-])
       | (?<!\w)(?=\w*[a-f])[0-9a-f]{32,128}(?!\w)
       | (?<!\w)(?=\w*[A-Za-z])(?:00[0-9A-Z]|500|701|a0[0-9A-Za-z])0?[A-Za-z0-9]{12}(?:[A-Z0-5]{3})?(?!\w)
@@ -72,7 +73,7 @@ _NUMBER = re.compile(
     | \+?[(]?\d(?:[\s().\-/\u00a0\u2010-\u2015]{0,3}\d){6,}
     """
 )
-"""Runs of seven digits or more, however they are grouped, but for times, UUIDs, digests and Salesforce ids."""
+"""Runs of seven digits or more, however grouped; but fractions, times, UUIDs, digests and Salesforce ids are kept."""
 
 
 def redact(text: str) -> str:
@@ -149,13 +150,8 @@ def configure(level: str = "INFO", *, json: bool | None = None) -> None:
 
 
 def _route_standard_logs(shared: list[Any], level: str, *, as_json: bool) -> None:
-    renderer: Any = (
-        structlog.processors.JSONRenderer()
-        if as_json
-        else structlog.dev.ConsoleRenderer(
-            exception_formatter=structlog.dev.plain_traceback,
-        )
-    )
+    text = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    renderer: Any = structlog.processors.JSONRenderer() if as_json else text
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=shared,
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _redact_event, renderer],
@@ -165,6 +161,8 @@ def _route_standard_logs(shared: list[Any], level: str, *, as_json: bool) -> Non
     root = logging.getLogger()
     root.handlers[:] = [stream]
     root.setLevel(level.upper())
+    # What logging tells of its own failures would not be redacted.
+    logging.raiseExceptions = False
     # Says once per request that requests queue; the acknowledgement histogram shows it without a flood.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     # Tells every plug-in that it loads, at each start.

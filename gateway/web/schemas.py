@@ -51,7 +51,7 @@ class AsStored(fields.Nested):
     """JSON that is shown as it was stored; the nested schema documents what is usual."""
 
     def serialize(self, attr: str, obj: Any, accessor: Any = None, **_: Any) -> Any:
-        return accessor(obj, attr) if accessor else obj[attr]
+        return self.get_value(obj, attr, accessor=accessor, default=None)
 
 
 def _no_controls(value: str) -> None:

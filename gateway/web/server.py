@@ -16,7 +16,7 @@ from waitress.adjustments import Adjustments
 from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.server import TcpWSGIServer
-from waitress.task import ErrorTask, WSGITask
+from waitress.task import ErrorTask, ThreadedTaskDispatcher, WSGITask
 from waitress.utilities import RequestEntityTooLarge
 
 from gateway.web.bodies import MAX_BODY
@@ -140,7 +140,13 @@ class Server:
         self._closing = threading.Event()
         self._gate = threading.RLock()  # a signal may call `close` from within `run`
         self._has_ended = False
-        self._listener = _Listener(app, map=self._map, adj=_adjustments(host, port, threads))
+        workers = ThreadedTaskDispatcher()
+        try:
+            self._listener = _Listener(app, map=self._map, dispatcher=workers, adj=_adjustments(host, port))
+        except OSError:
+            wasyncore.close_all(self._map, ignore_all=True)
+            raise
+        workers.set_thread_count(threads)
         self.port = int(self._listener.effective_port)
 
     def run(self) -> None:
@@ -185,13 +191,12 @@ def serve(app: Any, host: str, port: int, *, threads: int = THREADS) -> Server:
     return Server(app, host, port, threads=threads)
 
 
-def _adjustments(host: str, port: int, threads: int) -> Adjustments:
+def _adjustments(host: str, port: int) -> Adjustments:
     return Adjustments(
         host=host,
         port=port,
         ipv4=":" not in host,
         ipv6=":" in host,
-        threads=threads,
         ident="gateway",
         max_request_body_size=_MAX_RECEIVED,
         max_request_header_size=_MAX_HEADERS,
