@@ -166,7 +166,7 @@ class MemoryInteractions:
         ]  # fmt: skip
         return found[:limit]
 
-    def unpark(self, ids: Any) -> int:
+    def unpark(self, ids: Any, *, anew: bool = False) -> int:
         parked = [id for id in ids if self.rows[id].parked]
         for id in parked:
             self.rows[id] = replace(self.rows[id], parked=None)
