@@ -3,8 +3,8 @@
 Every object is walked in the order of (SystemModstamp, Id). A row can become visible after later rows have been read,
 because its stamp is set when it is saved and it is seen when its transaction commits. A row is therefore *settled* only
 when it was read a minute of the org's time after its stamp; the next walk starts behind the last settled row and reads
-the unsettled ones again. Where a page of them or more has piled up (a bulk load), they are read again once, when they are
-old enough.
+the unsettled ones again. Where a page of them or more has piled up (a bulk load), they are read again once, when they
+are old enough.
 """
 
 from __future__ import annotations

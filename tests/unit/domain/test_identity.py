@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from gateway.domain.identity import case_key, domain_key, email_key, handle_key, phone_key
+from gateway.domain.identity import _parsed, case_key, domain_key, email_key, handle_key, phone_key
 
 
 @pytest.mark.parametrize(
@@ -47,6 +49,12 @@ def test_phone_spellings(spelling: str, region: str, key: str) -> None:
 def test_what_is_nobodys_number(spelling: str) -> None:
     """Withheld numbers, words, short codes and addresses of devices identify nobody."""
     assert phone_key(spelling, "US") is None
+
+
+@given(st.from_regex(r"\A\+[1-9][0-9]{6,14}\Z"))
+def test_plain_numbers_are_read_as_phonenumbers_reads_them(number: str) -> None:
+    """The short way for E.164 spellings gives what parsing them gives."""
+    assert phone_key(number, "GB") == _parsed(number, "GB")
 
 
 @pytest.mark.parametrize(
