@@ -258,6 +258,9 @@ def _all(tests: list[Test]) -> Test:
 
 
 def _any(tests: list[Test]) -> Test:
+    if len(tests) == 2:
+        first, second = tests
+        return lambda row: first(row) or second(row)
     return lambda row: any(test(row) for test in tests)
 
 

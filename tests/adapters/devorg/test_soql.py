@@ -222,12 +222,12 @@ def test_a_keyset_walk_meets_every_record_once(ages: list[int], page: int) -> No
     wanted = {org.add("Contact", LastName="x", SystemModstamp=NOW + timedelta(seconds=age)) for age in ages}
     met: list[str] = []
     where = ""
-    while found := org.query(
-        f"SELECT Id, SystemModstamp FROM Contact {where} ORDER BY SystemModstamp, Id LIMIT {page}"
-    ):
+    for _ in range(len(ages) // page + 1):
+        found = org.query(f"SELECT Id, SystemModstamp FROM Contact {where} ORDER BY SystemModstamp, Id LIMIT {page}")
         met += [record["Id"] for record in found]
-        at, last = found[-1]["SystemModstamp"].replace("+0000", "Z"), found[-1]["Id"]
-        where = f"WHERE SystemModstamp > {at} OR (SystemModstamp = {at} AND Id > '{last}')"
+        if found:
+            at, last = found[-1]["SystemModstamp"].replace("+0000", "Z"), found[-1]["Id"]
+            where = f"WHERE SystemModstamp > {at} OR (SystemModstamp = {at} AND Id > '{last}')"
 
     assert len(met) == len(wanted)
     assert set(met) == wanted
