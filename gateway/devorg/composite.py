@@ -28,14 +28,6 @@ _NAME = re.compile(r"[A-Za-z0-9_]+\Z")
 _HALTED = "The transaction was rolled back since another operation in the same transaction failed."
 
 
-class _RollBackError(Exception):
-    """Carries the answers out of a call that is undone."""
-
-    def __init__(self, answers: list[Json]) -> None:
-        super().__init__(len(answers))
-        self.answers = answers
-
-
 class _UnresolvedError(Exception):
     """A reference to something an earlier answer does not have."""
 
@@ -82,13 +74,11 @@ def _check_names(subrequests: list[Json]) -> None:
 def _run_all(
     call: Call, subrequests: list[Json], answer: AnswerOne, headers: Mapping[str, str], *, all_or_none: bool
 ) -> list[Json]:
-    try:
-        with call.org.lock, call.org.records.undoable():
-            answers = _run_each(call, subrequests, answer, headers, all_or_none=all_or_none)
-            if all_or_none and any(_failed(each) for each in answers):
-                raise _RollBackError(answers)
-    except _RollBackError as undone:
-        return [each if _failed(each) else _halted(str(each["referenceId"]), _HALTED) for each in undone.answers]
+    with call.org.writing() as undo:
+        answers = _run_each(call, subrequests, answer, headers, all_or_none=all_or_none)
+        if all_or_none and any(_failed(each) for each in answers):
+            undo()
+            answers = [each if _failed(each) else _halted(str(each["referenceId"]), _HALTED) for each in answers]
     return answers
 
 
@@ -229,23 +219,17 @@ def run_graphs(call: Call, request: Request, answer: AnswerOne) -> Response:
     return Response(content={"graphs": shown})
 
 
-class _TreeError(Exception):
-    """Carries the records' errors out of a tree that is undone."""
-
-
 def plant_tree(call: Call, request: Request, name: str) -> Response:
     """``POST /composite/tree/X``: records with their children, all or none."""
     sobject = call.org.sobject(name)
     records = _subrequests(request.record(), "records")
     planting = _Planting(call)
-    try:
-        with call.org.writing():
-            for record in records:
-                planting.plant(sobject.name, record, None, level=1)
-            if planting.errors:
-                raise _TreeError
-    except _TreeError:
-        return Response(HTTPStatus.BAD_REQUEST, {"hasErrors": True, "results": planting.errors})
+    with call.org.writing() as undo:
+        for record in records:
+            planting.plant(sobject.name, record, None, level=1)
+        if planting.errors:
+            undo()
+            return Response(HTTPStatus.BAD_REQUEST, {"hasErrors": True, "results": planting.errors})
     return Response(HTTPStatus.CREATED, {"hasErrors": False, "results": planting.results})
 
 

@@ -61,18 +61,17 @@ class Org:
         self.reset()
 
     def reset(self, content: Mapping[str, object] | None = None) -> None:
-        """Back to the seed, or to another one, with the switches as at the start; sessions stay valid."""
+        """Back to the seed and switches of the start, or to ``content`` for once; sessions stay valid."""
         with self.lock:
             self.settings.features = self._first_features
             self.settings.daily_calls = DAILY_CALLS
-            self._content = content or self._content
             self.schema = build_schema(self.settings.features)
             self.records = Records(_EVERYTHING)
             self.writer = Writer(self.records, _EVERYTHING)
             self.writer.rules.update(_rules(self.writer, shared=self.settings.features.shared_activities))
             self.locators.clear()
             self.calls.clear()
-            seed.plant(self, self._content if self._content is not None else seed.default_content())
+            seed.plant(self, content or self._content or seed.default_content())
             self.records.use_schema(self.schema)
             self.writer.use_schema()
 
@@ -127,10 +126,10 @@ class Org:
         return session
 
     @contextmanager
-    def writing(self) -> Iterator[None]:
-        """One call's writes: undone together if it fails."""
-        with self.lock, self.records.undoable():
-            yield
+    def writing(self) -> Iterator[Callable[[], None]]:
+        """One call's writes: undone together if it fails, or by the function given."""
+        with self.lock, self.records.undoable() as undo:
+            yield undo
 
 
 def _rules(writer: Writer, *, shared: bool) -> dict[str, ObjectRules]:

@@ -204,7 +204,8 @@ def _refuse_with_cases(writer: Writer, field: str, row: Row) -> None:
     cases = _living(writer, "Case", field, row)
     if cases:
         numbers = ", ".join(str(case["CaseNumber"]) for case in cases)
-        message = f"Your attempt to delete {row['Name']} could not be completed because it is associated with the following cases.: {numbers}\n"
+        reason = "could not be completed because it is associated with the following cases."
+        message = f"Your attempt to delete {row['Name']} {reason}: {numbers}\n"
         raise RecordError("DELETE_FAILED", message)
 
 

@@ -5,7 +5,7 @@ A stored row is never changed in place: an edit stores a new row, so a reader ke
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
@@ -152,22 +152,26 @@ class Records:
             self._journal.append((table, record_id, old))
 
     @contextmanager
-    def undoable(self) -> Iterator[None]:
-        """Undo everything written inside if an exception leaves the block."""
+    def undoable(self) -> Iterator[Callable[[], None]]:
+        """Undo what was written inside if an exception leaves the block, or when the given function is called."""
         outer, self._journal = self._journal, []
-        erased = len(self.erased)
-        try:
-            yield
-        except BaseException:
-            for table, record_id, old in reversed(self._journal):
+        journal, erased = self._journal, len(self.erased)
+
+        def undo() -> None:
+            for table, record_id, old in reversed(journal):
                 table.store(record_id, old)
-            self._journal = []
+            journal.clear()
             del self.erased[erased:]
+
+        try:
+            yield undo
+        except BaseException:
+            undo()
             raise
         finally:
-            inner, self._journal = self._journal, outer
+            self._journal = outer
             if outer is not None:
-                outer.extend(inner)
+                outer.extend(journal)
 
     def get(self, name: str, record_id: str) -> Row | None:
         """The row of that object with that 18-character id, deleted or not."""

@@ -9,6 +9,7 @@ import struct
 import sys
 import threading
 import time
+import traceback
 import zlib
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -104,7 +105,16 @@ class _Connection(BaseHTTPRequestHandler):
         if struck:
             self._serve_struck(request, struck)
         else:
-            self._send(self.server.site.answer(request))
+            self._send(self._answer(request))
+
+    def _answer(self, request: Request) -> Response:
+        """The site's answer; a fault of our own is shown as the platform shows one of its own."""
+        try:
+            return self.server.site.answer(request)
+        except Exception as problem:  # noqa: BLE001  # the client must not be left waiting, and the log has the cause
+            traceback.print_exc()
+            content = [{"message": f"An unexpected error occurred: {problem!r}", "errorCode": "UNKNOWN_EXCEPTION"}]
+            return Response(HTTPStatus.INTERNAL_SERVER_ERROR, content)
 
     do_GET = do_HEAD = do_POST = do_PATCH = do_PUT = do_DELETE = do_OPTIONS = serve  # noqa: N815
 
@@ -167,7 +177,7 @@ class _Connection(BaseHTTPRequestHandler):
             default = [{"errorCode": "SERVER_UNAVAILABLE", "message": "The server is temporarily unavailable"}]
             self._send(Response(fault.status, default if fault.body is None else fault.body))
         else:
-            self._spoil(site.answer(request), struck)
+            self._spoil(self._answer(request), struck)
 
     def _spoil(self, response: Response, struck: Mapping[FaultKind, Fault]) -> None:
         """The write is done; the client may never hear of it."""

@@ -31,14 +31,6 @@ _ROLLED_BACK = {
 }
 
 
-class _RollBackError(Exception):
-    """Carries the results out of a call that is undone."""
-
-    def __init__(self, results: list[Result]) -> None:
-        super().__init__(len(results))
-        self.results = results
-
-
 def create(call: Call, request: Request) -> Response:
     """``POST /composite/sobjects``."""
     records, all_or_none = _records(request)
@@ -134,13 +126,11 @@ def delete(call: Call, request: Request) -> Response:
 
 def _write_all(call: Call, records: list[Record], write_one: WriteOne, *, all_or_none: bool) -> Response:
     """Write each record apart; under ``allOrNone`` one failure undoes all."""
-    try:
-        with call.org.writing():
-            results = [_written(call, record, write_one) for record in records]
-            if all_or_none and not all(result["success"] for result in results):
-                raise _RollBackError(results)
-    except _RollBackError as undone:
-        results = [_rolled_back(result) for result in undone.results]
+    with call.org.writing() as undo:
+        results = [_written(call, record, write_one) for record in records]
+        if all_or_none and not all(result["success"] for result in results):
+            undo()
+            results = [_rolled_back(result) for result in results]
     return Response(content=results)
 
 
@@ -186,8 +176,8 @@ def _check_chunks(records: list[Record]) -> None:
     kinds = [_type_of(record) for record in records]
     chunks = sum(1 for before, kind in zip([None, *kinds], kinds, strict=False) if before != kind)
     if chunks > _MOST_CHUNKS:
-        message = f"Cannot have more than {_MOST_CHUNKS} chunks in a single operation. Please rearrange the data to reduce chunking."
-        raise bad_request("INVALID_INPUT", message)
+        limit = f"Cannot have more than {_MOST_CHUNKS} chunks in a single operation."
+        raise bad_request("INVALID_INPUT", f"{limit} Please rearrange the data to reduce chunking.")
 
 
 def _sobject_of(call: Call, record: Record) -> SObject:

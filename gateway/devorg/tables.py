@@ -2,7 +2,7 @@
 
 An object line is ``Name | key prefix | label | plural label | tags``, followed by indented field lines
 ``Name | type(length) | label | flags | extras``. Flags: ``cu`` create and update, ``c`` create only, ``!`` not
-nillable, ``shared``/``person`` only with Shared Activities or person accounts. Field lists, lengths and properties follow
+nillable, ``shared``/``person`` only with Shared Activities or person accounts. Field lists and properties follow
 https://developer.salesforce.com/docs/atlas.en-us.object_reference.meta/object_reference/ and the Field Reference.
 """
 
@@ -35,6 +35,8 @@ def _address(prefix: str, label: str) -> str:
   {prefix}GeocodeAccuracy | picklist(40) | {label} Geocode Accuracy | cu restricted | pick=GeocodeAccuracy
   {prefix}Address | address | {label} Address | nofilter"""
 
+
+_RELATABLE = "Account,Campaign,Case,Contact,Lead,Opportunity"
 
 OBJECTS = f"""
 Account | 001 | Account | Accounts |
@@ -250,7 +252,7 @@ Event | 00U | Event | Events |
   Gateway_Interaction_Key__c | string(255) | Gateway Interaction Key | cu external unique
 
 TaskRelation | 0RT | Task Relation | Task Relations | noupdate shared nosearch
-  RelationId | reference | Relation ID | c ! | ref=Account,Campaign,Case,Contact,Lead,Opportunity;rel=Relation;child=TaskRelations
+  RelationId | reference | Relation ID | c ! | ref={_RELATABLE};rel=Relation;child=TaskRelations
   TaskId | reference | Task ID | c ! | ref=Task;rel=Task;child=TaskRelations
   IsWhat | boolean | Is What | c !
   AccountId | reference | Account ID | | ref=Account;rel=Account

@@ -104,7 +104,7 @@ class Writer:
         plan = self._plan(sobject)
         given = self._read(plan, body, creating=True)
         new = self.filled(sobject, given, stamp)
-        self._refuse_missing(plan, new, (*plan.required, *(name for name in given if name in plan.not_null)))
+        self._refuse_missing(new, (*plan.required, *(name for name in given if name in plan.not_null)))
         return self.insert(sobject, new, given, stamp)
 
     def filled(self, sobject: SObject, given: Values, stamp: Stamp) -> Row:
@@ -145,7 +145,7 @@ class Writer:
         old = self.living(sobject, record_id)
         plan = self._plan(sobject)
         given = self._read(plan, body, creating=False)
-        self._refuse_missing(plan, given, tuple(name for name in given if name in plan.not_null))
+        self._refuse_missing(given, tuple(name for name in given if name in plan.not_null))
         changed = {name: value for name, value in given.items() if old[name] != value}
         self._check_references(plan, changed)
         self._check_unique(plan, changed, record_id)
@@ -230,7 +230,7 @@ class Writer:
         return RecordError("INVALID_FIELD_FOR_INSERT_UPDATE", message, names)
 
     @staticmethod
-    def _refuse_missing(plan: _Plan, row: Row, names: tuple[str, ...]) -> None:
+    def _refuse_missing(row: Row, names: tuple[str, ...]) -> None:
         missing = tuple(dict.fromkeys(name for name in names if row[name] is None))
         if missing:
             message = f"Required fields are missing: [{', '.join(missing)}]"

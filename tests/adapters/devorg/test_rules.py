@@ -31,8 +31,10 @@ import pytest
             "Task",
             {"IsClosed": True, "Subject": "x", "AccountId": None},
             "INVALID_FIELD_FOR_INSERT_UPDATE",
-            "Unable to create/update fields: IsClosed, AccountId. Please check the security settings of this field and "
-            "verify that it is read/write for your profile or permission set.",
+            (
+                "Unable to create/update fields: IsClosed, AccountId. Please check the security settings of this field "
+                "and verify that it is read/write for your profile or permission set."
+            ),
         ),
         (
             "Contact",
