@@ -137,7 +137,7 @@ class _Write:
 
     def _results(self, records: list[TaskFields]) -> list[Mapping[str, Any]]:
         answer = self.session.write(self.method, _COLLECTION, self.path, {"allOrNone": False, "records": records})
-        if not isinstance(answer, list) or len(answer) != len(records):
+        if not (isinstance(answer, list) and len(answer) == len(records) and all("success" in each for each in answer)):
             raise UnknownOutcomeError(f"Org {self.session.settings.name!r}: the answer to a write was cut short.")
         return answer
 

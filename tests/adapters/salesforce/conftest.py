@@ -54,15 +54,15 @@ def settings(local: LocalOrg) -> OrgSettings:
 
 
 @pytest.fixture
-def connect(counted: Counter[str]) -> Iterator[Callable[..., SalesforceOrg]]:
+def connect(counted: Counter[str]) -> Iterator[Callable[[OrgSettings], SalesforceOrg]]:
     made: list[SalesforceOrg] = []
 
-    def connect(settings: OrgSettings, limits: tuple[float, float] = (10.0, 60.0)) -> SalesforceOrg:
+    def connect(settings: OrgSettings) -> SalesforceOrg:
         org = SalesforceOrg(
             settings,
             on_call=lambda _, resource: counted.update([resource]),
             sleep=lambda _: None,
-            time_limits=limits,
+            time_limits=(10.0, 60.0),
         )
         made.append(org)
         return org
@@ -73,5 +73,5 @@ def connect(counted: Counter[str]) -> Iterator[Callable[..., SalesforceOrg]]:
 
 
 @pytest.fixture
-def org(connect: Callable[..., SalesforceOrg], settings: OrgSettings) -> SalesforceOrg:
+def org(connect: Callable[[OrgSettings], SalesforceOrg], settings: OrgSettings) -> SalesforceOrg:
     return connect(settings)

@@ -23,7 +23,7 @@ from gateway.salesforce.org import Flow, OrgSettings, SalesforceOrg, Usage
 from gateway.salesforce.session import Session
 from tests.adapters.salesforce.local_org import KEY_FIELD, LocalOrg
 
-Connect = Callable[..., SalesforceOrg]
+Connect = Callable[[OrgSettings], SalesforceOrg]
 
 DRAFTS = [TaskDraft("desk:1", {"Subject": "Call with Casey", "TaskSubtype": "Call"})]
 LOGIN = "https://sunhill.my.salesforce.com"
@@ -326,9 +326,11 @@ def test_the_default_time_limits(web: responses.RequestsMock) -> None:
     assert {call.request.req_kwargs["timeout"] for call in web.calls} == {(5.0, 30.0)}
 
 
-def test_silence_ends_in_time(connect: Connect, settings: OrgSettings, local: LocalOrg) -> None:
+def test_silence_ends_in_time(org: SalesforceOrg, local: LocalOrg) -> None:
     """A server that takes the write and never answers leaves its outcome unknown."""
-    org = connect(settings, (10.0, 2.0))
+    org.find(["desk:1"], [])
+    for adapter in org._session._http.adapters.values():
+        adapter._limits = (10.0, 0.5)
     local.fault(kind="silence_after", times=1)
 
     with pytest.raises(UnknownOutcomeError):
@@ -473,9 +475,12 @@ def test_nobody_listens(connect: Connect, settings: OrgSettings) -> None:
     assert not isinstance(caught.value, UnknownOutcomeError)
 
 
-def test_an_answer_of_the_wrong_length_settles_nothing(web: responses.RequestsMock, remote: SalesforceOrg) -> None:
+@pytest.mark.parametrize("answer", [[], {}, [{"id": "00T"}], [{"success": True}, {"success": True}]])
+def test_an_answer_of_the_wrong_shape_settles_nothing(
+    web: responses.RequestsMock, remote: SalesforceOrg, answer: object
+) -> None:
     """One result per record, or none is believed."""
-    web.patch(WRITE_URL, json=[])
+    web.patch(WRITE_URL, json=answer)
 
     with pytest.raises(UnknownOutcomeError):
         remote.create(DRAFTS)

@@ -22,7 +22,7 @@ from gateway.salesforce.schema import Schema
 from gateway.salesforce.session import Session
 from tests.adapters.salesforce.local_org import KEY_FIELD, LocalOrg
 
-Connect = Callable[..., SalesforceOrg]
+Connect = Callable[[OrgSettings], SalesforceOrg]
 CALL = {"Subject": "Call", "Status": "Completed", "Priority": "Normal", "TaskSubtype": "Call"}
 
 
