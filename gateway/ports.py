@@ -227,8 +227,8 @@ class Interactions(Protocol):
     ) -> list[StoredInteraction]:  # fmt: skip
         """Newest first. `state`: matched, ambiguous, unmatched (by the last match), parked, or waiting (dirty)."""
 
-    def unpark(self, ids: Collection[int]) -> int:
-        """Make parked interactions due again; how many there were."""
+    def unpark(self, ids: Collection[int], *, anew: bool = False) -> int:
+        """Make parked interactions due again; how many there were. `anew`: forget their Tasks, and write new ones."""
 
     def counts(self) -> Mapping[str, int]:
         """How many are `waiting`, `written`, `parked`, `open` (nothing to log yet), and per match state."""

@@ -21,9 +21,9 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import jmespath
 from jmespath.exceptions import JMESPathError
 
+from gateway.domain.paths import compile_path
 from gateway.errors import ConfigError
 
 Rule = Callable[[Mapping[str, Any]], Any]
@@ -94,10 +94,9 @@ def _rule(options: dict[str, Any]) -> Rule:
 
 def _path(expression: Any) -> Rule:
     try:
-        search: Rule = jmespath.compile(str(expression)).search
+        return compile_path(str(expression))
     except JMESPathError as error:
         raise ValueError(f"{expression!r} is not a JMESPath expression ({str(error).splitlines()[0]})") from error
-    return search
 
 
 def _converted(source: Rule, options: dict[str, Any]) -> Rule:

@@ -22,6 +22,10 @@ MAX_PEOPLE = 50
 """Most contacts on one Task with Shared Activities (object reference, TaskRelation)."""
 
 
+DELETED = "The Task was deleted in Salesforce. It is not brought back; retry the interaction to write it again."
+"""Why an interaction whose Task is gone is parked."""
+
+
 class Verdict(StrEnum):
     """What became of one record of a write."""
 
@@ -182,7 +186,7 @@ def _as_held(fields: Mapping[str, Any], our_user: str | None) -> TaskFields:
 
 
 def same(one: Any, other: Any) -> bool:
-    """Whether Salesforce would hold both values for equal: blanks around text, kinds of line end and order of ids aside."""
+    """Whether Salesforce would hold both for equal: blanks around text, kinds of line end and order of ids aside."""
     return bool(_normal(one) == _normal(other))
 
 

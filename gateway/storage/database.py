@@ -9,6 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DatabaseError
 
 from gateway.errors import ConfigError, RetryableError
+from gateway.storage import lanes
 from gateway.storage.deliveries import DeliveryTable
 from gateway.storage.engine import file_of, open_engine, read_url
 from gateway.storage.inbox import GroupCommitInbox
@@ -68,7 +69,8 @@ class Database:
     def claim_file(self) -> None:
         """Refuse a second serving process on one SQLite file, for as long as this process lives.
 
-        PostgreSQL serves any number of processes, so nothing is claimed there.
+        What a process that ended suddenly still held is free at once. PostgreSQL serves any number of processes, so
+        nothing is claimed there, and leases end by time.
         """
         if self._file is None or self._claim is not None:
             return
@@ -79,6 +81,8 @@ class Database:
                 "or move to PostgreSQL, which serves any number of processes"
             )
         self._claim = claim
+        with self._transactions.writing() as connection:
+            lanes.free_all(connection)
 
     def _bring_up_to_date(self) -> None:
         if self._file is None:

@@ -85,6 +85,8 @@ _unpark = (
     )
 )
 
+_unpark_anew = _unpark.values(task_id=None, intended=None, written={}, kept={})
+
 _count_all = select(func.count()).select_from(interactions)
 _counts = {
     name: _count_all.where(text(condition))
@@ -172,9 +174,9 @@ class InteractionTable:
         with self._transactions.reading() as reader:
             return [_stored(row) for row in reader.execute(query)]
 
-    def unpark(self, ids: Collection[int]) -> int:
+    def unpark(self, ids: Collection[int], *, anew: bool = False) -> int:
         with self._transactions.writing() as connection:
-            return connection.execute(_unpark, {"ids": ids}).rowcount
+            return connection.execute(_unpark_anew if anew else _unpark, {"ids": ids}).rowcount
 
     def counts(self) -> Mapping[str, int]:
         with self._transactions.reading() as connection:

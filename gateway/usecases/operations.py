@@ -7,6 +7,7 @@ import secrets
 from datetime import datetime
 from enum import StrEnum
 
+from gateway.domain.tasks import DELETED
 from gateway.errors import RejectedError
 from gateway.ports import Deliveries, DeliveryStatus, Interactions, Token, Tokens
 
@@ -77,16 +78,18 @@ def replay_all(deliveries: Deliveries, status: DeliveryStatus, *, connection: st
 
 
 def retry(interactions: Interactions, id: int) -> Again:
-    """Have a parked interaction written again."""
-    if interactions.get(id) is None:
+    """Have a parked interaction written again; a Task that was deleted in Salesforce is written anew."""
+    row = interactions.get(id)
+    if row is None:
         return Again.UNKNOWN
-    return Again.QUEUED if interactions.unpark([id]) else Again.NOT_STUCK
+    return Again.QUEUED if interactions.unpark([id], anew=row.parked == DELETED) else Again.NOT_STUCK
 
 
 def retry_all(interactions: Interactions, *, org: str | None = None, connection: str | None = None) -> int:
     """Have all parked interactions written again; how many there were."""
     count, before = 0, None
     while page := interactions.list(org=org, connection=connection, state="parked", before=before, limit=_PAGE):
-        count += interactions.unpark([interaction.id for interaction in page])
+        for anew in (False, True):
+            count += interactions.unpark([row.id for row in page if (row.parked == DELETED) is anew], anew=anew)
         before = page[-1].id
     return count

@@ -20,6 +20,7 @@ from gateway.domain.policies import ConnectionPolicy, MatchPolicy
 from gateway.domain.records import Known
 from gateway.domain.retries import delay
 from gateway.domain.tasks import (
+    DELETED,
     Abilities,
     Changes,
     Desired,
@@ -44,7 +45,6 @@ BATCH = 200
 LEASE_SECONDS = 120
 """Longer than a round may take: two reading and two writing calls with their time limits."""
 
-DELETED = "The Task was deleted in Salesforce. It is not brought back; retry the interaction to write it again."
 MANY_ATTEMPTS = 12
 """After so many attempts at one record (not at the org) it is parked."""
 

@@ -1,0 +1,118 @@
+"""JMESPath expressions as functions.
+
+jmespath walks its syntax tree anew for every search, and mappings search every interaction a dozen times. The nodes that
+mappings are mostly made of become functions here, once; all others are left to jmespath, with the same results.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, TypeAlias
+
+import jmespath
+from jmespath.functions import Functions
+from jmespath.visitor import TreeInterpreter
+
+Path: TypeAlias = Callable[[Any], Any]
+"""From a JSON-like value to what the expression finds in it, None where there is nothing."""
+
+_Node: TypeAlias = Mapping[str, Any]
+
+# Neither keeps anything between searches.
+_interpreter = TreeInterpreter()
+_functions = Functions()
+
+
+def compile_path(expression: str) -> Path:
+    """The expression as a function. JMESPathError: it is none."""
+    return _compiled(jmespath.compile(expression).parsed)
+
+
+def _compiled(node: _Node) -> Path:
+    build = _BUILDERS.get(node["type"])
+    return build(node) if build else partial(_interpreter.visit, node)
+
+
+def _children(node: _Node) -> list[Path]:
+    return [_compiled(child) for child in node["children"]]
+
+
+def _field(node: _Node) -> Path:
+    name = node["value"]
+
+    def find(value: Any) -> Any:
+        try:
+            return value.get(name)
+        except AttributeError:
+            return None
+
+    return find
+
+
+def _itself(_: _Node) -> Path:
+    return lambda value: value
+
+
+def _literal(node: _Node) -> Path:
+    constant = node["value"]
+    return lambda _: constant
+
+
+def _chain(node: _Node) -> Path:
+    steps = _children(node)
+
+    def find(value: Any) -> Any:
+        for step in steps:
+            value = step(value)
+        return value
+
+    return find
+
+
+def _or(node: _Node) -> Path:
+    first, second = _children(node)
+    return lambda value: second(value) if _is_false(found := first(value)) else found
+
+
+def _list(node: _Node) -> Path:
+    members = _children(node)
+    return lambda value: None if value is None else [member(value) for member in members]
+
+
+def _filter(node: _Node) -> Path:
+    base, member, condition = _children(node)
+
+    def find(value: Any) -> Any:
+        items = base(value)
+        if not isinstance(items, list):
+            return None
+        found = (member(item) for item in items if not _is_false(condition(item)))
+        return [each for each in found if each is not None]
+
+    return find
+
+
+def _function(node: _Node) -> Path:
+    name, arguments = node["value"], _children(node)
+    return lambda value: _functions.call_function(name, [argument(value) for argument in arguments])
+
+
+def _is_false(value: Any) -> bool:
+    """Zero is true in JMESPath."""
+    return value is None or value is False or value in ("", [], {})
+
+
+_BUILDERS: Mapping[str, Callable[[_Node], Path]] = {
+    "field": _field,
+    "current": _itself,
+    "identity": _itself,
+    "literal": _literal,
+    "subexpression": _chain,
+    "index_expression": _chain,
+    "pipe": _chain,
+    "or_expression": _or,
+    "multi_select_list": _list,
+    "filter_projection": _filter,
+    "function_expression": _function,
+}
