@@ -1,7 +1,7 @@
 """JMESPath expressions as functions.
 
-jmespath walks its syntax tree anew for every search, and mappings search every interaction a dozen times. The nodes that
-mappings are mostly made of become functions here, once; all others are left to jmespath, with the same results.
+jmespath walks its syntax tree anew for every search, and mappings search every interaction a dozen times. The nodes
+that mappings are mostly made of become functions here, once; all others are left to jmespath, with the same results.
 """
 
 from __future__ import annotations
