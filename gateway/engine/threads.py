@@ -119,7 +119,8 @@ class Engine:
         self._folded.give()
         until = time.monotonic() + seconds
         for thread in self._threads:
-            thread.join(max(0.0, until - time.monotonic()))
+            if thread.ident is not None:
+                thread.join(max(0.0, until - time.monotonic()))
 
     def problems(self) -> list[str]:
         """Which orgs cannot be written to now, and why."""
