@@ -31,8 +31,7 @@ def everything(call: Call) -> dict[str, object]:
 
 def basic(call: Call, sobject: SObject) -> dict[str, object]:
     """``GET /sobjects/X``."""
-    with call.org.lock:
-        rows = list(call.org.records.rows(sobject.name, include_deleted=False))[-10:]
+    rows = list(call.org.records.rows(sobject.name, include_deleted=False))[-10:]
     recent = [
         {"attributes": {"type": sobject.name, "url": call.url(sobject, row["Id"])}, "Id": row["Id"]} for row in rows
     ]

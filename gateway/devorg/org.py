@@ -101,7 +101,9 @@ class Org:
 
     def user_id(self, username: str) -> str | None:
         """The active user of that name."""
-        for row in self.records.tables["User"].found("Username", username):
+        with self.lock:
+            users = self.records.tables["User"].found("Username", username)
+        for row in users:
             if row["IsActive"]:
                 return str(row["Id"])
         return None

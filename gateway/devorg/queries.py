@@ -23,10 +23,9 @@ def query(call: Call, request: Request, *, include_deleted: bool) -> Response:
     if not text:
         raise bad_request("MALFORMED_QUERY", "A query string has to be specified")
     try:
-        with call.org.lock:
-            found = soql.execute(
-                text, call.org.records, include_deleted=include_deleted, now=call.org.clock(), version=call.version[1:]
-            )
+        found = soql.execute(
+            text, call.org.records, include_deleted=include_deleted, now=call.org.clock(), version=call.version[1:]
+        )
     except soql.QueryError as problem:
         raise bad_request(problem.code, problem.message) from None
     size = _page_size(request)
@@ -37,11 +36,10 @@ def query(call: Call, request: Request, *, include_deleted: bool) -> Response:
 
 
 def _remember(call: Call, total: int, records: list[dict[str, object]]) -> str:
-    with call.org.lock:
-        while len(call.org.locators) >= _MOST_LOCATORS:
-            del call.org.locators[next(iter(call.org.locators))]
-        locator = call.org.writer.ids.take("01g")
-        call.org.locators[locator] = (total, records)
+    while len(call.org.locators) >= _MOST_LOCATORS:
+        del call.org.locators[next(iter(call.org.locators))]
+    locator = call.org.writer.ids.take("01g")
+    call.org.locators[locator] = (total, records)
     return locator
 
 
@@ -75,8 +73,7 @@ def search(call: Call, request: Request) -> Response:
     if not text:
         raise bad_request("MALFORMED_SEARCH", "A search string has to be specified")
     try:
-        with call.org.lock:
-            found = sosl.execute(text, call.org.records, now=call.org.clock())
+        found = sosl.execute(text, call.org.records, now=call.org.clock())
     except soql.QueryError as problem:
         raise bad_request(problem.code, problem.message) from None
     return Response(content={"searchRecords": found})

@@ -25,11 +25,10 @@ def updated(call: Call, request: Request, name: str) -> Response:
     """``GET /sobjects/X/updated?start=&end=``: ids of living records created or changed in the window."""
     sobject = _replicateable(call, name)
     start, end = _window(call, request, UPDATED_REACHES_BACK)
-    with call.org.lock:
-        rows = call.org.records.modified_since(sobject.name, start)
-        found = [
-            str(row["Id"]) for row in rows if not row.get("IsDeleted") and cast("datetime", row["SystemModstamp"]) < end
-        ]
+    rows = call.org.records.modified_since(sobject.name, start)
+    found = [
+        str(row["Id"]) for row in rows if not row.get("IsDeleted") and cast("datetime", row["SystemModstamp"]) < end
+    ]
     if len(found) > MOST_IDS:
         raise bad_request("EXCEEDED_ID_LIMIT", "Too many ids in the window; ask for a shorter one")
     return Response(content={"ids": found[::-1], "latestDateCovered": _shown(_covered(call, end))})
@@ -39,8 +38,7 @@ def deleted(call: Call, request: Request, name: str) -> Response:
     """``GET /sobjects/X/deleted?start=&end=``."""
     sobject = _replicateable(call, name)
     start, end = _window(call, request, DELETED_REACHES_BACK)
-    with call.org.lock:
-        gone = _binned(call, sobject, start) + _erased(call, sobject, start)
+    gone = _binned(call, sobject, start) + _erased(call, sobject, start)
     within = sorted((moment, record_id) for record_id, moment in gone if moment < end)
     records = [{"id": record_id, "deletedDate": _shown(moment)} for moment, record_id in within]
     earliest = call.org.now() - DELETED_REACHES_BACK

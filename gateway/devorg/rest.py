@@ -43,9 +43,13 @@ def version_of(segment: str) -> str:
 
 
 def answer(call: Call, request: Request, segments: tuple[str, ...]) -> Response:
-    """Do what the request says; ``segments`` is its path after the version."""
+    """Do what the request says; ``segments`` is its path after the version.
+
+    One call at a time: what it reads does not change under it, what it writes is seen whole.
+    """
     try:
-        return _route(call, request, segments)
+        with call.org.lock:
+            return _route(call, request, segments)
     except RecordError as problem:
         return Response(problem.status, problem.as_body())
     except RequestError as problem:
