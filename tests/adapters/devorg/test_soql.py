@@ -231,3 +231,23 @@ def test_a_keyset_walk_meets_every_record_once(ages: list[int], page: int) -> No
 
     assert len(met) == len(wanted)
     assert set(met) == wanted
+
+
+def test_a_deleted_parent_is_gone() -> None:
+    org = Memory()
+    gone = org.add("Account", Name="Gone", IsDeleted=True)
+    org.add("Contact", LastName="x", AccountId=gone)
+
+    assert org.names("SELECT Account.Name FROM Contact") == [None]
+    assert org.names("SELECT LastName FROM Contact WHERE Account.Name = null") == ["x"]
+    assert org.names("SELECT Account.Name FROM Contact", deleted=True)[0]["Name"] == "Gone"
+
+
+def test_groups_do_not_tell_letter_case_apart() -> None:
+    org = Memory()
+    for title in ("Boss", "BOSS", "boss"):
+        org.add("Contact", LastName="x", Title=title)
+
+    [found] = org.query("SELECT Title, COUNT(Id) n, COUNT_DISTINCT(Title) d FROM Contact GROUP BY Title")
+
+    assert (found["Title"], found["n"], found["d"]) == ("Boss", 3, 1)

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -133,9 +134,9 @@ def world() -> Memory:
     return org
 
 
-def indexed(org: Memory) -> Records:
+def indexed(org: Memory, store: Records | None = None) -> Records:
     """The same rows in the org's own store."""
-    store = Records(SCHEMA)
+    store = store or Records(SCHEMA)
     for kind, rows in org.held.items():
         for row in rows:
             store.put(kind, row)
@@ -179,3 +180,28 @@ def test_an_index_never_changes_an_answer(where: str, phones: list[tuple[str, st
     plain = soql.execute(text, org, include_deleted=deleted, now=NOW)
 
     assert soql.execute(text, indexed(org), include_deleted=deleted, now=NOW) == plain
+
+
+class Unreadable(Records):
+    """The org's own store, in which nothing may be read from end to end."""
+
+    def rows(self, name: str, include_deleted: bool) -> list[Row]:
+        raise AssertionError(f"read all of {name}")
+
+
+@pytest.mark.parametrize(
+    ("where", "found"),
+    [
+        ("Phone = '+14155550100'", 1),
+        ("Phone IN ('+14155550100', '(415) 555-0100') AND Name != 'x'", 2),
+        ("Phone IN ('+14155550100') OR MobilePhone IN ('1') OR Id = '003Hu0000000002'", 2),
+        ("Name != 'x' AND (Email = 'CASEY@example.com' OR Phone = '\\u0028415) 555-0100')", 2),
+        ("SystemModstamp >= 2026-03-03T15:30:00Z", 3),
+    ],
+)
+def test_keys_and_changes_are_found_by_index(where: str, found: int) -> None:
+    store = indexed(world(), Unreadable(SCHEMA))
+
+    result = soql.execute(f"SELECT Id FROM Contact WHERE {where}", store, include_deleted=False, now=NOW)
+
+    assert result.total == found
