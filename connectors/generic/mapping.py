@@ -7,6 +7,7 @@ the settings load, and every mistake is told with its key.
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -47,7 +48,7 @@ class MappingField(fields.Field[Any]):
         problems: list[Problem] = []
         compiled = compile_mapping(value, problems)
         if problems:
-            raise ValidationError({problem.where: [problem.message] for problem in problems})
+            raise ValidationError(_nested(problems))
         return compiled
 
 
@@ -60,6 +61,17 @@ def compile_mapping(given: Mapping[str, Any], problems: list[Problem]) -> Callab
     each = _path(rules.pop("each"), "each", problems) if "each" in rules else None
     event = _object(rules, EVENT, "", problems)
     return lambda body: [event(member) for member in _each(each, body)]
+
+
+def _nested(problems: list[Problem]) -> dict[str | int, Any]:
+    """The messages by key and by position in a list, as marshmallow nests them."""
+    nested: dict[str | int, Any] = {}
+    for problem in problems:
+        inner = nested
+        for step in re.findall(r"[^.\[\]]+", problem.where):
+            inner = inner.setdefault(int(step) if step.isdecimal() else step, {})
+        inner.setdefault("_schema", []).append(problem.message)
+    return nested
 
 
 def _text(value: object) -> object:
@@ -222,7 +234,8 @@ def _path(text: Any, where: str, problems: list[Problem]) -> Read:
     try:
         compiled = _compiled(text)
     except (JMESPathError, PendingDeprecationWarning, TypeError) as error:
-        problems.append(Problem(where, f"is no JMESPath; a fixed word is written \"'word'\" in YAML. {error}"))
+        reason = str(error).partition("\n")[0].rstrip(":")
+        problems.append(Problem(where, f"is no JMESPath; a fixed word is written \"'word'\" in YAML. {reason}"))
         return _as_is
     return lambda source: _found(compiled, source, where)
 

@@ -56,13 +56,18 @@ class Secret(fields.String):
     """A setting that must never be shown: `{env: NAME}` or `{file: PATH}` in gateway.yaml."""
 
 
-class Secrets(fields.List[str]):
-    """One secret, or a list of them while one replaces another: the sender may use any. Loads as a list."""
+class Secrets(fields.List[str], Secret):  # type: ignore[misc]
+    """One secret, or a list of them while one replaces another: the sender may use any. Loads as a list.
+
+    It is both a list and a secret, so that whatever must not show secrets need not know of lists of them.
+    """
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(Secret(validate=validate.Length(min=1)), **{"validate": validate.Length(min=1), **kwargs})
 
-    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> list[Any]:
+    def _deserialize(  # type: ignore[override]
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> list[Any]:
         listed = [value] if isinstance(value, str) else value
         return super()._deserialize(listed, attr, data, **kwargs)
 
@@ -74,7 +79,7 @@ class Settings(Schema):
     def secret_names(cls) -> frozenset[str]:
         """The settings that must never be shown."""
         declared = cls().fields
-        return frozenset(name for name, field in declared.items() if isinstance(field, Secret | Secrets))
+        return frozenset(name for name, field in declared.items() if isinstance(field, Secret))
 
 
 class Connector:

@@ -137,6 +137,11 @@ def test_a_body_that_nothing_covers_is_refused():
         verify(BASE, "application/json", b"{}", base64.b64encode(digest).decode())
 
 
+def test_a_value_repeated_counts_once():
+    digest = hmac.new(TOKEN.encode(), (BASE + "Digits1Digits2").encode(), hashlib.sha1).digest()
+    verify(BASE, FORM, b"Digits=2&Digits=1&Digits=2", base64.b64encode(digest).decode())
+
+
 @pytest.mark.parametrize("url", ["https://[broken/x", "https://mycompany.com:port/x", "", "mailto:x"])
 def test_a_url_that_is_none_is_refused(url):
     with pytest.raises(UnauthorizedError):

@@ -1,0 +1,208 @@
+"""The conformance kit finds what it is there to find: each rule fails for a connector that breaks it."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import shutil
+import socket
+from dataclasses import replace
+from datetime import timedelta, timezone
+from pathlib import Path
+
+import pytest
+
+from connectors.generic import GenericConnector
+from gateway.sdk.connector import Request
+from gateway.sdk.testing import ConnectorSuite, cases_in
+from gateway.sdk.testing.faults import damaged
+
+FIXTURES = Path(__file__).parents[3] / "connectors/generic/fixtures"
+TOKEN = "front-desk-token"
+
+
+class Suite(ConnectorSuite):
+    connector = GenericConnector
+    fixtures = FIXTURES
+    settings = {"token": TOKEN}
+    secret_setting = "token"
+
+    def sign(self, body, headers, *, url, at):
+        return {**headers, "authorization": f"Bearer {TOKEN}"}
+
+
+def suite_of(connector, **declared) -> ConnectorSuite:
+    return type("Faulty", (Suite,), {"connector": connector, **declared})()
+
+
+def a_case(name: str = "canonical"):
+    return next(case for case in cases_in(FIXTURES) if case.name == name)
+
+
+def fails(rule, *arguments, says: str | None = None) -> None:
+    with pytest.raises((AssertionError, pytest.fail.Exception), match=says):
+        rule(*arguments)
+
+
+class LetsAllIn(GenericConnector):
+    def verify(self, request: Request) -> None:
+        return None
+
+
+class LooksAtTheBeginning(GenericConnector):
+    def verify(self, request: Request) -> None:
+        given = request.headers.get("authorization", "")
+        request = (
+            replace(request, headers={"authorization": f"Bearer {TOKEN}"})
+            if given.startswith("Bearer fro")
+            else request
+        )
+        super().verify(request)
+
+
+class KnowsOneSecret(GenericConnector):
+    def __init__(self, settings) -> None:
+        super().__init__({"token": settings["token"][:1]})
+
+
+class NeverForgets(GenericConnector):
+    def __init__(self, settings) -> None:
+        super().__init__({"token": [*settings["token"], TOKEN]})
+
+
+class Trusting(GenericConnector):
+    def parse(self, delivery):
+        parsed = super().parse(delivery)
+        json.loads(delivery.body)["attributes"]["order"].lower()
+        return parsed
+
+
+class Naive(GenericConnector):
+    def parse(self, delivery):
+        return [
+            replace(partial, started_at=partial.occurred_at.astimezone(timezone(timedelta(hours=1))))
+            for partial in super().parse(delivery)
+        ]
+
+
+class Forgetful(GenericConnector):
+    counter = itertools.count()
+
+    def parse(self, delivery):
+        return [replace(partial, sequence=next(self.counter)) for partial in super().parse(delivery)]
+
+
+class Talkative(GenericConnector):
+    def parse(self, delivery):
+        socket.socket()
+        return super().parse(delivery)
+
+
+class Unkeyed(GenericConnector):
+    def delivery_key(self, request: Request) -> str:
+        return "the same"
+
+
+class Restless(GenericConnector):
+    counter = itertools.count()
+
+    def delivery_key(self, request: Request) -> str:
+        return str(next(self.counter))
+
+
+class Boastful(GenericConnector):
+    events = (*GenericConnector.events, "levitated")
+
+
+def test_who_lets_strangers_in_is_found():
+    for rule in ("test_an_absent_proof_is_refused", "test_a_bad_proof_is_refused", "test_a_wrong_secret_is_refused"):
+        fails(getattr(suite_of(LetsAllIn), rule), says="verify let in a request with")
+
+
+def test_who_compares_a_part_is_found():
+    fails(suite_of(LooksAtTheBeginning).test_a_bad_proof_is_refused, says="verify let in")
+
+
+def test_who_cannot_rotate_is_found():
+    with pytest.raises(Exception, match="does not match"):
+        suite_of(KnowsOneSecret).test_a_rotated_secret_is_let_in_until_it_is_withdrawn()
+    fails(suite_of(NeverForgets).test_a_rotated_secret_is_let_in_until_it_is_withdrawn, says="a withdrawn secret")
+
+
+def test_who_leaves_body_url_or_time_uncovered_is_found():
+    claims = suite_of(GenericConnector, signs_body=True, signs_url=True, signs_time=True)
+
+    fails(claims.test_a_changed_body_is_refused, says="a changed body")
+    fails(claims.test_another_url_is_refused, says="another URL")
+    fails(claims.test_a_stale_or_future_time_is_refused, says="a signed time far off")
+
+
+def test_who_trusts_the_body_is_found():
+    fails(
+        suite_of(Trusting).test_a_damaged_body_is_read_or_rejected, a_case(), says="(KeyError|TypeError|AttributeError)"
+    )
+
+
+def test_who_gives_other_times_is_found():
+    fails(suite_of(Naive).test_times_are_aware_and_texts_can_be_stored, a_case())
+
+
+def test_who_remembers_or_calls_out_is_found(monkeypatch):
+    fails(suite_of(Forgetful).test_parse_is_pure, a_case(), monkeypatch)
+    fails(suite_of(Talkative).test_parse_is_pure, a_case(), monkeypatch, says="must not need the network")
+
+
+def test_who_confuses_deliveries_is_found():
+    fails(suite_of(Unkeyed).test_different_deliveries_have_different_keys)
+    fails(suite_of(Restless).test_the_same_delivery_has_the_same_key, a_case())
+
+
+def test_what_is_declared_must_be_shown():
+    fails(suite_of(Boastful).test_every_event_has_a_fixture)
+    fails(suite_of(Boastful).test_the_readme_names_every_event_and_setting)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"provenance": "guessed"},
+        {"title": ""},
+        {"source": ""},
+        {"events": ()},
+        {"events": ("levitated",)},
+        {"bodies": ()},
+    ],
+)
+def test_a_case_must_say_what_it_is(change):
+    fails(suite_of(GenericConnector).test_a_fixture_names_its_events_and_provenance, replace(a_case(), **change))
+
+
+def test_a_fixture_must_mean_what_it_says():
+    rule = suite_of(GenericConnector).test_a_fixture_means_what_it_says
+
+    fails(rule, replace(a_case(), expected=[]))
+    fails(rule, replace(a_case(), expected=None), says=r"interactions\.json is missing")
+    fails(rule, replace(a_case(), rejected=True))
+
+
+def test_an_unknown_key_in_a_case_is_told(tmp_path):
+    folder = tmp_path / "canonical"
+    shutil.copytree(FIXTURES / "canonical", folder)
+    (folder / "case.json").write_text('{"titel": "x"}')
+
+    with pytest.raises(ValueError, match=r"canonical/case\.json: unknown titel"):
+        cases_in(tmp_path)
+
+
+def test_damage_reaches_every_key_of_json_and_forms():
+    nested = [words for words, _ in damaged(b'{"a": {"b": [{"c": 1}]}}', "application/json")]
+    form = [words for words, _ in damaged(b"a=1&b=2", "application/x-www-form-urlencoded")]
+
+    assert {"a dropped", "a.b dropped", "a.b.0 dropped", "a.b.0.c dropped", "a.b.0.c = None"} <= set(nested)
+    assert {"a dropped", "b twice"} <= set(form)
+
+
+def test_damage_is_the_same_in_every_run():
+    body = (FIXTURES / "canonical/body.json").read_bytes()
+
+    assert list(damaged(body, "application/json")) == list(damaged(body, "application/json"))
