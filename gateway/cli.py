@@ -376,14 +376,18 @@ def _report(results: dict[int, operations.Again], noun: str) -> None:
 
 
 def _table(*columns: str) -> Table:
+    """A plain table; columns of free text wrap, the others keep their line."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold", no_wrap=column not in _WRAPPED)
     return table
 
 
+_WRAPPED = frozenset({"reason", "interactions", "external id", "events", "settings", "post to"})
+
+
 def _moment(moment: Any) -> str:
-    return moment.isoformat(timespec="seconds") if moment else ""
+    return moment.strftime("%Y-%m-%d %H:%M:%SZ") if moment else ""
 
 
 def _print_json(value: Any) -> None:
