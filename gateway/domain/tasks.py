@@ -171,8 +171,13 @@ def changes(
                 send[name] = want
         else:
             kept[name] = now
+    if not _PEOPLE.isdisjoint(kept):
+        send = {name: value for name, value in send.items() if name not in _PEOPLE}
     return Changes(send, held, kept)
 
+
+_PEOPLE = frozenset({"WhoId", "TaskWhoIds"})
+"""Salesforce derives each from the other: who edits one has decided on both."""
 
 _NEVER_EMPTIED = frozenset({"OwnerId", "TaskWhoIds", "Subject", "Status", "Priority"})
 

@@ -50,9 +50,9 @@ MANY_ATTEMPTS = 12
 
 
 class Ledger(Protocol):
-    """Told of what happened, for the metrics."""
+    """Told of what happened, for metrics and logs."""
 
-    def task(self, org: str, result: str, lag_seconds: float | None) -> None:
+    def task(self, row: StoredInteraction, result: str, lag_seconds: float | None = None) -> None:
         """One interaction was settled: created, updated, unchanged, retried, parked."""
 
 
@@ -119,7 +119,7 @@ class TaskWriter:
         plans = self._plan(lease, rows, abilities)
         plans = self._read_back(plans, abilities)
         gone = [plan for plan in plans if plan.found and plan.found.is_deleted]
-        self._settle(lease, [_ended(plan, parked=DELETED) for plan in gone])
+        self._settle(lease, [self._parked(plan, DELETED) for plan in gone])
         live = [plan for plan in plans if not (plan.found and plan.found.is_deleted)]
         self._create(lease, [plan for plan in live if plan.task_id is None])
         self._update(lease, [plan for plan in live if plan.task_id is not None], abilities)
@@ -176,15 +176,22 @@ class TaskWriter:
         if not plans:
             return
         current = self._current(plans, abilities)
-        self._settle(lease, [_ended(plan, parked=DELETED) for plan in plans if plan.task_id not in current])
+        self._settle(lease, [self._parked(plan, DELETED) for plan in plans if plan.task_id not in current])
         compared = [
             (plan, _change(plan, current[plan.task_id], abilities)) for plan in plans if plan.task_id in current
         ]
-        unchanged = [_written(plan, change, None) for plan, change in compared if not change.send]
-        self._settle(lease, unchanged)
-        for _ in unchanged:
-            self.ledger.task(self.org.name, "unchanged", None)
-        self._send(lease, [(plan, change) for plan, change in compared if change.send], self.org.update)
+        self._settle(lease, [self._unchanged(plan, change) for plan, change in compared if not change.send])
+        changed = [(plan, change) for plan, change in compared if change.send]
+        self._send(lease, self._remembered(lease, changed), self.org.update)
+
+    def _remembered(self, lease: Lease, sends: list[tuple[Plan, Changes]]) -> list[tuple[Plan, Changes]]:
+        """What a write of unknown outcome turns out to have written is kept before a new intent takes its place."""
+        known = [
+            (_found_out(plan, change) if plan.row.intended is not None else plan, change) for plan, change in sends
+        ]
+        told = [plan for (plan, _), (before, _) in zip(known, sends, strict=True) if plan is not before]
+        self._settle(lease, [replace(_ended(p), attempts=p.row.attempts, next_at=p.row.next_at) for p in told])
+        return known
 
     def _current(self, plans: list[Plan], abilities: Abilities) -> dict[str, TaskFields]:
         read = {plan.task_id: dict(plan.found.fields) for plan in plans if plan.found and plan.task_id}
@@ -216,15 +223,14 @@ class TaskWriter:
         """One interaction's end, by its own result: an innocent row is never held back by a guilty one."""
         match outcome.verdict:
             case Verdict.WRITTEN:
-                done = _written(plan, change, self.now(), outcome.task_id)
-                self._count("updated" if plan.task_id else "created", plan, done)
-                return done
+                now = self.now()
+                lag = (now - plan.row.updated_at).total_seconds()
+                self.ledger.task(plan.row, "updated" if plan.task_id else "created", lag)
+                return _written(plan, change, now, outcome.task_id)
             case Verdict.GONE:
-                self._count("parked")
-                return _ended(plan, parked=DELETED)
+                return self._parked(plan, DELETED)
             case Verdict.PARK:
-                self._count("parked")
-                return _ended(plan, parked=outcome.reason)
+                return self._parked(plan, outcome.reason)
             case Verdict.RETRY | Verdict.UNKNOWN:
                 return self._again(plan, change, outcome)
 
@@ -232,23 +238,24 @@ class TaskWriter:
         attempts = plan.row.attempts + 1
         unknown = change.send if outcome.verdict is Verdict.UNKNOWN else plan.row.intended
         if attempts >= MANY_ATTEMPTS:
-            self._count("parked")
-            return replace(_ended(plan, parked=outcome.reason), intended=unknown)
-        self._count("retried")
+            return replace(self._parked(plan, outcome.reason), intended=unknown)
+        self.ledger.task(plan.row, "retried")
         wait = max(delay(attempts, self.chance()), outcome.after or 0)
         return replace(_ended(plan), intended=unknown, attempts=attempts, next_at=self.now() + timedelta(seconds=wait))
 
     def _postponed(self, plan: Plan, change: Changes, error: Exception) -> Settlement:
         """The call as a whole failed. What may have been carried out is remembered; nobody's attempts are counted."""
         unknown = change.send if isinstance(error, UnknownOutcomeError) else plan.row.intended
-        self._count("retried")
+        self.ledger.task(plan.row, "retried")
         return replace(_ended(plan), intended=unknown, attempts=plan.row.attempts, next_at=plan.row.next_at)
 
-    def _count(self, result: str, plan: Plan | None = None, done: Settlement | None = None) -> None:
-        lag = None
-        if plan and done and done.written_at:
-            lag = (done.written_at - plan.row.updated_at).total_seconds()
-        self.ledger.task(self.org.name, result, lag)
+    def _parked(self, plan: Plan, reason: str | None) -> Settlement:
+        self.ledger.task(plan.row, "parked")
+        return _ended(plan, parked=reason)
+
+    def _unchanged(self, plan: Plan, change: Changes) -> Settlement:
+        self.ledger.task(plan.row, "unchanged")
+        return _written(plan, change, None)
 
 
 def _key(row: StoredInteraction) -> str:
@@ -265,16 +272,25 @@ def _change(plan: Plan, current: TaskFields, abilities: Abilities) -> Changes:
     return changes(plan.desired, plan.row.written, plan.row.intended, current, our_user=abilities.user_id)
 
 
+def _found_out(plan: Plan, change: Changes) -> Plan:
+    """The plan with what its Task holds of ours as written; nothing about it is unknown any more."""
+    return replace(plan, row=replace(plan.row, task_id=plan.task_id, written=_ours(plan, change.held), intended=None))
+
+
+def _ours(plan: Plan, held: TaskFields) -> TaskFields:
+    """What the Task holds of ours; what is a person's is still compared with what we wrote there."""
+    ours = {**{name: value for name, value in plan.row.written.items() if name not in held}, **held}
+    return {name: value for name, value in ours.items() if value is not None}
+
+
 def _written(plan: Plan, change: Changes, at: datetime | None, task_id: str | None = None) -> Settlement:
-    """The Task now holds what was sent besides what it held of ours; what is a person's is still compared with ours."""
-    before = {name: value for name, value in plan.row.written.items() if name not in change.held}
-    ours = {**before, **change.held, **change.send}
+    """The Task now holds what was sent besides what it held of ours."""
     return replace(
         _ended(plan),
         written_version=plan.row.version,
         task_id=task_id or plan.task_id,
         intended=None,
-        written={name: value for name, value in ours.items() if value is not None},
+        written=_ours(plan, {**change.held, **change.send}),
         kept=change.kept,
         written_at=at or plan.row.written_at,
     )
