@@ -11,6 +11,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Self
 
+import structlog
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -19,7 +20,7 @@ from gateway.domain.mappings import FieldMapping, compile_mapping
 from gateway.domain.policies import ConnectionPolicy, MatchPolicy
 from gateway.engine.threads import Engine
 from gateway.errors import ConfigError, RetryableError
-from gateway.ports import DeliveryStatus
+from gateway.ports import DeliveryStatus, StoredInteraction
 from gateway.salesforce.org import Flow, OrgSettings, SalesforceOrg
 from gateway.sdk.discovery import installed_connectors
 from gateway.storage.database import Database
@@ -30,6 +31,8 @@ from gateway.usecases.receive import Connection
 from gateway.usecases.tasks import Rules, TaskWriter
 from gateway.web import Services, create_app
 
+log = structlog.get_logger(__name__)
+
 
 def now() -> datetime:
     """The time, aware."""
@@ -38,12 +41,14 @@ def now() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class MetricsLedger:
-    """Counts the writer's settlements."""
+    """Counts and logs the writer's settlements."""
 
     metrics: Metrics
 
-    def task(self, org: str, result: str, lag_seconds: float | None) -> None:
+    def task(self, row: StoredInteraction, result: str, lag_seconds: float | None = None) -> None:
         """One interaction was settled."""
+        org = row.org
+        log.info(f"interaction_{result}", interaction=row.id, connection=row.connection, org=org, version=row.version)
         if result == "retried":
             self.metrics.retries.labels(org).inc()
         elif result == "parked":

@@ -176,6 +176,9 @@ class Interaction:
 MAX_ID = 200
 """Longest external id: with the connection's name it must fit the 255 characters of the external key field."""
 
+MAX_TEXT = 100_000
+"""Characters of one text that are folded: three times what a Task can hold. The delivery keeps all of it."""
+
 _SCALARS = (
     "channel", "direction", "contact_point", "started_at", "ended_at", "duration_seconds", "queue", "subject",
     "disposition", "notes", "recording_url", "transcript",
@@ -365,7 +368,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
         return _micros(value)
     if isinstance(value, str):
-        return clean_text(str(value))
+        return clean_text(str(value[:MAX_TEXT]))
     if isinstance(value, Mapping):
         return {clean_text(str(key)): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,6 +27,8 @@ LANES = 4
 """Lanes per org: a full batch saves 200 times more than another writer gains."""
 
 _ATTEMPTS = 5
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,7 @@ class Folding:
                 self._store(readings)
             except VersionConflictError:
                 continue
+            _log_parked(readings)
             return _counted(reading.settled for reading in readings)
         return Folded({})
 
@@ -152,6 +156,17 @@ def _lane(partials: Iterable[PartialInteraction], policy: ConnectionPolicy) -> i
             if key:
                 return crc32(key.encode()) % LANES
     return crc32(next(iter(partials)).id.encode()) % LANES
+
+
+def _log_parked(readings: Iterable[_Reading]) -> None:
+    for reading in readings:
+        if reading.settled.status is DeliveryStatus.PARKED:
+            log.warning(
+                "Connection %s: delivery %d is parked: %s",
+                reading.delivery.connection,
+                reading.delivery.id,
+                reading.settled.reason,
+            )
 
 
 def _counted(settled: Iterable[SettledDelivery]) -> Folded:

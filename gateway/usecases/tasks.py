@@ -134,6 +134,7 @@ class TaskWriter:
             try:
                 plans.append(self._plan_one(row, interaction, looked_for, known, abilities))
             except RejectedError as error:
+                self.ledger.task(row, "parked")
                 parked.append(_unwritten(row, parked=error.reason))
         self._settle(lease, parked)
         return plans
