@@ -48,7 +48,7 @@ class MetricsLedger:
     def task(self, row: StoredInteraction, result: str, lag_seconds: float | None = None) -> None:
         """One interaction was settled."""
         org = row.org
-        log.info(f"interaction_{result}", interaction=row.id, connection=row.connection, org=org, version=row.version)
+        log.info("interaction_settled", result=result, interaction=row.id, connection=row.connection, org=org)
         if result == "retried":
             self.metrics.retries.labels(org).inc()
         elif result == "parked":
