@@ -105,7 +105,7 @@ class Gateway:
 
     def _folded(self, counts: Mapping[DeliveryStatus, int]) -> None:
         for status, count in counts.items():
-            self.metrics.parsed.labels("all", status.name.lower()).inc(count)
+            self.metrics.parsed.labels(status.name.lower()).inc(count)
 
     def _org(self, config: OrgConfig) -> SalesforceOrg:
         return SalesforceOrg(org_settings(config), on_call=self._called)

@@ -237,8 +237,7 @@ class Metrics:
             "deliveries", "Requests to an inlet, by what became of them.", "connection", "result"
         )
         self.ack_seconds = self._histogram("ack_seconds", "From request to durable answer.", _ACK_SECONDS, "connection")
-        self.parsed = self._counter("parsed", "Deliveries parsed: folded, ignored or parked.", "connection", "result")
-        self.folds = self._counter("folds", "Partial interactions folded in.", "connection")
+        self.parsed = self._counter("parsed", "Deliveries parsed: folded, ignored or parked.", "result")
         self.lag_seconds = self._histogram("lag_seconds", "From receipt to the written Task.", _LAG_SECONDS, "org")
         self.tasks = self._counter("tasks", "Tasks created, updated, or found unchanged.", "org", "result")
         self.retries = self._counter("retries", "Records to be tried again later.", "org")
