@@ -105,6 +105,24 @@ class Listed(TypeDecorator[Collection[Any]]):
         return values if dialect.name == "postgresql" else json_of(values)
 
 
+class unindexed(FunctionElement[Any]):  # noqa: N801 - reads as an operator
+    """A column that narrows nothing down: without statistics SQLite would prefer an index on it to a better one."""
+
+    name = "unindexed"
+    type = NULLTYPE
+    inherit_cache = True
+
+
+@compiles(unindexed, "sqlite")
+def _unindexed_on_sqlite(element: unindexed, compiler: SQLCompiler, **options: Any) -> str:
+    return f"+{compiler.process(element.clauses, **options)}"
+
+
+@compiles(unindexed, "postgresql")
+def _unindexed_on_postgresql(element: unindexed, compiler: SQLCompiler, **options: Any) -> str:
+    return str(compiler.process(element.clauses, **options))
+
+
 class among(FunctionElement[Any]):  # noqa: N801 - reads as an operator
     """`among(column, bindparam(…, type_=Listed()))`: one statement text for any number of values, found by index."""
 

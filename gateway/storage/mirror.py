@@ -10,8 +10,8 @@ from sqlalchemy.dialects.postgresql import insert  # its ON CONFLICT is SQLite's
 
 from gateway.domain.records import Kind, Record
 from gateway.ports import ChangePage
-from gateway.storage.columns import Listed, among
-from gateway.storage.tables import OPEN_CASE, cursors, record_keys, records
+from gateway.storage.columns import Listed, among, unindexed
+from gateway.storage.tables import OPEN_CASE_OF_ACCOUNT, OPEN_CASE_OF_CONTACT, cursors, record_keys, records
 from gateway.storage.transactions import Transactions
 
 _CHUNK = 5000
@@ -29,15 +29,15 @@ _by_keys = (
     .join_from(record_keys, records, (records.c.org == record_keys.c.org) & (records.c.id == record_keys.c.record_id))
     .where(record_keys.c.org == bindparam("of_org"), among(record_keys.c.key, bindparam("keys", type_=Listed())))
 )
+_of_org_too = unindexed(records.c.org) == bindparam("of_org", type_=records.c.org.type)
 _open_cases = union_all(
     select(*_fields).where(
-        _of_org, text(OPEN_CASE), among(records.c.contact_id, bindparam("contacts", type_=Listed()))
+        among(records.c.contact_id, bindparam("contacts", type_=Listed())), text(OPEN_CASE_OF_CONTACT), _of_org_too
     ),
     select(*_fields).where(
-        _of_org,
-        text(OPEN_CASE),
         among(records.c.account_id, bindparam("accounts", type_=Listed())),
-        records.c.contact_id.is_(None),
+        text(OPEN_CASE_OF_ACCOUNT),
+        _of_org_too,
     ),
 )
 _account = case((records.c.kind == Kind.ACCOUNT.value, records.c.id), else_=records.c.account_id)

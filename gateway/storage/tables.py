@@ -42,7 +42,9 @@ DIRTY = "ready AND version > written_version AND parked IS NULL"
 PARKED = "parked IS NOT NULL"
 """Interactions given up for now."""
 
-OPEN_CASE = "kind = 'Case' AND is_open"
+OPEN_CASE_OF_CONTACT = "kind = 'Case' AND is_open AND contact_id IS NOT NULL"
+
+OPEN_CASE_OF_ACCOUNT = "kind = 'Case' AND is_open AND contact_id IS NULL"
 
 
 def _where(condition: str) -> dict[str, Any]:
@@ -138,8 +140,8 @@ records = Table(
     Column("topics", Json, nullable=False),
     sqlite_with_rowid=False,
 )
-Index("ix_mirror_records_cases_of_contact", records.c.org, records.c.contact_id, **_where(OPEN_CASE))
-Index("ix_mirror_records_cases_of_account", records.c.org, records.c.account_id, **_where(OPEN_CASE))
+Index("ix_mirror_records_cases_of_contact", records.c.contact_id, **_where(OPEN_CASE_OF_CONTACT))
+Index("ix_mirror_records_cases_of_account", records.c.account_id, **_where(OPEN_CASE_OF_ACCOUNT))
 
 record_keys = Table(
     "mirror_keys",

@@ -98,8 +98,8 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('org', 'id'),
     sqlite_with_rowid=False
     )
-    op.create_index('ix_mirror_records_cases_of_account', 'mirror_records', ['org', 'account_id'], unique=False, sqlite_where=sa.text("kind = 'Case' AND is_open"), postgresql_where=sa.text("kind = 'Case' AND is_open"))
-    op.create_index('ix_mirror_records_cases_of_contact', 'mirror_records', ['org', 'contact_id'], unique=False, sqlite_where=sa.text("kind = 'Case' AND is_open"), postgresql_where=sa.text("kind = 'Case' AND is_open"))
+    op.create_index('ix_mirror_records_cases_of_account', 'mirror_records', ['account_id'], unique=False, sqlite_where=sa.text("kind = 'Case' AND is_open AND contact_id IS NULL"), postgresql_where=sa.text("kind = 'Case' AND is_open AND contact_id IS NULL"))
+    op.create_index('ix_mirror_records_cases_of_contact', 'mirror_records', ['contact_id'], unique=False, sqlite_where=sa.text("kind = 'Case' AND is_open AND contact_id IS NOT NULL"), postgresql_where=sa.text("kind = 'Case' AND is_open AND contact_id IS NOT NULL"))
     op.create_table('tokens',
     sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
     sa.Column('name', sa.Text(), nullable=False),

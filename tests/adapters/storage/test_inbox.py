@@ -1,0 +1,255 @@
+"""The inbox: durable before it answers, each delivery once, and it goes on after every failure."""
+
+from __future__ import annotations
+
+import hashlib
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from threading import Barrier
+from typing import Any
+
+import pytest
+
+from gateway.errors import GatewayError, RejectedError, RetryableError
+from gateway.ports import DeliveryStatus, Receipt
+from gateway.storage import Database
+from tests.adapters.storage.examples import NOW, delivery, raw, until, writes_blocked
+from tests.fakes.store import MemoryStore
+
+
+class TestPut:
+    def test_it_is_stored_as_it_came(self, store):
+        body = b'{"note": "\xf0\x9f\x98\x80 \xd7\xa9\xd7\x9c\xd7\x95\xd7\x9d"}\x00\xff'
+        receipt = store.inbox.put(delivery(body=body, headers={"X-Name": "שלום 😀"}))
+
+        stored = store.deliveries.get(receipt.id)
+        assert (receipt.duplicate, receipt.conflict) == (False, False)
+        assert (stored.body, stored.headers) == (body, {"X-Name": "שלום 😀"})
+        assert (stored.org, stored.connection, stored.key) == ("main", "front-desk", "d-1")
+        assert (stored.received_at, stored.content_type) == (NOW, "application/json")
+        assert (stored.status, stored.repeats, stored.reason) == (DeliveryStatus.WAITING, 0, None)
+
+    def test_a_repetition_is_counted_and_gets_the_first_id(self, store):
+        first = store.inbox.put(delivery())
+        again = [store.inbox.put(delivery()) for _ in range(3)]
+
+        assert again == [Receipt(first.id, duplicate=True)] * 3
+        assert store.deliveries.get(first.id).repeats == 3
+        assert len(store.deliveries.list()) == 1
+
+    def test_the_same_key_of_another_connection_is_another_delivery(self, store):
+        first = store.inbox.put(delivery(connection="a"))
+        second = store.inbox.put(delivery(connection="b"))
+
+        assert first.id != second.id
+        assert not second.duplicate
+
+    def test_another_body_under_a_known_key_is_kept_once_as_a_conflict(self, store):
+        first = store.inbox.put(delivery(body=b"1"))
+        other = store.inbox.put(delivery(body=b"2"))
+        again = store.inbox.put(delivery(body=b"2"))
+        third = store.inbox.put(delivery(body=b"3"))
+
+        assert (other.duplicate, other.conflict) == (False, True)
+        assert again == Receipt(other.id, duplicate=True, conflict=True)
+        assert len({first.id, other.id, third.id}) == 3
+        assert store.deliveries.get(other.id).status is DeliveryStatus.CONFLICT
+        assert store.deliveries.get(other.id).body == b"2"
+        assert store.deliveries.get(other.id).repeats == 1
+        assert [row.id for row in store.deliveries.waiting(10)] == [first.id]
+        assert store.inbox.put(delivery(body=b"1")) == Receipt(first.id, duplicate=True)
+
+    def test_a_hundred_at_once_become_one_row(self, store):
+        at_once = Barrier(100)
+
+        def put() -> Receipt:
+            at_once.wait()
+            return store.inbox.put(delivery())
+
+        receipts = _all_of(100, put)
+
+        assert len({receipt.id for receipt in receipts}) == 1
+        assert sum(not receipt.duplicate for receipt in receipts) == 1
+        assert store.deliveries.get(receipts[0].id).repeats == 99
+
+    def test_different_bodies_at_once_are_all_kept(self, store):
+        at_once = Barrier(40)
+
+        def put(number: int) -> Receipt:
+            at_once.wait()
+            return store.inbox.put(delivery(body=b"%d" % (number % 4)))
+
+        receipts = _all_of(40, put, *range(40))
+
+        assert len({receipt.id for receipt in receipts}) == 4
+        assert sum(not receipt.duplicate for receipt in receipts) == 4
+        assert store.deliveries.counts()[DeliveryStatus.WAITING] == 1
+        assert store.deliveries.counts()[DeliveryStatus.CONFLICT] == 3
+
+    def test_what_no_store_can_hold_is_rejected_and_the_inbox_goes_on(self, store):
+        with pytest.raises(RejectedError):
+            store.inbox.put(delivery("\ud800"))
+        assert store.inbox.put(delivery("next")).duplicate is False
+
+    def test_after_closing_nothing_is_taken(self, store):
+        store.inbox.put(delivery())
+        store.inbox.close()
+        store.inbox.close()
+
+        with pytest.raises(RetryableError):
+            store.inbox.put(delivery("late"))
+
+
+class TestGroupCommit:
+    def test_new_deliveries_go_straight_through_the_driver(self, database):
+        ids = database.inbox._arrivals._plain.store([delivery("a"), delivery("b")])
+
+        assert ids is not None
+        assert [database.deliveries.get(id).key for id in ids] == ["a", "b"]
+
+    def test_a_batch_that_is_not_all_new_stores_nothing_on_the_short_way(self, database):
+        database.inbox.put(delivery("a"))
+
+        assert database.inbox._arrivals._plain.store([delivery("a"), delivery("b")]) is None
+        assert len(database.deliveries.list()) == 1
+
+    def test_repetitions_and_conflicts_within_one_batch(self, url, database):
+        bodies = [b"1", b"2", b"1", b"2", b"3"]
+        batch = [delivery(body=body) for body in bodies] + [delivery("other")]
+        receipts = database.inbox._arrivals.store(batch)
+
+        first, second, third, fourth, fifth, other = receipts
+        assert first == Receipt(first.id)
+        assert second == Receipt(second.id, conflict=True)
+        assert third == Receipt(first.id, duplicate=True)
+        assert fourth == Receipt(second.id, duplicate=True, conflict=True)
+        assert fifth == Receipt(fifth.id, conflict=True)
+        assert other == Receipt(other.id)
+        assert database.deliveries.get(first.id).repeats == 1
+        assert database.deliveries.get(second.id).repeats == 1
+
+    def test_one_that_cannot_be_stored_does_not_take_the_others_with_it(self, url, database):
+        keys = ["first", *(f"d-{number}" for number in range(8)), "\ud800", "last"]
+        with ThreadPoolExecutor(len(keys)) as pool:
+            with writes_blocked(url):
+                puts = [pool.submit(database.inbox.put, delivery(key)) for key in keys]
+                until(lambda: database.inbox._waiting.qsize() >= len(keys) - 9)
+            outcomes = [_outcome(put) for put in puts]
+
+        assert [type(outcome) for outcome in outcomes].count(Receipt) == len(keys) - 1
+        assert isinstance(outcomes[keys.index("\ud800")], RejectedError)
+        assert {row.key for row in database.deliveries.list()} == set(keys) - {"\ud800"}
+
+    def test_a_full_queue_refuses_at_once_and_loses_nothing(self, url):
+        database = Database(url, queue=3)
+        with ThreadPoolExecutor(20) as pool:
+            with writes_blocked(url):
+                puts = [pool.submit(database.inbox.put, delivery("d-0"))]
+                until(lambda: database.inbox._writer is not None and database.inbox._waiting.empty())
+                puts += [pool.submit(database.inbox.put, delivery(f"d-{number}")) for number in range(1, 20)]
+                refused = wait(puts, return_when=FIRST_COMPLETED).done
+            outcomes = [_outcome(put) for put in puts]
+
+        assert all(isinstance(_outcome(put), RetryableError) and _outcome(put).after for put in refused)
+        stored = {f"d-{number}" for number, outcome in enumerate(outcomes) if isinstance(outcome, Receipt)}
+        assert {row.key for row in database.deliveries.list()} == stored
+        assert 4 <= len(stored) < 20
+        database.close()
+
+    def test_closing_stores_what_waits(self, url):
+        database = Database(url)
+        with ThreadPoolExecutor(11) as pool:
+            with writes_blocked(url):
+                puts = [pool.submit(database.inbox.put, delivery(f"d-{number}")) for number in range(10)]
+                until(lambda: sum(put.running() for put in puts) == 10)
+                until(lambda: database.inbox._waiting.qsize() >= 1)
+                closing = pool.submit(database.close)
+            closing.result()
+            outcomes = [_outcome(put) for put in puts]
+
+        stored = [outcome for outcome in outcomes if isinstance(outcome, Receipt)]
+        database = Database(url)
+        assert sorted(row.id for row in database.deliveries.list()) == sorted(receipt.id for receipt in stored)
+        assert len(stored) >= 1
+        database.close()
+
+    def test_while_the_database_refuses_senders_are_told_to_come_again(self, url, database):
+        database.inbox.put(delivery("before"))
+        with raw(url) as connection:
+            connection.execute("ALTER TABLE deliveries RENAME TO away")
+            for _ in range(2):
+                with pytest.raises(RetryableError):
+                    database.inbox.put(delivery("meanwhile"))
+            connection.execute("ALTER TABLE away RENAME TO deliveries")
+
+        assert database.inbox.put(delivery("meanwhile")).duplicate is False
+
+    def test_a_key_too_long_for_an_index_is_still_told_apart(self, database):
+        long = "".join(hashlib.sha256(b"%d" % number).hexdigest() for number in range(100))
+        first = database.inbox.put(delivery(long + "a"))
+        second = database.inbox.put(delivery(long + "b"))
+
+        assert first.id != second.id
+        assert database.inbox.put(delivery(long + "a")) == Receipt(first.id, duplicate=True)
+
+    @pytest.mark.parametrize("url", ["postgresql"], indirect=True)
+    def test_a_broken_connection_is_replaced_unnoticed(self, url, database):
+        database.inbox.put(delivery("before"))
+        with raw(url) as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+
+        assert database.inbox.put(delivery("after")).duplicate is False
+
+    @pytest.mark.parametrize("url", ["postgresql"], indirect=True)
+    def test_two_processes_share_the_deliveries(self, url, database):
+        other = Database(url)
+        keys = [f"d-{number % 30}" for number in range(240)]
+        stores = [database, other]
+        receipts = _all_of(16, lambda key, number: stores[number % 2].inbox.put(delivery(key)), keys, range(240))
+        other.close()
+
+        assert sum(not receipt.duplicate for receipt in receipts) == 30
+        assert {row.repeats for row in database.deliveries.list()} == {7}
+
+    @pytest.mark.parametrize("url", ["postgresql"], indirect=True)
+    def test_a_key_with_nul_is_rejected_by_postgresql(self, database):
+        with pytest.raises(RejectedError):
+            database.inbox.put(delivery("a\x00b"))
+
+
+class TestHints:
+    @pytest.mark.parametrize("kind", ["memory", "sqlite"])
+    def test_a_commit_is_hinted_after_it_can_be_read(self, kind, tmp_path):
+        seen: list[int] = []
+        url = f"sqlite:///{tmp_path}/gateway.db"
+        store: Any = None
+
+        def look() -> None:
+            seen.append(len(store.deliveries.waiting(10)))
+
+        store = MemoryStore(on_commit=look) if kind == "memory" else Database(url, on_commit=look)
+        receipt = store.inbox.put(delivery("a"))
+        store.inbox.put(delivery("a", body=b"other"))
+        store.deliveries.requeue([receipt.id + 1])
+        store.close()
+
+        assert seen[0] == 1
+        assert seen[-1] == 2
+
+
+def _outcome(put: Future[Receipt]) -> Receipt | GatewayError:
+    try:
+        return put.result()
+    except GatewayError as error:
+        return error
+
+
+def _all_of(threads: int, function: Any, *arguments: Any) -> list[Any]:
+    with ThreadPoolExecutor(threads) as pool:
+        if arguments and not isinstance(arguments[0], list | range):
+            arguments = (arguments,)
+        if not arguments:
+            return [put.result() for put in [pool.submit(function) for _ in range(threads)]]
+        return list(pool.map(function, *arguments))

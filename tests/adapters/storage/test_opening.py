@@ -1,0 +1,214 @@
+"""Opening a database: brought up to date once, refused when it is newer, served by one process where it must be."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy.dialects import sqlite
+
+from gateway.errors import ConfigError, RetryableError
+from gateway.storage import Database, arrivals, deliveries, folding, interactions, mirror
+from gateway.storage.engine import open_engine, read_url
+from gateway.storage.tables import metadata
+from tests.adapters.storage.examples import NOW, delivery, folded, raw
+
+_CLAIM = """
+import sys
+from gateway.storage import Database
+from tests.adapters.storage.examples import NOW
+database = Database(sys.argv[1])
+database.claim_file()
+database.interactions.lease("main", 1, owner="other", now=NOW, seconds=3600)
+print("claimed", flush=True)
+sys.stdin.read()
+"""
+
+
+class TestMigrations:
+    def test_they_lead_to_exactly_the_tables_of_the_code(self, empty_url, tmp_path):
+        Database(empty_url).close()
+        engine = open_engine(read_url(empty_url))
+        with engine.connect() as connection:
+            context = MigrationContext.configure(connection, opts={"compare_server_default": True})
+            assert compare_metadata(context, metadata) == []
+        engine.dispose()
+        migrated = _schema(empty_url)
+
+        with raw(empty_url) as connection:
+            for table in [*metadata.tables, "alembic_version"]:
+                connection.execute(f"DROP TABLE {table}")
+        engine = open_engine(read_url(empty_url))
+        metadata.create_all(engine)
+        engine.dispose()
+        assert _schema(empty_url) == {name: sql for name, sql in migrated.items() if "alembic_version" not in name}
+
+    def test_opening_again_keeps_everything(self, empty_url):
+        for number in range(3):
+            database = Database(empty_url)
+            assert len(database.deliveries.list()) == number
+            database.inbox.put(delivery(f"d-{number}"))
+            database.close()
+
+    def test_many_may_open_a_new_database_at_once(self, empty_url):
+        with ThreadPoolExecutor(6) as pool:
+            databases = list(pool.map(Database, [empty_url] * 6))
+
+        assert len({database.inbox.put(delivery()).id for database in databases}) == 1
+        for database in databases:
+            database.close()
+
+    def test_a_database_newer_than_the_code_is_refused(self, empty_url):
+        Database(empty_url).close()
+        with raw(empty_url) as connection:
+            connection.execute("UPDATE alembic_version SET version_num = '9999'")
+
+        with pytest.raises(ConfigError, match="9999.*newer version"):
+            Database(empty_url)
+
+
+class TestUrls:
+    @pytest.mark.parametrize(
+        ("url", "problem"),
+        [
+            ("nonsense", "not a URL"),
+            ("mysql://localhost/x", "not supported"),
+            ("sqlite://", "needs a file"),
+            ("sqlite:///:memory:", "needs a file"),
+            ("sqlite:////nowhere/at/all/gateway.db", "does not exist"),
+        ],
+    )
+    def test_a_url_that_cannot_work_says_what_to_write(self, url, problem):
+        with pytest.raises(ConfigError, match=problem):
+            Database(url)
+
+    def test_a_file_that_is_no_database_is_refused(self, tmp_path):
+        (tmp_path / "gateway.db").write_text("These are my notes. " * 1000)
+        with pytest.raises(ConfigError, match="gateway.db cannot be opened"):
+            Database(f"sqlite:///{tmp_path}/gateway.db")
+
+    def test_a_server_that_is_away_may_come_back(self, tmp_path):
+        with pytest.raises(RetryableError):
+            Database(f"postgresql://nobody@/nothing?host={tmp_path}")
+
+
+class TestSettings:
+    @pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+    def test_sqlite_is_durable_and_lets_readers_read(self, database):
+        with database._engine.connect() as connection:
+            pragmas = {
+                name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+                for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
+            }
+        assert pragmas == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 10000}
+
+    @pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+    @pytest.mark.parametrize(
+        ("statement", "index"),
+        [
+            (deliveries._oldest_waiting, "ix_deliveries_waiting"),
+            (deliveries._count_set_aside, "ix_deliveries_set_aside"),
+            (arrivals._find, "(connection=? AND key=?)"),
+            (folding._update, "(external_id=? AND connection=?)"),
+            (interactions._take, "ix_interactions_dirty (org=? AND lane=?)"),
+            (interactions._backlog, "ix_interactions_dirty (org=?)"),
+            (interactions._by_key, "(external_id=? AND connection=?)"),
+            (interactions._unpark, "PRIMARY KEY (rowid=?)"),
+            (mirror._by_ids, "(org=? AND id=?)"),
+            (mirror._by_keys, "mirror_keys USING PRIMARY KEY (org=? AND key=?)"),
+            (mirror._by_keys, "mirror_records USING PRIMARY KEY (org=? AND id=?)"),
+            (mirror._open_cases, "ix_mirror_records_cases_of_account (account_id=?)"),
+            (mirror._open_cases, "ix_mirror_records_cases_of_contact (contact_id=?)"),
+        ],
+        ids=lambda value: value if isinstance(value, str) else "",
+    )
+    def test_rows_are_found_by_index(self, url, database, statement, index):
+        with raw(url) as connection:
+            sql = str(statement.compile(dialect=sqlite.dialect(), compile_kwargs={"render_postcompile": True}))
+            steps = connection.execute(f"EXPLAIN QUERY PLAN {sql}", [None] * sql.count("?")).fetchall()
+
+        plan = "\n".join(step[3] for step in steps)
+        assert index in plan
+        assert "TEMP B-TREE" not in plan
+
+
+class TestClaim:
+    def test_writable_says_so(self, database):
+        database.check_writable()
+
+    @pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+    def test_a_database_that_cannot_be_written_is_not_ready(self, url, database):
+        with raw(url) as connection:
+            connection.execute("DROP TABLE alembic_version")
+        with pytest.raises(RetryableError):
+            database.check_writable()
+
+    def test_one_process_serves_a_file_until_it_ends_however_it_ends(self, tmp_path):
+        url = f"sqlite:///{tmp_path}/gateway.db"
+        child = subprocess.Popen(
+            [sys.executable, "-c", _CLAIM, url], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=Path.cwd()
+        )
+        with child:
+            assert child.stdout.readline() == b"claimed\n"
+            database = Database(url)
+            with pytest.raises(ConfigError, match="another gateway process already serves .*gateway.db; stop"):
+                database.claim_file()
+            assert database.inbox.put(delivery()).id == 1
+            assert database.interactions.lease("main", 1, owner="me", now=NOW, seconds=1) is None
+            child.kill()
+        database.claim_file()
+        database.claim_file()
+        assert database.interactions.lease("main", 1, owner="me", now=NOW, seconds=1).epoch == 2
+        database.close()
+
+    def test_postgresql_is_served_by_any_number(self, database, url):
+        if url.startswith("postgresql"):
+            other = Database(url)
+            database.claim_file()
+            other.claim_file()
+            other.close()
+
+    def test_a_claim_ends_with_the_database(self, tmp_path):
+        url = f"sqlite:///{tmp_path}/gateway.db"
+        for _ in range(2):
+            database = Database(url)
+            database.claim_file()
+            database.close()
+
+    def test_another_process_may_write_while_one_serves(self, tmp_path):
+        url = f"sqlite:///{tmp_path}/gateway.db"
+        serving, command = Database(url), Database(url)
+        serving.claim_file()
+
+        def write(number):
+            store = (serving, command)[number % 2]
+            store.deliveries.fold([folded(f"c-{number}")], [])
+            store.tokens.create("t", "reader", f"d-{number}", NOW)
+            return store.inbox.put(delivery(f"d-{number}"))
+
+        with ThreadPoolExecutor(8) as pool:
+            receipts = list(pool.map(write, range(80)))
+
+        assert len({receipt.id for receipt in receipts}) == 80
+        assert len(serving.tokens.list()) == len(serving.interactions.list(limit=100)) == 80
+        serving.close()
+        command.close()
+
+
+def _schema(url: str) -> dict[str, str]:
+    """Every table's columns and every index's whole definition, as the database states them."""
+    with raw(url) as connection:
+        if url.startswith("sqlite"):
+            rows = connection.execute("SELECT name, coalesce(sql, '') FROM sqlite_master").fetchall()
+        else:
+            rows = connection.execute(
+                "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public' UNION ALL "
+                "SELECT table_name || '.' || column_name, data_type || ' ' || is_nullable || ' ' || "
+                "coalesce(column_default, '') FROM information_schema.columns WHERE table_schema = 'public'"
+            ).fetchall()
+    return {name: " ".join(sql.split()) for name, sql in rows}

@@ -1,0 +1,446 @@
+"""The store in memory: a working twin for tests of the use cases, held to the same suite as the databases."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from threading import RLock
+from typing import Any
+
+from gateway.domain.interactions import clean_text
+from gateway.domain.records import Kind, Record
+from gateway.errors import RejectedError, RetryableError, VersionConflictError
+from gateway.ports import (
+    Backlog,
+    ChangePage,
+    DeliveryStatus,
+    FoldedInteraction,
+    Lease,
+    NewDelivery,
+    Receipt,
+    SettledDelivery,
+    Settlement,
+    StoredDelivery,
+    StoredInteraction,
+    Token,
+)
+
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+_MATCH_STATES = ("matched", "ambiguous", "unmatched")
+
+
+class MemoryStore:
+    """`inbox`, `deliveries`, `interactions`, `mirror` and `tokens`, as `gateway.storage.Database` has them."""
+
+    def __init__(self, *, on_commit: Callable[[], object] = lambda: None) -> None:
+        self._lock = RLock()
+        self.interactions = MemoryInteractions(self._lock)
+        self.deliveries = MemoryDeliveries(self._lock, self.interactions, on_commit)
+        self.inbox = MemoryInbox(self._lock, self.deliveries, on_commit)
+        self.mirror = MemoryMirror(self._lock)
+        self.tokens = MemoryTokens(self._lock)
+
+    def close(self) -> None:
+        self.inbox.close()
+
+    def check_writable(self) -> None:
+        pass
+
+    def claim_file(self) -> None:
+        pass
+
+
+class MemoryInbox:
+    def __init__(self, lock: RLock, deliveries: MemoryDeliveries, on_commit: Callable[[], object]) -> None:
+        self._lock = lock
+        self._deliveries = deliveries
+        self._on_commit = on_commit
+        self._is_closed = False
+
+    def put(self, delivery: NewDelivery) -> Receipt:
+        _check_text(delivery.org, delivery.connection, delivery.key, delivery.body_hash)
+        with self._lock:
+            if self._is_closed:
+                raise RetryableError("The gateway is shutting down.", after=5)
+            receipt = self._deliveries.store(delivery)
+        self._on_commit()
+        return receipt
+
+    def close(self) -> None:
+        self._is_closed = True
+
+
+class MemoryDeliveries:
+    def __init__(self, lock: RLock, interactions: MemoryInteractions, on_commit: Callable[[], object]) -> None:
+        self._lock = lock
+        self._interactions = interactions
+        self._on_commit = on_commit
+        self._rows: dict[int, StoredDelivery] = {}
+        self._places: dict[tuple[str, str], tuple[int, str]] = {}
+
+    def store(self, delivery: NewDelivery) -> Receipt:
+        place = (delivery.connection, delivery.key)
+        if place not in self._places:
+            return Receipt(self._insert(delivery, place, DeliveryStatus.WAITING))
+        id, body_hash = self._places[place]
+        if body_hash == delivery.body_hash:
+            return self._repeated(id, conflict=False)
+        place = (delivery.connection, f"{delivery.key}~{delivery.body_hash}")
+        if place in self._places:
+            return self._repeated(self._places[place][0], conflict=True)
+        return Receipt(self._insert(delivery, place, DeliveryStatus.CONFLICT), conflict=True)
+
+    def waiting(self, limit: int) -> list[StoredDelivery]:
+        with self._lock:
+            rows = [row for row in self._rows.values() if row.status is DeliveryStatus.WAITING]
+        return rows[:limit]
+
+    def fold(self, folded: Sequence[FoldedInteraction], settled: Sequence[SettledDelivery]) -> None:
+        with self._lock:
+            rows = self._interactions.folded(folded)
+            done = dict(self._rows)
+            for one in settled:
+                row = done.get(one.id)
+                if row is None or row.status is not DeliveryStatus.WAITING:
+                    raise VersionConflictError("A delivery was settled by another worker meanwhile.")
+                reason = None if one.reason is None else clean_text(one.reason)
+                done[one.id] = replace(row, status=one.status, reason=reason, interactions=tuple(one.interactions))
+            self._rows = done
+            self._interactions.rows = rows
+
+    def get(self, id: int) -> StoredDelivery | None:
+        with self._lock:
+            return self._rows.get(id)
+
+    def list(
+        self,
+        *,
+        status: DeliveryStatus | None = None,
+        connection: str | None = None,
+        before: int | None = None,
+        limit: int = 50,
+    ) -> list[StoredDelivery]:
+        with self._lock:
+            rows = [
+                row
+                for id, row in sorted(self._rows.items(), reverse=True)
+                if (status is None or row.status is status)
+                and (connection is None or row.connection == connection)
+                and (before is None or id < before)
+            ]
+        return rows[:limit]
+
+    def requeue(self, ids: Collection[int]) -> int:
+        with self._lock:
+            rows = [self._rows[id] for id in set(ids) if id in self._rows]
+            back = [row for row in rows if row.status not in {DeliveryStatus.WAITING, DeliveryStatus.FOLDED}]
+            for row in back:
+                self._rows[row.id] = replace(row, status=DeliveryStatus.WAITING, reason=None)
+        if back:
+            self._on_commit()
+        return len(back)
+
+    def counts(self) -> Mapping[DeliveryStatus, int]:
+        with self._lock:
+            return {status: sum(row.status is status for row in self._rows.values()) for status in DeliveryStatus}
+
+    def _insert(self, delivery: NewDelivery, place: tuple[str, str], status: DeliveryStatus) -> int:
+        id = len(self._rows) + 1
+        self._places[place] = (id, delivery.body_hash)
+        self._rows[id] = StoredDelivery(
+            id=id,
+            org=delivery.org,
+            connection=delivery.connection,
+            key=place[1],
+            content_type=clean_text(delivery.content_type),
+            headers=_copy(delivery.headers),
+            body=delivery.body,
+            received_at=_aware(delivery.received_at),
+            status=status,
+        )
+        return id
+
+    def _repeated(self, id: int, *, conflict: bool) -> Receipt:
+        self._rows[id] = replace(self._rows[id], repeats=self._rows[id].repeats + 1)
+        return Receipt(id, duplicate=True, conflict=conflict)
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """An interaction with what the store keeps beside it."""
+
+    row: StoredInteraction
+    waiting_since: datetime
+
+    @property
+    def is_dirty(self) -> bool:
+        return self.row.ready and self.row.version > self.row.written_version and self.row.parked is None
+
+    def is_due(self, org: str, now: datetime) -> bool:
+        return self.is_dirty and self.row.org == org and (self.row.next_at is None or self.row.next_at <= now)
+
+
+@dataclass
+class _Lane:
+    epoch: int = 0
+    until: datetime = field(default=_LONG_AGO)
+
+
+class MemoryInteractions:
+    def __init__(self, lock: RLock) -> None:
+        self._lock = lock
+        self._lanes: dict[tuple[str, int], _Lane] = {}
+        self.rows: dict[int, _Kept] = {}
+
+    def folded(self, folded: Sequence[FoldedInteraction]) -> dict[int, _Kept]:
+        """The rows as they will be; the present ones are left alone."""
+        rows = dict(self.rows)
+        ids = {(kept.row.connection, kept.row.external_id): id for id, kept in rows.items()}
+        for one in sorted(folded, key=lambda one: one.version == 0):
+            id = ids.setdefault((one.connection, one.external_id), len(rows) + 1)
+            rows[id] = _fold_one(one, id, rows.get(id))
+        return rows
+
+    def load(self, keys: Collection[tuple[str, str]]) -> dict[tuple[str, str], StoredInteraction]:
+        wanted = set(keys)
+        return {key: row for row in self._all() if (key := (row.connection, row.external_id)) in wanted}
+
+    def backlog(self, org: str, now: datetime) -> list[Backlog]:
+        lanes: dict[int, list[datetime]] = {}
+        with self._lock:
+            for kept in self.rows.values():
+                if kept.is_due(org, now):
+                    lanes.setdefault(kept.row.lane, []).append(kept.waiting_since)
+        return [Backlog(lane, len(times), min(times)) for lane, times in sorted(lanes.items())]
+
+    def lease(self, org: str, lane: int, *, owner: str, now: datetime, seconds: float) -> Lease | None:
+        with self._lock:
+            held = self._lanes.setdefault((org, lane), _Lane())
+            if held.until > now:
+                return None
+            held.epoch += 1
+            held.until = now + timedelta(seconds=seconds)
+            return Lease(org, lane, held.epoch, held.until)
+
+    def take(self, lease: Lease, *, now: datetime, limit: int) -> list[StoredInteraction]:
+        with self._lock:
+            due = [kept for kept in self.rows.values() if kept.is_due(lease.org, now) and kept.row.lane == lease.lane]
+        due.sort(key=lambda kept: (kept.waiting_since, kept.row.id))
+        return [kept.row for kept in due[:limit]]
+
+    def intend(self, lease: Lease, intents: Mapping[int, Mapping[str, Any]]) -> None:
+        with self._lock:
+            self._check(lease)
+            for id, fields in intents.items():
+                self._change(lease, id, intended=_copy(fields))
+
+    def settle(self, lease: Lease, settlements: Sequence[Settlement]) -> None:
+        with self._lock:
+            self._check(lease)
+            for one in settlements:
+                self._settle_one(lease, one)
+
+    def release(self, lease: Lease) -> None:
+        with self._lock:
+            if self._holds(lease):
+                self._lanes[lease.org, lease.lane].until = _LONG_AGO
+
+    def get(self, id: int) -> StoredInteraction | None:
+        with self._lock:
+            return self.rows[id].row if id in self.rows else None
+
+    def list(
+        self,
+        *,
+        org: str | None = None,
+        connection: str | None = None,
+        state: str | None = None,
+        external_id: str | None = None,
+        before: int | None = None,
+        limit: int = 50,
+    ) -> list[StoredInteraction]:
+        if state not in {None, "waiting", "parked", *_MATCH_STATES}:
+            raise ValueError(f"{state} is no state of an interaction")
+        rows = [
+            row
+            for row in self._all()
+            if (org is None or row.org == org)
+            and (connection is None or row.connection == connection)
+            and (external_id is None or row.external_id == external_id)
+            and (before is None or row.id < before)
+            and (state is None or self._is_in(state, row))
+        ]
+        return sorted(rows, key=lambda row: -row.id)[:limit]
+
+    def unpark(self, ids: Collection[int], *, anew: bool = False) -> int:
+        with self._lock:
+            parked = [self.rows[id] for id in set(ids) if id in self.rows and self.rows[id].row.parked is not None]
+            for kept in parked:
+                version = max(kept.row.version, kept.row.written_version + 1)
+                row = replace(kept.row, parked=None, attempts=0, next_at=None, version=version)
+                if anew:
+                    row = replace(row, task_id=None, intended=None, written={}, kept={})
+                self.rows[row.id] = replace(kept, row=row)
+        return len(parked)
+
+    def counts(self) -> Mapping[str, int]:
+        names = ("waiting", "written", "parked", "open", *_MATCH_STATES)
+        return {name: sum(self._is_in(name, row) for row in self._all()) for name in names}
+
+    def _all(self) -> list[StoredInteraction]:
+        with self._lock:
+            return [kept.row for kept in self.rows.values()]
+
+    def _is_in(self, state: str, row: StoredInteraction) -> bool:
+        if state in _MATCH_STATES:
+            return (row.match or {}).get("state") == state
+        if row.parked is not None:
+            return state == "parked"
+        if not row.ready:
+            return state == "open"
+        return state == ("waiting" if row.version > row.written_version else "written")
+
+    def _holds(self, lease: Lease) -> bool:
+        lane = self._lanes.get((lease.org, lease.lane), _Lane())
+        return lane.epoch == lease.epoch and lane.until == lease.until
+
+    def _check(self, lease: Lease) -> None:
+        if not self._holds(lease):
+            raise VersionConflictError(f"The lease of lane {lease.lane} of {lease.org} was lost.")
+
+    def _change(self, lease: Lease, id: int, **changes: Any) -> None:
+        kept = self.rows.get(id)
+        if kept is not None and (kept.row.org, kept.row.lane) == (lease.org, lease.lane):
+            self.rows[id] = replace(kept, row=replace(kept.row, **changes))
+
+    def _settle_one(self, lease: Lease, one: Settlement) -> None:
+        changes = {
+            "written_version": one.written_version,
+            "written_at": one.written_at,
+            "match": _copy(one.match),
+            "task_id": one.task_id,
+            "intended": _copy(one.intended),
+            "written": _copy(one.written),
+            "kept": _copy(one.kept),
+        }
+        if one.id in self.rows and self.rows[one.id].row.version == one.version:
+            parked = None if one.parked is None else clean_text(one.parked)
+            changes |= {"attempts": one.attempts, "next_at": one.next_at, "parked": parked}
+        self._change(lease, one.id, **changes)
+
+
+class MemoryMirror:
+    def __init__(self, lock: RLock) -> None:
+        self._lock = lock
+        self._records: dict[tuple[str, str], Record] = {}
+        self._cursors: dict[str, dict[str, str]] = {}
+
+    def cursors(self, org: str) -> Mapping[str, str]:
+        with self._lock:
+            return dict(self._cursors.get(org, {}))
+
+    def apply(self, org: str, page: ChangePage) -> None:
+        with self._lock:
+            for record in page.records:
+                self._records[org, record.id] = record
+            for id in page.deleted:
+                self._records.pop((org, id), None)
+            self._cursors.setdefault(org, {}).update(page.cursors)
+
+    def by_keys(self, org: str, keys: Collection[str]) -> list[Record]:
+        wanted = set(keys)
+        return [record for record in self._of(org) if not wanted.isdisjoint(record.keys)]
+
+    def by_ids(self, org: str, ids: Collection[str]) -> list[Record]:
+        return [record for record in self._of(org) if record.id in ids]
+
+    def open_cases(self, org: str, *, contacts: Collection[str], accounts: Collection[str]) -> list[Record]:
+        cases = [record for record in self._of(org) if record.kind is Kind.CASE and record.is_open]
+        return [
+            case
+            for case in cases
+            if case.contact_id in contacts or (case.contact_id is None and case.account_id in accounts)
+        ]
+
+    def accounts_of_domains(self, org: str, domains: Collection[str]) -> dict[str, dict[str, int]]:
+        found: dict[str, dict[str, int]] = {}
+        for record in self._of(org):
+            account = {Kind.ACCOUNT: record.id, Kind.CONTACT: record.account_id}.get(record.kind)
+            for key in set(record.keys).intersection(domains) if account else ():
+                counts = found.setdefault(key, {})
+                counts[account] = counts.get(account, 0) + 1
+        return found
+
+    def _of(self, org: str) -> list[Record]:
+        with self._lock:
+            return sorted((r for (of, _), r in self._records.items() if of == org), key=lambda record: record.id)
+
+
+class MemoryTokens:
+    def __init__(self, lock: RLock) -> None:
+        self._lock = lock
+        self._tokens: dict[str, Token] = {}
+
+    def create(self, name: str, role: str, digest: str, now: datetime) -> Token:
+        with self._lock:
+            if digest in self._tokens:
+                raise VersionConflictError("A token with this secret already exists.")
+            self._tokens[digest] = Token(len(self._tokens) + 1, clean_text(name), role, _aware(now))
+            return self._tokens[digest]
+
+    def find(self, digest: str) -> Token | None:
+        with self._lock:
+            token = self._tokens.get(digest)
+        return token if token and token.revoked_at is None else None
+
+    def list(self) -> list[Token]:
+        with self._lock:
+            return list(self._tokens.values())
+
+    def revoke(self, id: int, now: datetime) -> bool:
+        with self._lock:
+            found = [digest for digest, token in self._tokens.items() if token.id == id]
+            for digest in found:
+                self._tokens[digest] = replace(self._tokens[digest], revoked_at=_aware(now))
+            return bool(found)
+
+
+def _fold_one(one: FoldedInteraction, id: int, kept: _Kept | None) -> _Kept:
+    if one.version != (kept.row.version if kept else 0):
+        raise VersionConflictError("An interaction was changed by another worker meanwhile.")
+    changes: dict[str, Any] = {
+        "ready": one.ready,
+        "version": one.version + 1,
+        "updated_at": _aware(one.now),
+        "attempts": 0,
+        "next_at": None,
+        "parked": None,
+        "state": _copy(one.state),
+    }
+    if kept:
+        return _Kept(replace(kept.row, **changes), kept.waiting_since if kept.is_dirty else one.now)
+    _check_text(one.org, one.connection, one.external_id)
+    fixed = {"id": id, "org": one.org, "connection": one.connection, "external_id": one.external_id, "lane": one.lane}
+    row = StoredInteraction(**fixed, **changes, written_version=0, created_at=one.now)  # type: ignore[arg-type]
+    return _Kept(row, one.now)
+
+
+def _copy(value: Any) -> Any:
+    """As it comes back from a database: a value of its own, lists for tuples."""
+    return json.loads(json.dumps(value, default=dict))
+
+
+def _aware(moment: datetime) -> datetime:
+    if moment.tzinfo is None:
+        raise ValueError("a moment must carry a time zone")
+    return moment.astimezone(UTC)
+
+
+def _check_text(*texts: str) -> None:
+    for text in texts:
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise RejectedError(f"The delivery cannot be stored: {error}") from error
