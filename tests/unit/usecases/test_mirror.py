@@ -1,0 +1,252 @@
+"""The mirror is as fresh as the interactions that are matched with it, and is asked in a handful of queries."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
+from threading import Barrier, Event
+
+import pytest
+
+from gateway.domain.matching import Sought
+from gateway.domain.records import Kind, Record
+from gateway.errors import RetryableError
+from gateway.usecases.mirror import PATIENCE, MirrorFeed, known_of, owner_of
+from tests.unit.usecases.desk import ADA, BEN, CASEY, HOUSE, OWEN, RECORDS, START, Desk, contact
+
+LATER = timedelta(seconds=1)
+
+
+@pytest.fixture
+def desk() -> Desk:
+    return Desk()
+
+
+@pytest.fixture
+def feed(desk: Desk) -> MirrorFeed:
+    return MirrorFeed(desk.org, desk.store.mirror, desk.now)
+
+
+def reads(desk: Desk) -> int:
+    return desk.org.calls.count("composite")
+
+
+def mirrored(desk: Desk) -> set[str]:
+    return {record.id for record in desk.store.mirror.by_ids("main", {record.id for record in RECORDS})}
+
+
+# --- freshness
+
+
+def test_the_first_reach_loads_everything(desk, feed):
+    feed.reach(START)
+
+    assert mirrored(desk) == {record.id for record in RECORDS}
+    assert desk.store.mirror.cursors("main") == {"Contact": str(len(RECORDS))}
+
+
+def test_what_was_reached_is_not_read_again(desk, feed):
+    feed.reach(START)
+    for seconds in (0, -10, -1000):
+        feed.reach(START + timedelta(seconds=seconds))
+
+    assert reads(desk) == 1
+
+
+def test_a_moment_after_the_last_read_is_reached_by_another(desk, feed):
+    feed.reach(START)
+    dana = contact(7, "Dana", "+14085550111", HOUSE)
+    desk.org.change(dana)
+    desk.pass_time(1)
+    feed.reach(START + LATER)
+
+    assert reads(desk) == 2
+    assert [record.id for record in desk.store.mirror.by_ids("main", {dana.id})] == [dana.id]
+
+
+def test_a_mirror_that_grew_old_is_read_again_whatever_is_asked_for(desk, feed):
+    feed.reach(START)
+    desk.pass_time(PATIENCE.total_seconds() - 1)
+    feed.reach(START)
+    assert reads(desk) == 1
+    desk.pass_time(1)
+    feed.reach(START)
+    assert reads(desk) == 2
+
+
+def test_what_changes_while_it_is_read_counts_as_not_seen(desk, feed):
+    desk.org.on_call = lambda _: desk.pass_time(5)
+    feed.reach(START)
+    desk.org.on_call = lambda _: None
+    feed.reach(START + LATER)
+
+    assert reads(desk) == 2
+
+
+def test_a_read_that_failed_is_not_taken_for_one(desk, feed):
+    desk.org.switches.before.append(RetryableError("Busy"))
+    with pytest.raises(RetryableError):
+        feed.reach(START)
+    assert mirrored(desk) == set()
+
+    feed.reach(START)
+    assert len(mirrored(desk)) == len(RECORDS)
+
+
+def test_pages_before_a_failure_are_kept_and_the_rest_is_read_from_there(desk, feed):
+    changes = desk.org.changes
+
+    def broken(cursors):
+        yield from changes(cursors)
+        raise RetryableError("The connection was reset.")
+
+    desk.org.changes = broken
+    with pytest.raises(RetryableError):
+        feed.reach(START)
+    desk.org.changes = changes
+    desk.org.change(replace(CASEY, name="Casey Married"))
+    feed.reach(START)
+
+    assert desk.store.mirror.by_ids("main", {CASEY.id})[0].name == "Casey Married"
+    assert desk.store.mirror.cursors("main") == {"Contact": str(len(RECORDS) + 1)}
+
+
+def test_a_new_process_reads_on_from_the_stored_cursors(desk, feed):
+    feed.reach(START)
+    seen = []
+    changes = desk.org.changes
+    desk.org.changes = lambda cursors: seen.append(dict(cursors)) or changes(cursors)
+    MirrorFeed(desk.org, desk.store.mirror, desk.now).reach(START)
+
+    assert seen == [{"Contact": str(len(RECORDS))}]
+
+
+def test_all_lanes_together_read_once(desk, feed):
+    at_once, inside, go = Barrier(5), Event(), Event()
+    desk.org.on_call = lambda _: (inside.set(), go.wait(30))
+
+    def reach() -> None:
+        at_once.wait(30)
+        feed.reach(START)
+
+    with ThreadPoolExecutor(4) as pool:
+        lanes = [pool.submit(reach) for _ in range(4)]
+        at_once.wait(30)
+        assert inside.wait(30)
+        go.set()
+        for lane in lanes:
+            lane.result(30)
+
+    assert reads(desk) == 1
+    assert len(mirrored(desk)) == len(RECORDS)
+
+
+# --- what is known
+
+
+def seek(*keys: str, domains: tuple[str, ...] = (), ids: tuple[str, ...] = ()) -> Sought:
+    return Sought(parties=(keys,), domains=domains, cases=(), ids=ids, agents=())
+
+
+CASE = Record(
+    kind=Kind.CASE,
+    id="500000000000001AAA",
+    name="Inverter",
+    contact_id=CASEY.id,
+    account_id=HOUSE.id,
+    number="00001026",
+)
+NAMELESS = replace(CASE, id="500000000000002AAA", contact_id=None, number="00001027")
+CLOSED = replace(CASE, id="500000000000003AAA", is_open=False, number="00001028")
+
+
+def test_a_person_comes_with_account_and_open_cases(desk, feed):
+    desk.org.change(CASE, CLOSED)
+    feed.reach(START)
+    known = known_of(desk.store.mirror, "main", [seek(*CASEY.keys)])
+
+    assert known.by_key == {CASEY.keys[0]: [CASEY]}
+    assert known.by_id[HOUSE.id] == HOUSE
+    assert known.cases == {CASEY.id: [CASE]}
+
+
+def test_a_case_without_a_contact_belongs_to_its_account(desk, feed):
+    desk.org.change(NAMELESS)
+    feed.reach(START)
+    known = known_of(desk.store.mirror, "main", [seek(*CASEY.keys)])
+
+    assert known.cases == {HOUSE.id: [NAMELESS]}
+
+
+def test_a_record_named_by_id_comes_with_what_it_belongs_to(desk, feed):
+    desk.org.change(CASE)
+    feed.reach(START)
+    known = known_of(desk.store.mirror, "main", [seek(ids=(CASE.id,))])
+
+    assert set(known.by_id) >= {CASE.id, CASEY.id, HOUSE.id}
+
+
+def test_the_accounts_of_a_domain_are_known_with_how_many_records_show_it(desk, feed):
+    domain = "domain:northvalleysolar.example"
+    workers = [
+        replace(OWEN, id=f"0030000000001{number:02}AAA", keys=(f"email:w{number}@x.example", domain))
+        for number in range(3)
+    ]
+    desk.org.change(*workers)
+    feed.reach(START)
+    known = known_of(desk.store.mirror, "main", [seek(domains=(domain, ""))])
+
+    assert known.domains == {domain: {OWEN.account_id: 3}}
+    assert OWEN.account_id in known.by_id
+
+
+def test_nobody_is_known_by_nothing(desk, feed):
+    feed.reach(START)
+    known = known_of(desk.store.mirror, "main", [seek(), seek("phone:+14155559999")])
+
+    assert (known.by_key, known.by_id, known.cases, known.domains) == ({}, {}, {}, {})
+
+
+def test_many_interactions_cost_as_many_queries_as_one(desk, feed):
+    feed.reach(START)
+
+    class Counting:
+        def __init__(self) -> None:
+            self.queries = 0
+
+        def __getattr__(self, name):
+            self.queries += 1
+            return getattr(desk.store.mirror, name)
+
+    counts = []
+    for many in (1, 200):
+        counting = Counting()
+        known_of(counting, "main", [seek(*CASEY.keys), *[seek(f"phone:+1415555{number:04}") for number in range(many)]])
+        counts.append(counting.queries)
+    assert counts[0] == counts[1] < 10
+
+
+# --- owners
+
+
+def _known_users(desk: Desk, feed: MirrorFeed, *more: Record):
+    desk.org.change(*more)
+    feed.reach(START)
+    return known_of(desk.store.mirror, "main", [seek(*ADA.keys, *BEN.keys)])
+
+
+def test_the_last_agent_who_has_a_user_owns_the_task(desk, feed):
+    known = _known_users(desk, feed)
+
+    assert owner_of(["ada@example.com", "BEN@example.com"], known).id == BEN.id
+    assert owner_of(["ada@example.com", "external@agency.example"], known).id == ADA.id
+    assert owner_of([], known) is None
+
+
+def test_an_inactive_user_or_one_of_two_owns_nothing(desk, feed):
+    twin = replace(ADA, id="005000000000099AAA")
+    known = _known_users(desk, feed, replace(BEN, is_open=False), twin)
+
+    assert owner_of(["ben@example.com"], known) is None
+    assert owner_of(["ada@example.com"], known) is None
