@@ -80,6 +80,10 @@ class Arrivals:
         return connection.execute(_next_ids, {"count": count}).scalars().all()
 
 
+_TOO_LATE = frozenset({"55P03", "57014"})
+"""PostgreSQL's lock_not_available and query_canceled."""
+
+
 class _PlainInsert:
     """A batch in which everything is new, as nearly all are: straight through the driver.
 
@@ -95,11 +99,17 @@ class _PlainInsert:
         self._parameters = itemgetter(*insert_row.positiontup) if insert_row.positiontup else dict[str, Any]
 
     def store(self, batch: Sequence[NewDelivery]) -> Sequence[int] | None:
-        """The ids of the new rows; None if not everything was new or anything went wrong: then nothing was stored."""
+        """The ids of the new rows; None if not everything was new or anything went wrong: then nothing was stored.
+
+        RetryableError: the database was busy for so long that it is not worth waiting for it twice.
+        """
         try:
             with self._transactions.driver_writing() as cursor:
                 return self._insert_all(cursor, batch)
-        except Exception:  # noqa: BLE001 - whatever it is, the long way round meets it again and sorts it out
+        except Exception as error:
+            if isinstance(error, RetryableError) or _is_busy(error):
+                raise RetryableError(f"The database is busy: {error}", after=5) from error
+            # Whatever else it is, the long way round meets it again and sorts it out.
             return None
 
     def _insert_all(self, cursor: Any, batch: Sequence[NewDelivery]) -> Sequence[int]:
@@ -120,6 +130,11 @@ class _PlainInsert:
 
 class _NotAllNewError(Exception):
     """Rolls the transaction back."""
+
+
+def _is_busy(error: Exception) -> bool:
+    """Whether the driver gave up waiting for a lock, or the server for the statement."""
+    return getattr(error, "sqlite_errorname", "") == "SQLITE_BUSY" or getattr(error, "sqlstate", "") in _TOO_LATE
 
 
 def _plain_row(id: int, delivery: NewDelivery) -> dict[str, Any]:

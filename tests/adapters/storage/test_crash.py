@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from pathlib import Path
-
 from gateway.storage import Database
+from tests.adapters.storage.examples import child
 
 _PUT = """
 import sys, threading
@@ -50,14 +47,14 @@ database.close()
 
 def test_every_answered_delivery_survives_a_kill(url):
     acknowledged = {}
-    with _child(_PUT, url) as child:
-        for line in child.stdout:
+    with child(_PUT, url) as process:
+        for line in process.stdout:
             id, key = line.split()
             acknowledged[key] = int(id)
             if len(acknowledged) == 300:
                 break
-        child.kill()
-        rest = child.stdout.read().splitlines(keepends=True)
+        process.kill()
+        rest = process.stdout.read().splitlines(keepends=True)
     for line in rest:
         if line.endswith("\n"):
             id, key = line.split()
@@ -72,11 +69,5 @@ def test_every_answered_delivery_survives_a_kill(url):
 
 def test_a_full_disk_refuses_and_goes_on_once_there_is_room(tmp_path):
     file = tmp_path / "gateway.db"
-    with _child(_FULL_DISK, f"sqlite:///{file}", str(file)) as child:
-        assert child.stdout.read().splitlines() == ["come again", "come again", "stored False 2"]
-
-
-def _child(script: str, *arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-c", script, *arguments], stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[3]
-    )
+    with child(_FULL_DISK, f"sqlite:///{file}", str(file)) as process:
+        assert process.stdout.read().splitlines() == ["come again", "come again", "stored False 2"]

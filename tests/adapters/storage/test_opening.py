@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -16,7 +13,7 @@ from gateway.errors import ConfigError, RetryableError
 from gateway.storage import Database, arrivals, deliveries, folding, interactions, mirror
 from gateway.storage.engine import open_engine, read_url
 from gateway.storage.tables import metadata
-from tests.adapters.storage.examples import NOW, delivery, folded, raw
+from tests.adapters.storage.examples import NOW, child, delivery, folded, raw
 
 _CLAIM = """
 import sys
@@ -150,17 +147,13 @@ class TestClaim:
 
     def test_one_process_serves_a_file_until_it_ends_however_it_ends(self, tmp_path):
         url = f"sqlite:///{tmp_path}/gateway.db"
-        child = subprocess.Popen(
-            [sys.executable, "-c", _CLAIM, url], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=Path.cwd()
-        )
-        with child:
-            assert child.stdout.readline() == b"claimed\n"
+        with child(_CLAIM, url) as process:
+            assert process.stdout.readline() == "claimed\n"
             database = Database(url)
             with pytest.raises(ConfigError, match="another gateway process already serves .*gateway.db; stop"):
                 database.claim_file()
             assert database.inbox.put(delivery()).id == 1
             assert database.interactions.lease("main", 1, owner="me", now=NOW, seconds=1) is None
-            child.kill()
         database.claim_file()
         database.claim_file()
         assert database.interactions.lease("main", 1, owner="me", now=NOW, seconds=1).epoch == 2
