@@ -33,6 +33,10 @@ _COLUMNS = {
 _RELATED_FIRST = ("Task", "Case", "Contact")
 _SEARCHED = ("Account", "Contact", "Lead", "Case", "Task", "User")
 
+_SYSTEM_FIELDS = frozenset({
+    "Id", "IsDeleted", "CreatedDate", "CreatedById", "LastModifiedDate", "LastModifiedById", "SystemModstamp",
+})  # fmt: skip
+
 
 class Pages:
     """Answers everything that is neither API nor control."""
@@ -108,7 +112,9 @@ class Pages:
         row = None if sobject is None or record_id is None else self._org.records.get(sobject.name, record_id)
         if sobject is None or row is None:
             return self._page("missing.html", status=HTTPStatus.NOT_FOUND, sought=text)
-        fields = [field for field in sobject.fields.values() if row[field.name] not in (None, (), "")]
+        filled = [field for field in sobject.fields.values() if row[field.name] not in (None, (), "")]
+        # What a person looks for first comes first.
+        fields = sorted(filled, key=lambda field: field.name in _SYSTEM_FIELDS)
         return self._page("record.html", sobject=sobject, row=row, fields=fields, related=self._related(sobject, row))
 
     def _related(self, sobject: SObject, row: Row) -> list[dict[str, object]]:
