@@ -173,7 +173,7 @@ class Deliveries(Protocol):
     """Stored deliveries and their folding."""
 
     def waiting(self, limit: int) -> list[StoredDelivery]:
-        """The oldest deliveries that are not folded yet, in order of arrival."""
+        """The oldest deliveries that are not folded yet, in order of arrival; fewer than `limit` if they are large."""
 
     def fold(self, folded: Sequence[FoldedInteraction], settled: Sequence[SettledDelivery]) -> None:
         """Store both or neither. VersionConflictError: a row or a delivery was changed meanwhile."""

@@ -15,9 +15,25 @@ from gateway.storage.folding import store_folded
 from gateway.storage.tables import SET_ASIDE, WAITING, deliveries
 from gateway.storage.transactions import Transactions
 
+BYTES_AT_ONCE = 16 * 1024 * 1024
+"""How much of the waiting bodies is held in memory at once; one more delivery than that at the most."""
+
 _STORED = ("connection", "content_type", "headers", "body", "received_at", "reason", "repeats", "id", "org", "key")
 _columns = select(*(deliveries.c[name] for name in (*_STORED, "status", "interactions")))
-_oldest_waiting = _columns.where(text(WAITING)).order_by(deliveries.c.id).limit(bindparam("limit"))
+_head = (
+    select(deliveries.c.id, func.length(deliveries.c.body).label("size"))
+    .where(text(WAITING))
+    .order_by(deliveries.c.id)
+    .limit(bindparam("limit"))
+    .subquery()
+)
+_before = func.sum(_head.c.size).over(order_by=_head.c.id) - _head.c.size
+_sized = select(_head.c.id, _before.label("before")).subquery()
+_oldest_waiting = (
+    _columns.join(_sized, _sized.c.id == deliveries.c.id)
+    .where(_sized.c.before < BYTES_AT_ONCE)
+    .order_by(deliveries.c.id)
+)
 _by_id = _columns.where(deliveries.c.id == bindparam("row_id"))
 _settle = (
     update(deliveries)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from itertools import accumulate
 from threading import RLock
 from typing import Any
 
@@ -26,6 +27,7 @@ from gateway.ports import (
     StoredInteraction,
     Token,
 )
+from gateway.storage.deliveries import BYTES_AT_ONCE
 
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 _MATCH_STATES = ("matched", "ambiguous", "unmatched")
@@ -94,8 +96,9 @@ class MemoryDeliveries:
 
     def waiting(self, limit: int) -> list[StoredDelivery]:
         with self._lock:
-            rows = [row for row in self._rows.values() if row.status is DeliveryStatus.WAITING]
-        return rows[:limit]
+            rows = [row for row in self._rows.values() if row.status is DeliveryStatus.WAITING][:limit]
+        before = accumulate((len(row.body) for row in rows), initial=0)
+        return [row for row, sum_before in zip(rows, before, strict=False) if sum_before < BYTES_AT_ONCE]
 
     def fold(self, folded: Sequence[FoldedInteraction], settled: Sequence[SettledDelivery]) -> None:
         with self._lock:

@@ -10,6 +10,7 @@ import pytest
 
 from gateway.errors import VersionConflictError
 from gateway.ports import DeliveryStatus
+from gateway.storage.deliveries import BYTES_AT_ONCE
 from tests.adapters.storage.examples import LATER, NOW, delivery, done, folded
 
 
@@ -27,6 +28,15 @@ class TestFold:
         assert [row.id for row in store.deliveries.waiting(10)] == ids[1:]
         assert store.deliveries.get(ids[0]).status is DeliveryStatus.FOLDED
         assert store.deliveries.get(ids[0]).interactions == ("c-1",)
+
+    def test_large_deliveries_are_taken_few_at_a_time_so_that_memory_stays_bounded(self, store):
+        body = b"x" * (BYTES_AT_ONCE // 4)
+        ids = [store.inbox.put(delivery(key, body=key.encode() + body)).id for key in "abcdefg"]
+
+        taken = [row.id for row in store.deliveries.waiting(500)]
+
+        assert taken == ids[: len(taken)]
+        assert 1 <= len(taken) <= 5
 
     def test_a_new_interaction_starts_at_version_one(self, store):
         state = {"text": "😀 שלום\n\u0000 \ud800", "deep": {"list": [1, None, True, 2.5]}}
