@@ -79,7 +79,8 @@ def serve(path: Path | None, host: str | None, port: int | None) -> None:
         _spare_the_collector()
         gateway.start()
         bound_to = host or config.host
-        server = listen(gateway.app, bound_to, config.port if port is None else port)
+        with _binding(bound_to, chosen := config.port if port is None else port):
+            server = listen(gateway.app, bound_to, chosen)
         _on_signal(server.close)
         out.print(f"Gateway at http://{bound_to}:{server.port}", highlight=False)
         server.run()
@@ -93,7 +94,8 @@ def devorg(host: str, port: int, seed: Path | None) -> None:
     """Run a strict local Salesforce org, in memory, to try things on. It forgets everything when it stops."""
     from gateway.devorg import create_server  # noqa: PLC0415 - only this command needs it
 
-    server = create_server(host, port, seed)
+    with _binding(host, port):
+        server = create_server(host, port, seed)
     _on_signal(server.shutdown)
     out.print(f"Local org at http://{host}:{server.server_port}", highlight=False)
     server.serve_forever()
@@ -331,6 +333,17 @@ def _spare_the_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
+
+
+@contextmanager
+def _binding(host: str, port: int) -> Iterator[None]:
+    """An address that cannot be had is for a person to change."""
+    try:
+        yield
+    except OSError as error:
+        raise ConfigError(
+            f"Cannot listen on {host} port {port}: {error.strerror or error}. Choose another with --host and --port."
+        ) from error
 
 
 def _on_signal(stop: Any) -> None:

@@ -216,7 +216,7 @@ def test_while_deliveries_are_folded_a_young_partial_batch_waits(backlog, is_wri
         done.wait(PATIENCE)
         return NOTHING
 
-    stage = Stage(fold=fold, write=5, backlog=[backlog])
+    stage = Stage(fold=Script(FOLDED, fold), write=5, backlog=[backlog])
     stage.engine._threads[0].start()
     assert folding.wait(PATIENCE)
     for thread in stage.engine._threads[1:]:

@@ -1,0 +1,253 @@
+"""The commands as real processes on real sockets, and how a platform, a person and an operator speak with them."""
+
+from __future__ import annotations
+
+import html
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+import requests
+
+from gateway.ports import DeliveryStatus, StoredDelivery, StoredInteraction
+from gateway.storage import Database
+
+PATIENCE = 120.0
+"""Nothing takes so long unless it never happens; the machine may be slow."""
+
+TOKEN = "front-desk-token-0123456789"  # noqa: S105
+ENVIRONMENT = {"FRONT_DESK_TOKEN": TOKEN, "SF_SECRET": "devorg-secret"}
+KEY = "Gateway_Interaction_Key__c"
+
+SETTINGS = """\
+database: {database}
+orgs:
+  main:
+    login_url: {org}
+    auth: {{flow: client_credentials, client_id: devorg-client, client_secret: {{env: SF_SECRET}}}}
+connections:
+  front-desk:
+    connector: generic
+    org: main
+    settings: {{token: {{env: FRONT_DESK_TOKEN}}}}
+    contact_points: {{"+18005550100": {{label: Support}}}}
+"""
+
+T = TypeVar("T")
+
+
+def eventually(look: Callable[[], T], what: str = "it") -> T:
+    """What `look` finds, as soon as it finds something."""
+    until = time.monotonic() + PATIENCE
+    while not (found := look()):
+        assert time.monotonic() < until, f"{what} did not happen"
+        time.sleep(0.02)
+    return found
+
+
+def environment() -> dict[str, str]:
+    """Ours, without settings of whoever runs the tests."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
+    return {**inherited, **ENVIRONMENT, "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "gateway", *arguments]
+
+
+def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """A command that ends by itself."""
+    return subprocess.run(
+        command(*arguments),
+        cwd=folder,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+
+
+class Process:
+    """A command in the background, from the moment at which it says where it listens."""
+
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        self.log = folder / f"{arguments[0]}.log"
+        with self.log.open("ab") as errors:
+            self._process = subprocess.Popen(
+                command(*arguments), cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=errors, text=True
+            )
+        assert self._process.stdout
+        address = re.search(r"http://\S+", self._process.stdout.readline())
+        if address is None:
+            self.kill()
+            raise AssertionError(f"{' '.join(arguments)} did not start:\n{self.log.read_text()}")
+        self.url = address[0]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+
+    @property
+    def is_running(self) -> bool:
+        return self._process.poll() is None
+
+    def kill(self) -> None:
+        """SIGKILL: nothing of the process runs any more when this returns."""
+        self._process.kill()
+        self._process.wait(PATIENCE)
+        if self._process.stdout:
+            self._process.stdout.close()
+
+    def terminate(self) -> None:
+        """Ask it to stop."""
+        self._process.send_signal(signal.SIGTERM)
+
+    def exit_code(self) -> int:
+        """Once it has ended by itself."""
+        return self._process.wait(PATIENCE)
+
+
+class Org(Process):
+    """The local Salesforce org."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, "devorg", "--port", "0")
+        self._http = requests.Session()
+
+    def kill(self) -> None:
+        super().kill()
+        if hasattr(self, "_http"):
+            self._http.close()
+
+    def control(self, method: str, path: str, body: Any = None) -> Any:
+        answer = self._http.request(method, f"{self.url}/devorg/{path}", json=body, timeout=PATIENCE)
+        answer.raise_for_status()
+        return answer.json() if answer.content else None
+
+    def faults(self, *faults: Mapping[str, Any]) -> None:
+        """What goes wrong from now on, in place of what did."""
+        self.control("POST", "faults", {"faults": list(faults)})
+
+    def tasks(self, prefix: str) -> dict[str, list[dict[str, Any]]]:
+        """The Tasks of the interactions whose ids begin so, by id; deleted ones included."""
+        found: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        for task in self.control("GET", "tasks"):
+            connection, _, id = (task[KEY] or "").partition(":")
+            if connection == "front-desk" and id.startswith(prefix):
+                found[id].append(task)
+        return dict(found)
+
+    def task(self, id: str) -> dict[str, Any] | None:
+        """The Task of one interaction, None until there is one; fails if there are two."""
+        standing = self.tasks(id).get(id, [])
+        assert len(standing) <= 1, f"{id} has {len(standing)} Tasks"
+        return standing[0] if standing else None
+
+    def edit(self, record_id: str, **fields: Any) -> None:
+        """As a person does it in Salesforce."""
+        self.control("PATCH", f"records/{record_id}", {"user": "ada@example.com", "fields": fields})
+
+    def record_id(self, name: str, sobject: str = "Contact") -> str:
+        """The id of the seed's record of that name."""
+        answer = self._http.get(f"{self.url}/objects/{sobject}", timeout=PATIENCE)
+        found = re.search(rf'href="/(\w{{18}})"><bdi>{re.escape(html.escape(name, quote=False))}</bdi>', answer.text)
+        assert found, name
+        return found[1]
+
+
+class Gateway(Process):
+    """`gateway serve` over the settings in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, "serve", "--port", "0")
+        self.folder = folder
+
+    def post(self, event: Mapping[str, Any] | bytes) -> requests.Response:
+        """As a platform posts it."""
+        return post(self.url, event)
+
+
+def post(url: str, event: Mapping[str, Any] | bytes, http: Any = requests) -> requests.Response:
+    body = event if isinstance(event, bytes) else json.dumps(event).encode()
+    headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
+    answer: requests.Response = http.post(f"{url}/webhooks/front-desk", data=body, headers=headers, timeout=PATIENCE)
+    return answer
+
+
+def write_settings(folder: Path, org: str, database: str = "sqlite:///gateway.db") -> None:
+    (folder / "gateway.yaml").write_text(SETTINGS.format(org=org, database=database), encoding="utf-8")
+
+
+class Store:
+    """The gateway's store, read beside the running gateway."""
+
+    def __init__(self, folder: Path, url: str | None = None) -> None:
+        self.url = url or f"sqlite:///{folder}/gateway.db"
+        self._database = Database(self.url)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._database.close()
+
+    def deliveries(self, prefix: str) -> list[StoredDelivery]:
+        """Those whose bodies name such an interaction."""
+        return [row for row in self._pages(self._database.deliveries.list) if prefix.encode() in row.body]
+
+    def interactions(self, prefix: str) -> list[StoredInteraction]:
+        return [row for row in self._pages(self._database.interactions.list) if row.external_id.startswith(prefix)]
+
+    def interaction(self, id: str) -> StoredInteraction | None:
+        found = self._database.interactions.list(external_id=id)
+        return found[0] if found else None
+
+    def are_written(self, prefix: str, count: int = 1) -> bool:
+        """Whether so many interactions stand in the org as they were told."""
+        if self._database.deliveries.counts()[DeliveryStatus.WAITING]:
+            return False
+        rows = self.interactions(prefix)
+        return len(rows) == count and all(row.ready and row.version == row.written_version for row in rows)
+
+    def _pages(self, read: Callable[..., Sequence[Any]]) -> list[Any]:
+        rows: list[Any] = []
+        while page := read(before=rows[-1].id if rows else None, limit=1000):
+            rows += page
+        return rows
+
+
+# --- what platforms post
+
+CUSTOMERS = {
+    "+14085550133": "Linh Nguyễn",
+    "+15305550170": "Pat Miller",
+    "+15105550131": "Sami Haddad",
+    "+15105550138": "Ken Tanaka",
+    "+12125550171": "Kofi Mensah",
+    "+14085550114": "Xena Brooks",
+}
+"""Numbers that one contact of the seed has alone."""
+
+
+def event(id: str, kind: str = "completed", minute: int = 0, **more: Any) -> dict[str, Any]:
+    """One event in the canonical form."""
+    usual = {
+        "id": id,
+        "event": kind,
+        "occurred_at": f"2026-03-02T14:{minute:02}:00Z",
+        "channel": "voice",
+        "direction": "inbound",
+        "parties": [{"role": "customer", "phone": "+14085550133"}],
+    }
+    return usual | more
