@@ -12,7 +12,7 @@ import pytest
 from gateway.domain.interactions import Event, Party
 from gateway.domain.mappings import compile_mapping
 from gateway.domain.policies import ConnectionPolicy, ContactPoint
-from gateway.domain.tasks import DELETED, Outcome, Verdict
+from gateway.domain.tasks import DELETED, Outcome, TaskDraft, Verdict
 from gateway.errors import ConfigError, RetryableError, UnknownOutcomeError
 from gateway.usecases import operations
 from gateway.usecases.interactions import LANES
@@ -420,6 +420,22 @@ def test_a_create_that_meets_its_own_task_is_settled_by_reading(desk):
 
     assert desk.row().written_version == 1
     assert len(desk.tasks()) == 1
+
+
+def test_a_create_that_the_org_carries_out_late_is_found_also_after_a_failed_try():
+    desk = Desk(org=FakeOrg(key_field=None))
+    _lose(desk, "before")
+    with pytest.raises(UnknownOutcomeError):
+        desk.take_in(COMPLETED)
+    late = TaskDraft("desk:c-1", desk.row().intended)
+    sometimes(desk, "composite/sobjects", lambda: desk.org.switches.before.append(RetryableError("Busy")))
+    with pytest.raises(RetryableError):
+        desk.write()
+    desk.org.create([late])
+    desk.write()
+
+    assert len(desk.tasks()) == 1
+    assert desk.row().written_version == 1
 
 
 # --- results of single records
