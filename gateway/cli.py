@@ -26,8 +26,9 @@ from gateway.usecases import operations
 
 EXIT_FAILED, EXIT_USAGE = 1, 2
 
-out = Console(soft_wrap=True)
-err = Console(stderr=True, soft_wrap=True)
+# What platforms and people wrote is shown as it is: no word of it is markup.
+out = Console(soft_wrap=True, markup=False, emoji=False)
+err = Console(stderr=True, soft_wrap=True, markup=False, emoji=False)
 
 
 def main() -> None:
@@ -38,13 +39,13 @@ def main() -> None:
         sys.exit(130)
     except click.ClickException as error:
         error.show()
-        sys.exit(EXIT_USAGE)
+        sys.exit(error.exit_code)
     except ConfigError as error:
         for problem in error.problems:
-            err.print(problem, style="red", markup=False, highlight=False)
+            err.print(problem, style="red", highlight=False)
         sys.exit(EXIT_USAGE)
     except GatewayError as error:
-        err.print(str(error), style="red", markup=False, highlight=False)
+        err.print(str(error), style="red", highlight=False)
         sys.exit(EXIT_FAILED)
 
 
@@ -119,7 +120,7 @@ def check(path: Path | None) -> None:
     config = _config(path)
     sources_of(config, rules_of(config))
     for warning in config.warnings:
-        out.print(f"Note: {warning}", style="yellow", markup=False, highlight=False)
+        out.print(f"Note: {warning}", style="yellow", highlight=False)
     table = _table("connection", "platform", "org", "post to")
     base = config.public_url or f"http://{config.host}:{config.port}"
     for name, connection in config.connections.items():
@@ -155,7 +156,7 @@ def list_connectors(*, as_json: bool) -> None:
         table.add_row(*row.values())
     out.print(table)
     for name, reason in installed.broken.items():
-        err.print(f"{name} cannot be used: {reason}", style="red", markup=False)
+        err.print(f"{name} cannot be used: {reason}", style="red")
 
 
 @cli.group()

@@ -1,0 +1,457 @@
+"""The command line: what each command prints, and its exit code: 0 done, 1 failed, 2 wrong use or configuration."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+import structlog
+
+from gateway import cli
+from gateway.domain.interactions import fold
+from gateway.domain.tasks import DELETED
+from gateway.ports import DeliveryStatus, FoldedInteraction, NewDelivery, SettledDelivery, Settlement
+from gateway.storage import Database
+from gateway.usecases import operations
+from tests.unit.usecases.desk import told
+
+NOW = datetime(2026, 3, 2, 15, tzinfo=UTC)
+SETTINGS = """\
+database: sqlite:///gateway.db
+orgs:
+  main:
+    login_url: http://127.0.0.1:8090
+    auth: {flow: client_credentials, client_id: devorg-client, client_secret: {env: SF_SECRET}}
+connections:
+  front-desk:
+    connector: generic
+    org: main
+    settings: {token: {env: FRONT_DESK_TOKEN}}
+"""
+COMMANDS = ("check", "connectors", "deliveries", "demo", "devorg", "interactions", "serve", "token")
+
+
+@dataclass(frozen=True)
+class Shown:
+    code: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Shown]
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before() -> Iterator[None]:
+    """Every command sends the logs of its process to stderr."""
+    root = logging.getLogger()
+    handlers, level, raises = list(root.handlers), root.level, logging.raiseExceptions
+    quiet = {name: logging.getLogger(name).level for name in ("alembic", "waitress.queue")}
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    logging.raiseExceptions = raises
+    for name, former in quiet.items():
+        logging.getLogger(name).setLevel(former)
+    structlog.reset_defaults()
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working directory, with settings that are right."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("GATEWAY_CONFIG", "GATEWAY_DATABASE_URL", "GATEWAY_HOST", "GATEWAY_PORT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("SF_SECRET", "devorg-secret")
+    monkeypatch.setenv("FRONT_DESK_TOKEN", "front-desk-token-0123456789")
+    (tmp_path / "gateway.yaml").write_text(SETTINGS)
+    return tmp_path
+
+
+@pytest.fixture
+def run(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """The command as the shell runs it."""
+
+    def run(*arguments: str) -> Shown:
+        monkeypatch.setattr(sys, "argv", ["gateway", *arguments])
+        capsys.readouterr()
+        try:
+            cli.main()
+        except SystemExit as ended:
+            code = ended.code
+        else:
+            code = 0
+        shown = capsys.readouterr()
+        return Shown(int(code or 0), shown.out, shown.err)
+
+    return run
+
+
+@pytest.fixture
+def database(folder: Path) -> Iterator[Database]:
+    database = Database(f"sqlite:///{folder}/gateway.db")
+    yield database
+    database.close()
+
+
+def deliver(database: Database, key: str, status: DeliveryStatus, **more: Any) -> int:
+    id = database.inbox.put(
+        NewDelivery(
+            org="main", connection="front-desk", key=key, body_hash=key, content_type="application/json", headers={},
+            body=f'{{"id": "{key}", "name": "ليلى"}}'.encode(), received_at=NOW,
+        )
+    ).id  # fmt: skip
+    if status is not DeliveryStatus.WAITING:
+        database.deliveries.fold([], [SettledDelivery(id=id, status=status, **more)])
+    return id
+
+
+def interact(database: Database, external_id: str, **ended: Any) -> int:
+    """An interaction of the store, its last round ended so."""
+    partial = told(id=external_id)
+    row = FoldedInteraction(
+        org="main", connection="front-desk", external_id=external_id, lane=0, state=fold(None, [partial]), ready=True,
+        version=0, now=NOW,
+    )  # fmt: skip
+    database.deliveries.fold([row], [])
+    (stored,) = database.interactions.list(external_id=external_id)
+    lease = database.interactions.lease("main", 0, owner="test", now=NOW, seconds=60)
+    usual: dict[str, Any] = {
+        "id": stored.id, "version": 1, "written_version": 0, "match": None, "task_id": None, "intended": None,
+        "written": {}, "kept": {},
+    }  # fmt: skip
+    database.interactions.settle(lease, [Settlement(**(usual | ended))])
+    database.interactions.release(lease)
+    return stored.id
+
+
+# --- help
+
+
+@pytest.mark.parametrize("flag", ["--help", "-h"])
+def test_help_lists_every_command_with_a_sentence_and_says_how_to_begin(run, flag):
+    shown = run(flag)
+
+    assert shown.code == 0
+    assert "gateway demo" in shown.out
+    listed = shown.out.partition("Commands:\n")[2].strip().splitlines()
+    assert [line.split()[0] for line in listed] == list(COMMANDS)
+    assert all(line.rstrip().endswith(".") and len(line.split()) > 3 for line in listed), listed
+
+
+def _commands() -> list[list[str]]:
+    paths = []
+    for name, command in cli.cli.commands.items():
+        paths += [[name], *([name, sub] for sub in getattr(command, "commands", {}))]
+    return paths
+
+
+@pytest.mark.parametrize("path", _commands(), ids=" ".join)
+def test_every_command_explains_itself_and_its_options(run, path):
+    shown = run(*path, "--help")
+
+    assert shown.code == 0
+    assert f"Usage: gateway {' '.join(path)}" in shown.out
+    command = cli.cli
+    for name in path:
+        command = command.commands[name]
+    assert command.help
+    assert all(option.help for option in command.params if isinstance(option, click.Option))
+
+
+def test_the_version_is_told(run):
+    assert run("--version").out.startswith("gateway, version ")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ["smoke"], ["serve", "--port", "many"], ["token", "create"], ["token", "create", "--role", "king"],
+        ["deliveries", "show"], ["deliveries", "replay"], ["interactions", "list", "--state", "lost"], ["check", "--what"],
+        ["--config"],
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_wrong_use_is_told_with_exit_code_2(run, wrong):
+    shown = run(*wrong)
+
+    assert shown.code == 2
+    assert "Error: " in shown.err
+    assert "Traceback" not in shown.err
+
+
+# --- check
+
+
+def test_settings_without_a_problem_are_shown_with_where_to_post(run):
+    shown = run("check")
+
+    assert shown.code == 0
+    assert "http://127.0.0.1:8080/webhooks/front-desk" in shown.out
+    assert "gateway.yaml: no problem found." in shown.out
+    assert "front-desk-token" not in shown.out
+
+
+def test_settings_are_found_where_the_option_or_the_environment_says(run, folder, monkeypatch):
+    (folder / "gateway.yaml").rename(folder / "other.yaml")
+
+    assert run("check").code == 2
+    assert run("--config", "other.yaml", "check").code == 0
+    monkeypatch.setenv("GATEWAY_CONFIG", str(folder / "other.yaml"))
+    assert run("check").code == 0
+
+
+def test_missing_settings_are_told_with_the_place(run, folder):
+    (folder / "gateway.yaml").unlink()
+    shown = run("check")
+
+    assert shown.code == 2
+    assert "gateway.yaml" in shown.err
+    assert "Traceback" not in shown.err
+
+
+def test_every_problem_of_the_settings_is_listed_at_once(run, folder):
+    text = SETTINGS.replace("main:\n", "main:\n    speed: 9\n").replace("org: main", "org: elsewhere")
+    (folder / "gateway.yaml").write_text(text.replace("FRONT_DESK_TOKEN", "NOT_SET"))
+    shown = run("check")
+
+    assert shown.code == 2
+    assert all(word in shown.err for word in ("speed", "elsewhere", "NOT_SET")), shown.err
+    assert len(shown.err.strip().splitlines()) >= 3
+
+
+def test_a_wrong_mapping_is_told_with_its_file_and_field(run, folder):
+    (folder / "mappings").mkdir()
+    (folder / "mappings" / "task.yaml").write_text(
+        "fields:\n  Subject: {from: 'a[', as: shout}\n  Status: {value: x, y: 1}\n"
+    )
+    shown = run("check")
+
+    assert shown.code == 2
+    assert "task.yaml" in shown.err
+    assert "fields.Subject" in shown.err
+    assert "fields.Status" in shown.err
+
+
+# --- connectors
+
+
+def test_connectors_are_listed_with_events_and_settings(run):
+    shown = run("connectors", "list")
+
+    assert shown.code == 0
+    assert all(word in shown.out for word in ("generic", "quiq", "twilio", "auth_token", "hook_token"))
+
+
+def test_connectors_are_listed_as_json(run):
+    listed = json.loads(run("connectors", "list", "--json").out)
+
+    assert {"generic", "quiq", "twilio"} <= {item["name"] for item in listed}
+    assert set(listed[0]) == {"name", "title", "events", "settings"}
+
+
+# --- tokens
+
+
+def test_a_token_is_created_listed_and_revoked(run, database):
+    created = run("token", "create", "--role", "operator", "--name", "grafana")
+    secret = created.out.strip()
+    assert created.code == 0
+    token = operations.authenticate(database.tokens, secret)
+    assert (token.name, token.role) == ("grafana", "operator")
+
+    listed = run("token", "list")
+    assert "grafana" in listed.out
+    assert secret not in listed.out
+
+    assert run("token", "revoke", str(token.id)).code == 0
+    assert operations.authenticate(database.tokens, secret) is None
+    (revoked,) = database.tokens.list()
+    assert f"{revoked.revoked_at:%Y-%m-%d %H:%M:%SZ}" in run("token", "list").out
+
+
+def test_a_token_that_does_not_exist_cannot_be_revoked(run):
+    shown = run("token", "revoke", "99")
+
+    assert shown.code == 1
+    assert "There is no token 99 in use; see `gateway token list`." in shown.err
+
+
+def test_a_token_without_a_name_is_refused(run):
+    shown = run("token", "create", "--role", "reader", "--name", " ")
+
+    assert shown.code == 1
+    assert "A token needs a name" in shown.err
+
+
+# --- deliveries
+
+
+@pytest.fixture
+def deliveries(database: Database) -> dict[str, int]:
+    return {
+        "waiting": deliver(database, "d-1", DeliveryStatus.WAITING),
+        "folded": deliver(database, "d-2", DeliveryStatus.FOLDED, interactions=("c-1", "c-2")),
+        "parked": deliver(
+            database, "d-3", DeliveryStatus.PARKED, reason="The body is [bold]not[/red] :smile: complete."
+        ),
+    }
+
+
+def test_deliveries_are_listed_newest_first_with_reasons(run, deliveries):
+    shown = run("deliveries", "list")
+
+    assert shown.code == 0
+    lines = shown.out.strip().splitlines()
+    assert [line.split()[0] for line in lines] == ["id", "3", "2", "1"]
+    assert "c-1, c-2" in lines[2]
+    assert "parked" in lines[1]
+
+
+def test_what_a_sender_wrote_is_shown_as_text(run, deliveries):
+    assert "The body is [bold]not[/red] :smile: complete." in run("deliveries", "list").out
+
+
+@pytest.mark.parametrize("status", ["waiting", "folded", "parked"])
+def test_deliveries_are_listed_by_status(run, deliveries, status):
+    listed = json.loads(run("deliveries", "list", "--status", status, "--json").out)
+
+    assert [(item["id"], item["status"]) for item in listed] == [(deliveries[status], status)]
+
+
+def test_deliveries_are_listed_by_connection_and_number(run, deliveries):
+    assert json.loads(run("deliveries", "list", "--connection", "other", "--json").out) == []
+    assert len(json.loads(run("deliveries", "list", "--limit", "2", "--json").out)) == 2
+
+
+def test_a_body_is_shown_byte_by_byte(run, deliveries):
+    assert run("deliveries", "show", "1").out == '{"id": "d-1", "name": "ليلى"}'
+
+
+def test_a_delivery_that_does_not_exist_is_told(run, deliveries):
+    shown = run("deliveries", "show", "99")
+
+    assert shown.code == 1
+    assert "There is no delivery 99" in shown.err
+
+
+def test_a_parked_delivery_is_replayed_and_others_are_left_alone(run, database, deliveries):
+    shown = run("deliveries", "replay", str(deliveries["parked"]), str(deliveries["folded"]))
+
+    assert shown.code == 0
+    assert shown.out.splitlines() == ["Delivery 3 is due again.", "Delivery 2 needs no second try."]
+    assert database.deliveries.get(3).status is DeliveryStatus.WAITING
+    assert database.deliveries.get(2).status is DeliveryStatus.FOLDED
+
+
+def test_a_replay_of_what_does_not_exist_fails_and_does_the_rest(run, database, deliveries):
+    shown = run("deliveries", "replay", "99", str(deliveries["parked"]))
+
+    assert shown.code == 1
+    assert shown.out.splitlines() == ["Delivery 99 does not exist.", "Delivery 3 is due again."]
+
+
+# --- interactions
+
+
+@pytest.fixture
+def interactions(database: Database) -> dict[str, int]:
+    match = {"state": "matched", "reason": "The number is theirs [alone]."}
+    written = {"CallDisposition": "Sold"}
+    return {
+        "written": interact(
+            database, "c-1", written_version=1, match=match, task_id="00T1", written=written, kept={"Priority": "High"}
+        ),
+        "parked": interact(database, "c-2", parked="A validation rule refuses it.", match=match),
+        "deleted": interact(database, "c-3", parked=DELETED, task_id="00T3", written=written),
+    }
+
+
+def test_interactions_are_listed_with_the_decision(run, interactions):
+    shown = run("interactions", "list")
+
+    assert shown.code == 0
+    lines = shown.out.strip().splitlines()
+    assert [line.split()[0] for line in lines] == ["id", "3", "2", "1"]
+    assert all(word in lines[3] for word in ("front-desk", "c-1", "matched", "00T1"))
+    assert "The number is theirs [alone]." in lines[3]
+    assert "A validation rule refuses it." in lines[2]
+
+
+def test_interactions_are_listed_by_state(run, interactions):
+    listed = json.loads(run("interactions", "list", "--state", "parked", "--json").out)
+
+    assert [(item["id"], item["parked"]) for item in listed] == [(3, True), (2, True)]
+    assert json.loads(run("interactions", "list", "--state", "waiting", "--json").out) == []
+
+
+def test_an_interaction_is_shown_with_what_was_written_and_what_a_person_changed(run, interactions):
+    shown = json.loads(run("interactions", "show", str(interactions["written"])).out)
+
+    assert (shown["external_id"], shown["task"], shown["match"]) == ("c-1", "00T1", "matched")
+    assert shown["decision"]["reason"] == "The number is theirs [alone]."
+    assert (shown["written"], shown["kept"]) == ({"CallDisposition": "Sold"}, {"Priority": "High"})
+    assert "completed" in shown["state"]["events"]
+
+
+def test_an_interaction_that_does_not_exist_is_told(run, interactions):
+    shown = run("interactions", "show", "99")
+
+    assert shown.code == 1
+    assert "There is no interaction 99" in shown.err
+
+
+def test_parked_interactions_are_due_again_and_a_deleted_task_is_written_anew(run, database, interactions):
+    shown = run("interactions", "retry", "1", "2", "3")
+
+    assert shown.code == 0
+    assert shown.out.splitlines() == [
+        "Interaction 1 needs no second try.",
+        "Interaction 2 is due again.",
+        "Interaction 3 is due again.",
+    ]
+    assert [database.interactions.get(id).parked for id in (1, 2, 3)] == [None, None, None]
+    assert database.interactions.get(3).task_id is None
+    assert run("interactions", "retry", "99").code == 1
+
+
+# --- what keeps a command from running
+
+
+def test_a_database_that_cannot_be_opened_is_told(run, folder):
+    (folder / "gateway.yaml").write_text(
+        SETTINGS.replace("sqlite:///gateway.db", "sqlite:////nowhere/at/all/gateway.db")
+    )
+    shown = run("deliveries", "list")
+
+    assert shown.code == 2
+    assert "/nowhere/at/all does not exist" in shown.err
+    assert "Traceback" not in shown.err
+
+
+@pytest.mark.parametrize(
+    "arguments", [["serve"], ["token", "list"], ["deliveries", "list"], ["interactions", "list"]], ids=" ".join
+)
+def test_no_command_starts_with_wrong_settings(run, folder, arguments):
+    (folder / "gateway.yaml").write_text(SETTINGS + "speed: 9\n")
+    shown = run(*arguments)
+
+    assert shown.code == 2
+    assert "speed" in shown.err
+    assert not (folder / "gateway.db").exists()
+
+
+def test_an_address_that_cannot_be_had_is_told(run):
+    shown = run("devorg", "--host", "192.0.2.1", "--port", "0")
+
+    assert shown.code == 2
+    assert "Cannot listen on 192.0.2.1 port 0" in shown.err
