@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import BigInteger, Row, bindparam, func, select, text, update
@@ -20,20 +20,13 @@ BYTES_AT_ONCE = 16 * 1024 * 1024
 
 _STORED = ("connection", "content_type", "headers", "body", "received_at", "reason", "repeats", "id", "org", "key")
 _columns = select(*(deliveries.c[name] for name in (*_STORED, "status", "interactions")))
-_head = (
-    select(deliveries.c.id, func.length(deliveries.c.body).label("size"))
+_waiting_sizes = (
+    select(deliveries.c.id, func.length(deliveries.c.body))
     .where(text(WAITING))
     .order_by(deliveries.c.id)
     .limit(bindparam("limit"))
-    .subquery()
 )
-_before = func.sum(_head.c.size).over(order_by=_head.c.id) - _head.c.size
-_sized = select(_head.c.id, _before.label("before")).subquery()
-_oldest_waiting = (
-    _columns.join(_sized, _sized.c.id == deliveries.c.id)
-    .where(_sized.c.before < BYTES_AT_ONCE)
-    .order_by(deliveries.c.id)
-)
+_oldest_waiting = _columns.where(text(WAITING), deliveries.c.id <= bindparam("last")).order_by(deliveries.c.id)
 _by_id = _columns.where(deliveries.c.id == bindparam("row_id"))
 _settle = (
     update(deliveries)
@@ -59,7 +52,8 @@ class DeliveryTable:
 
     def waiting(self, limit: int) -> builtins.list[StoredDelivery]:
         with self._transactions.reading() as connection:
-            return [_stored(row) for row in connection.execute(_oldest_waiting, {"limit": limit})]
+            last = _last_at_once(connection.execute(_waiting_sizes, {"limit": limit}))
+            return [_stored(row) for row in connection.execute(_oldest_waiting, {"last": last})]
 
     def fold(self, folded: Sequence[FoldedInteraction], settled: Sequence[SettledDelivery]) -> None:
         with self._transactions.writing() as connection:
@@ -110,6 +104,16 @@ class DeliveryTable:
         # The folded are nearly all of them: what is left is cheaper to know than to count.
         counts[DeliveryStatus.FOLDED] = max(0, total - sum(counts.values()))
         return counts
+
+
+def _last_at_once(sizes: Iterable[Row[int, int]]) -> int:
+    """The last id up to which the bodies fit into memory together; 0 if there are none."""
+    last = total = 0
+    for id, size in sizes:
+        if total >= BYTES_AT_ONCE:
+            break
+        last, total = id, total + size
+    return last
 
 
 def _condition(status: DeliveryStatus) -> str:
