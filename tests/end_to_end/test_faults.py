@@ -44,7 +44,7 @@ class Bench:
                 client_secret="devorg-secret", task_key=KEY,
             ),
             sleep=lambda _: None,
-            time_limits=(5.0, 1.0),
+            time_limits=(5.0, 0.5),
         )  # fmt: skip
         self.store = Database(f"sqlite:///{folder}/gateway.db")
         policy = ConnectionPolicy(name="front-desk", org="main")

@@ -70,7 +70,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     for name in ("GATEWAY_CONFIG", "GATEWAY_DATABASE_URL", "GATEWAY_HOST", "GATEWAY_PORT"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(cli.out, "_width", 200)  # as on a wide screen: no word is broken
     monkeypatch.setenv("SF_SECRET", "devorg-secret")
     monkeypatch.setenv("FRONT_DESK_TOKEN", "front-desk-token-0123456789")
     (tmp_path / "gateway.yaml").write_text(SETTINGS)
