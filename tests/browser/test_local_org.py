@@ -15,7 +15,9 @@ def search(org, soql):
     login = {"grant_type": "client_credentials", "client_id": "devorg-client", "client_secret": "devorg-secret"}
     token = requests.post(f"{org}/services/oauth2/token", data=login, timeout=10).json()["access_token"]
     headers = {"Authorization": f"Bearer {token}"}
-    return requests.get(f"{org}/services/data/v62.0/query", params={"q": soql}, headers=headers, timeout=10).json()["records"]
+    return requests.get(f"{org}/services/data/v62.0/query", params={"q": soql}, headers=headers, timeout=10).json()[
+        "records"
+    ]
 
 
 def test_from_the_first_page_to_a_task_and_to_the_people_on_it(org, page):
@@ -46,7 +48,9 @@ def test_a_tasks_link_leads_to_its_page(org, page):
 def test_emoji_and_right_to_left_text_are_shown_as_they_are(org, page):
     (layla,) = search(org, "SELECT Id FROM Contact WHERE LastName = 'حداد'")
     text = "إلغاء العقد 🛑 — <b>not bold</b>"
-    (id,) = plant(org, Task=[{"Subject": "دردشة 💬", "Description": text, "WhoId": layla["Id"], "Status": "Completed"}])["Task"]
+    (id,) = plant(
+        org, Task=[{"Subject": "دردشة 💬", "Description": text, "WhoId": layla["Id"], "Status": "Completed"}]
+    )["Task"]
 
     page.goto(f"{org}/{id}")
 

@@ -60,7 +60,11 @@ def test_no_phone_number_survives(phone, before, after):
     assert MASK in shown
 
 
-@given(email=emails, before=st.sampled_from(["", "to ", "<", "mailto:", '"']), after=st.sampled_from(["", " x", ">", '"', ","]))
+@given(
+    email=emails,
+    before=st.sampled_from(["", "to ", "<", "mailto:", '"']),
+    after=st.sampled_from(["", " x", ">", '"', ","]),
+)
 def test_no_email_address_survives(email, before, after):
     local, _, domain = email.rpartition("@")
 
@@ -71,13 +75,21 @@ def test_no_email_address_survives(email, before, after):
 
 
 nested = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=30) | st.binary(max_size=20) | phones(),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False)
+    | st.text(max_size=30)
+    | st.binary(max_size=20)
+    | phones(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=10), inner, max_size=3),
     max_leaves=10,
 )
 
 
-@given(value=nested, phone=phones(), key=st.sampled_from(["value", "phone", "Customer-Phone", "callerName", "api_token"]))
+@given(
+    value=nested, phone=phones(), key=st.sampled_from(["value", "phone", "Customer-Phone", "callerName", "api_token"])
+)
 def test_nothing_survives_however_deep_it_is_hidden(value, phone, key):
     shown = json.dumps(redact_value("any", {"a": [value, {key: phone}, (phone,)]}))
 
@@ -167,7 +179,12 @@ def test_our_logs_are_json_with_what_they_are_about(lines):
 
     first, second = lines()
     assert first["event"] == "Stored a row."
-    assert (first["connection"], first["org"], first["delivery"], first["interaction"]) == ("front-desk", "main", 12345678, 7)
+    assert (first["connection"], first["org"], first["delivery"], first["interaction"]) == (
+        "front-desk",
+        "main",
+        12345678,
+        7,
+    )
     assert (first["level"], first["logger"], first["phone"], first["attempt"]) == ("info", "gateway.test", MASK, 1)
     assert first["timestamp"].endswith("Z")
     assert "delivery" not in second

@@ -53,16 +53,18 @@ def test_a_rule_gives_its_value(rule, value):
 
 def test_all_problems_of_a_mapping_are_told_at_once():
     with pytest.raises(ConfigError) as caught:
-        compile_mapping({
-            "fields": {
-                "A": "legs[",
-                "B": {"from": "x", "as": "shout"},
-                "C": {"txt": "x"},
-                "D": {"from": "x", "as": "date:Mars/Base"},
-                "E": {"from": "x", "colour": "red"},
-                "F": {"lines": [{"each": "legs"}]},
+        compile_mapping(
+            {
+                "fields": {
+                    "A": "legs[",
+                    "B": {"from": "x", "as": "shout"},
+                    "C": {"txt": "x"},
+                    "D": {"from": "x", "as": "date:Mars/Base"},
+                    "E": {"from": "x", "colour": "red"},
+                    "F": {"lines": [{"each": "legs"}]},
+                }
             }
-        })
+        )
 
     assert [problem.partition(":")[0] for problem in caught.value.problems] == [f"fields.{n}" for n in "ABCDEF"]
     assert "there is no transform 'shout'; known: " in caught.value.problems[1]

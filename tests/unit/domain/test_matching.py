@@ -85,14 +85,20 @@ def test_contacts_of_one_account_on_a_switchboard_leave_the_person_open_and_fill
 
 
 def test_the_name_given_decides_between_those_who_share_a_number():
-    staff = [contact("003A", "Ann Archer", "001N", "phone:+15305550142"), contact("003B", "Bo Berg", "001N", "phone:+15305550142")]
+    staff = [
+        contact("003A", "Ann Archer", "001N", "phone:+15305550142"),
+        contact("003B", "Bo Berg", "001N", "phone:+15305550142"),
+    ]
     decision = decide([NORTH, *staff], caller("+15305550142", name="Archer, Ann"))
 
     assert decision.people == (staff[0],)
 
 
 def test_a_family_on_one_number_over_two_accounts_stays_open_without_an_account():
-    family = [contact("003A", "Ann Home", "001H", "phone:+14155550123"), contact("003B", "Bo Home", "001O", "phone:+14155550123")]
+    family = [
+        contact("003A", "Ann Home", "001H", "phone:+14155550123"),
+        contact("003B", "Bo Home", "001O", "phone:+14155550123"),
+    ]
     decision = decide([HOME, OTHER, *family], caller())
 
     assert (decision.state, decision.people, decision.account) == (MatchState.AMBIGUOUS, (), None)
@@ -100,7 +106,10 @@ def test_a_family_on_one_number_over_two_accounts_stays_open_without_an_account(
 
 
 def test_a_named_case_decides_between_the_members_of_a_family():
-    family = [contact("003A", "Ann Home", "001H", "phone:+14155550123"), contact("003B", "Bo Home", "001O", "phone:+14155550123")]
+    family = [
+        contact("003A", "Ann Home", "001H", "phone:+14155550123"),
+        contact("003B", "Bo Home", "001O", "phone:+14155550123"),
+    ]
     theirs = case("500A", "00001026", account_id="001O", contact_id="003B")
     decision = decide([HOME, OTHER, *family, theirs], caller(), references={"case_number": "1026"})
 

@@ -15,7 +15,11 @@ def compare(want, written, current, intended=None, create_only=()):
 
 
 def test_only_what_differs_is_sent():
-    change = compare({"Subject": "a", "Status": "Completed"}, {"Subject": "b", "Status": "Completed"}, {"Subject": "b", "Status": "Completed"})
+    change = compare(
+        {"Subject": "a", "Status": "Completed"},
+        {"Subject": "b", "Status": "Completed"},
+        {"Subject": "b", "Status": "Completed"},
+    )
 
     assert (change.send, change.kept) == ({"Subject": "a"}, {})
 
@@ -51,13 +55,17 @@ def test_the_owner_the_org_gave_is_ours_to_change_and_a_persons_is_not():
 
 
 def test_the_people_who_follow_from_who_we_named_are_ours():
-    change = compare({"WhoId": "003A", "TaskWhoIds": ["003A", "003B"]}, {"WhoId": "003A"}, {"WhoId": "003A", "TaskWhoIds": ["003A"]})
+    change = compare(
+        {"WhoId": "003A", "TaskWhoIds": ["003A", "003B"]}, {"WhoId": "003A"}, {"WhoId": "003A", "TaskWhoIds": ["003A"]}
+    )
 
     assert change.send == {"TaskWhoIds": ["003A", "003B"]}
 
 
 def test_create_only_fields_are_never_sent_again():
-    change = compare({"TaskSubtype": "Email"}, {"TaskSubtype": "Call"}, {"TaskSubtype": "Call"}, create_only=["TaskSubtype"])
+    change = compare(
+        {"TaskSubtype": "Email"}, {"TaskSubtype": "Call"}, {"TaskSubtype": "Call"}, create_only=["TaskSubtype"]
+    )
 
     assert change.send == {}
 

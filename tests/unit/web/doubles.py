@@ -45,7 +45,9 @@ class SignedConnector(sdk.Connector):
 
     def verify(self, request: sdk.Request) -> None:
         self.seen.append(request)
-        if not hmac.compare_digest(sign(request.body).encode(), request.headers.get("x-signature", "").encode("latin-1")):
+        if not hmac.compare_digest(
+            sign(request.body).encode(), request.headers.get("x-signature", "").encode("latin-1")
+        ):
             raise sdk.UnauthorizedError("The signature does not fit.")
         if request.headers.get("x-stale"):
             raise sdk.UnauthorizedError("Too old.", problem="stale-timestamp")
@@ -112,7 +114,9 @@ class MemoryDeliveries:
     def get(self, id: int) -> StoredDelivery | None:
         return self.rows.get(id)
 
-    def list(self, *, status: Any = None, connection: Any = None, before: Any = None, limit: int = 50) -> list[StoredDelivery]:
+    def list(
+        self, *, status: Any = None, connection: Any = None, before: Any = None, limit: int = 50
+    ) -> list[StoredDelivery]:
         found = [
             row for id, row in sorted(self.rows.items(), reverse=True)
             if (status is None or row.status is status)
@@ -234,7 +238,9 @@ class Gateway:
         self.client = self.app.test_client()
 
     def post(self, body: bytes = b"{}", path: str = PATH, **headers: str) -> Any:
-        return self.client.post(path, data=body, headers=signed(body, **{k.replace("_", "-"): v for k, v in headers.items()}))
+        return self.client.post(
+            path, data=body, headers=signed(body, **{k.replace("_", "-"): v for k, v in headers.items()})
+        )
 
     def bearer(self, role: Role) -> dict[str, str]:
         _, secret = create_token(self.tokens, f"a {role}", role, NOW)

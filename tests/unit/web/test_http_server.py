@@ -79,7 +79,9 @@ def post(body: bytes, **headers: str) -> bytes:
 
 
 def chunks(body: bytes, size: int) -> bytes:
-    framed = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for i in range(0, len(body), size) if (part := body[i : i + size]))
+    framed = b"".join(
+        b"%x\r\n%s\r\n" % (len(part), part) for i in range(0, len(body), size) if (part := body[i : i + size])
+    )
     return framed + b"0\r\n\r\n"
 
 
@@ -104,7 +106,12 @@ def test_one_connection_serves_many_requests_refusals_among_them(served):
     connection = http.client.HTTPConnection("127.0.0.1", served.server.port, timeout=30)
     with closing(connection):
         statuses = []
-        for body, headers in [(b"{}", signed(b"{}")), (b"{}", signed(b"x")), (b"[]", signed(b"[]")), (b"", signed(b""))]:
+        for body, headers in [
+            (b"{}", signed(b"{}")),
+            (b"{}", signed(b"x")),
+            (b"[]", signed(b"[]")),
+            (b"", signed(b"")),
+        ]:
             connection.request("POST", PATH, body, headers)
             response = connection.getresponse()
             response.read()
@@ -150,7 +157,9 @@ def test_chunks_of_a_packed_body(served):
 @pytest.mark.parametrize("is_chunked", [False, True])
 def test_the_limit_over_the_wire(served, length, is_chunked):
     body = b"x" * length
-    framed = head(Transfer_Encoding="chunked", X_Signature=sign(body)) + chunks(body, 1000) if is_chunked else post(body)
+    framed = (
+        head(Transfer_Encoding="chunked", X_Signature=sign(body)) + chunks(body, 1000) if is_chunked else post(body)
+    )
 
     answer = served.exchange(framed)
 
@@ -244,7 +253,16 @@ def test_a_body_that_breaks_off_is_not_stored(served):
         head(Transfer_Encoding="chunked") + b"zz\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: h\nX: y\r\n\r\n",
     ],
-    ids=["no HTTP", "two framings", "two lengths", "negative", "hexadecimal", "no header", "no chunk", "bare line feed"],
+    ids=[
+        "no HTTP",
+        "two framings",
+        "two lengths",
+        "negative",
+        "hexadecimal",
+        "no header",
+        "no chunk",
+        "bare line feed",
+    ],
 )
 def test_what_is_no_http_is_refused_in_our_form(served, request_bytes):
     answer = served.exchange(request_bytes)

@@ -118,7 +118,9 @@ def test_a_stale_timestamp_has_a_type_of_its_own(gateway):
     assert gateway.counted("stale") == 1
 
 
-@pytest.mark.parametrize("path", ["/webhooks/nope", "/webhooks/front-desk/", "/webhooks/front-desk/x", "/webhooks/Front-Desk"])
+@pytest.mark.parametrize(
+    "path", ["/webhooks/nope", "/webhooks/front-desk/", "/webhooks/front-desk/x", "/webhooks/Front-Desk"]
+)
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE", "OPTIONS"])
 def test_an_unknown_address_is_not_found(gateway, path, method):
     response = gateway.client.open(path, method=method, data=b"{}", headers=signed(b"{}"))
@@ -335,14 +337,18 @@ def test_the_url_is_what_the_platform_called(public_url, expected):
     gateway = Gateway(public_url=public_url)
     target = "/webhooks/front-desk?a=%41%2f&b=é"
 
-    gateway.client.post(PATH, headers={**signed(b""), "Host": "example.test"}, environ_overrides={"REQUEST_URI": target})
+    gateway.client.post(
+        PATH, headers={**signed(b""), "Host": "example.test"}, environ_overrides={"REQUEST_URI": target}
+    )
 
     assert gateway.connector.seen[0].url == expected
 
 
 def test_an_absolute_target_counts_by_its_path(gateway):
     gateway.client.post(
-        PATH, headers={**signed(b""), "Host": "h.test"}, environ_overrides={"REQUEST_URI": "http://p.test/webhooks/front-desk?x"}
+        PATH,
+        headers={**signed(b""), "Host": "h.test"},
+        environ_overrides={"REQUEST_URI": "http://p.test/webhooks/front-desk?x"},
     )
 
     assert gateway.connector.seen[0].url == "http://h.test/webhooks/front-desk?x"
@@ -359,7 +365,18 @@ HEADER_NAMES = [
     "HTTP_X_EVENT", "HTTP_TRANSFER_ENCODING", "HTTP_AUTHORIZATION", "HTTP_EXPECT", "HTTP_COOKIE", "HTTP_ACCEPT", "QUERY_STRING",
     "REQUEST_URI", "PATH_INFO", "HTTP_X_FORWARDED_HOST", "HTTP_RANGE", "HTTP_IF_NONE_MATCH",
 ]  # fmt: skip
-KNOWN_VALUES = ["application/json", "gzip", "chunked", "0", "7", "front-desk", PATH, "/webhooks/forms", "/api/interactions", "text/x+json"]
+KNOWN_VALUES = [
+    "application/json",
+    "gzip",
+    "chunked",
+    "0",
+    "7",
+    "front-desk",
+    PATH,
+    "/webhooks/forms",
+    "/api/interactions",
+    "text/x+json",
+]
 latin = st.text(st.characters(max_codepoint=255, exclude_characters="\r\n"), max_size=40)
 
 
@@ -375,7 +392,9 @@ def environs(draw: Any) -> dict[str, Any]:
         "CONTENT_LENGTH": str(len(body)), "wsgi.input": io.BytesIO(body), "wsgi.input_terminated": draw(st.booleans()),
         "HTTP_X_SIGNATURE": sign(draw(st.sampled_from([body, b"other"]))),
     }  # fmt: skip
-    return environ | draw(st.dictionaries(st.sampled_from(HEADER_NAMES), st.sampled_from(KNOWN_VALUES) | latin, max_size=4))
+    return environ | draw(
+        st.dictionaries(st.sampled_from(HEADER_NAMES), st.sampled_from(KNOWN_VALUES) | latin, max_size=4)
+    )
 
 
 def call(app: Any, environ: dict[str, Any]) -> tuple[int, bytes]:

@@ -97,7 +97,9 @@ def test_who_may_what(gateway, method, path, needed):
             assert response.headers["Content-Security-Policy"].startswith("default-src 'none'")
 
 
-@pytest.mark.parametrize("value", ["", "Bearer", "Bearer ", "Bearer gw_x", "Basic {}", "{}", "Bearer {}x", "Bearer gw_" + "é" * 43])
+@pytest.mark.parametrize(
+    "value", ["", "Bearer", "Bearer ", "Bearer gw_x", "Basic {}", "{}", "Bearer {}x", "Bearer gw_" + "é" * 43]
+)
 def test_other_credentials_are_none(gateway, reader, value):
     secret = reader["Authorization"].removeprefix("Bearer ")
 
@@ -151,7 +153,9 @@ def test_interactions_by_filter(gateway, reader, query, ids):
     gateway.interactions.add(2, parked="No such field.")
     gateway.interactions.add(3, org="sandbox", connection="forms")
 
-    assert [item["id"] for item in gateway.client.get(f"/api/interactions?{query}", headers=reader).json["items"]] == ids
+    assert [
+        item["id"] for item in gateway.client.get(f"/api/interactions?{query}", headers=reader).json["items"]
+    ] == ids
 
 
 @pytest.mark.parametrize(
@@ -198,7 +202,16 @@ def test_a_listed_interaction_is_short(gateway, reader):
     assert item["task"] is None
 
 
-@pytest.mark.parametrize("path", ["/api/interactions/9", "/api/deliveries/9", "/api/deliveries/99999999999999999999", "/api/interactions/x", "/api/nope"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/interactions/9",
+        "/api/deliveries/9",
+        "/api/deliveries/99999999999999999999",
+        "/api/interactions/x",
+        "/api/nope",
+    ],
+)
 def test_what_is_not_there(gateway, reader, path):
     assert_problem(gateway.client.get(path, headers=reader), 404)
 
@@ -230,7 +243,9 @@ def test_a_body_is_for_operators(gateway, role, shows):
     shown = gateway.client.get("/api/deliveries/1", headers=gateway.bearer(role)).json
 
     assert shown["bytes"] == 25
-    assert (shown.get("body"), shown.get("body_encoding")) == (('{"phone": "+14155550123"}', "utf-8") if shows else (None, None))
+    assert (shown.get("body"), shown.get("body_encoding")) == (
+        ('{"phone": "+14155550123"}', "utf-8") if shows else (None, None)
+    )
     assert ("headers" in shown) is shows
 
 
@@ -310,7 +325,9 @@ def test_the_openapi_document_is_complete_and_public(gateway):
 
 served = Gateway()
 for number in range(1, 4):
-    served.interactions.add(number, match=MATCH if number % 2 else None, parked="No such field." if number == 2 else None, task_id="00T")
+    served.interactions.add(
+        number, match=MATCH if number % 2 else None, parked="No such field." if number == 2 else None, task_id="00T"
+    )
     served.deliveries.add(number, status=DeliveryStatus(number))
 described = schemathesis.openapi.from_wsgi("/api/openapi.json", served.app)
 
