@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
-from operator import itemgetter
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, select, text, update
@@ -92,11 +92,10 @@ class _PlainInsert:
 
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
-        dialect = transactions.dialect
-        insert_row = _insert.compile(dialect=dialect, column_keys=_COLUMNS)
-        self._insert = str(insert_row)
-        self._next_ids = str((_last_id if transactions.on_sqlite else _next_ids).compile(dialect=dialect))
-        self._parameters = itemgetter(*insert_row.positiontup) if insert_row.positiontup else dict[str, Any]
+        self._insert_all = self._insert_on_sqlite if transactions.on_sqlite else self._insert_on_postgresql
+        self._insert_rows = lru_cache(maxsize=128)(self._statement)
+        self._insert = str(_insert.compile(dialect=transactions.dialect, column_keys=_COLUMNS))
+        self._next_ids = str(_next_ids.compile(dialect=transactions.dialect))
 
     def store(self, batch: Sequence[NewDelivery]) -> Sequence[int] | None:
         """The ids of the new rows; None if not everything was new or anything went wrong: then nothing was stored.
@@ -104,28 +103,34 @@ class _PlainInsert:
         RetryableError: the database was busy for so long that it is not worth waiting for it twice.
         """
         try:
-            with self._transactions.driver_writing() as cursor:
-                return self._insert_all(cursor, batch)
+            return self._insert_all(batch)
         except Exception as error:
             if isinstance(error, RetryableError) or _is_busy(error):
                 raise RetryableError(f"The database is busy: {error}", after=5) from error
             # Whatever else it is, the long way round meets it again and sorts it out.
             return None
 
-    def _insert_all(self, cursor: Any, batch: Sequence[NewDelivery]) -> Sequence[int]:
-        ids = self._ids(cursor, len(batch))
-        rows = [_plain_row(id, delivery) for id, delivery in zip(ids, batch, strict=True)]
-        rows.sort(key=_place)
-        cursor.executemany(self._insert, [self._parameters(row) for row in rows])
-        if cursor.rowcount != len(rows):
-            raise _NotAllNewError
-        return ids
+    def _insert_on_sqlite(self, batch: Sequence[NewDelivery]) -> Sequence[int]:
+        """One statement, which numbers the rows on from the last one, or does nothing if one of them is not new."""
+        values = [value for delivery in batch for value in _plain_row(delivery).values()]
+        with self._transactions.driver_statement() as cursor:
+            last: int = cursor.execute(self._insert_rows(len(batch)), values).lastrowid
+        return range(last - len(batch) + 1, last + 1)
 
-    def _ids(self, cursor: Any, count: int) -> Sequence[int]:
-        if self._transactions.on_sqlite:
-            last = cursor.execute(self._next_ids).fetchone()[0] or 0
-            return range(last + 1, last + 1 + count)
-        return [row[0] for row in cursor.execute(self._next_ids, {"count": count})]
+    def _statement(self, count: int) -> str:
+        row = f"({', '.join('?' * len(_COLUMNS[1:]))})"
+        columns = ", ".join(deliveries.c[name].name for name in _COLUMNS[1:])
+        return f"INSERT INTO {deliveries.name} ({columns}) VALUES {', '.join([row] * count)}"  # noqa: S608 - our names
+
+    def _insert_on_postgresql(self, batch: Sequence[NewDelivery]) -> Sequence[int]:
+        with self._transactions.driver_writing() as cursor:
+            ids = [row[0] for row in cursor.execute(self._next_ids, {"count": len(batch)})]
+            rows = [{"id": id, **_plain_row(delivery)} for id, delivery in zip(ids, batch, strict=True)]
+            rows.sort(key=_place)
+            cursor.executemany(self._insert, rows)
+            if cursor.rowcount != len(rows):
+                raise _NotAllNewError
+        return ids
 
 
 class _NotAllNewError(Exception):
@@ -137,10 +142,9 @@ def _is_busy(error: Exception) -> bool:
     return getattr(error, "sqlite_errorname", "") == "SQLITE_BUSY" or getattr(error, "sqlstate", "") in _TOO_LATE
 
 
-def _plain_row(id: int, delivery: NewDelivery) -> dict[str, Any]:
-    """As `_row`, in the words of the driver."""
+def _plain_row(delivery: NewDelivery) -> dict[str, Any]:
+    """As `_row`, but for the id, in the order of `_COLUMNS` and in the words of the driver."""
     return {
-        "id": id,
         "org": delivery.org,
         "connection": delivery.connection,
         "key": stored_key(delivery.key),

@@ -10,14 +10,18 @@ from threading import Lock
 
 
 class FairLock:
-    """Served in order of arrival, so that no thread waits longer than those before it need."""
+    """Served in order of arrival, so that no thread waits longer than those before it need.
+
+    One that may go first waits for the holder only. There may be one such thread, and it must not come again at once:
+    the others get their turns while it does something else.
+    """
 
     def __init__(self) -> None:
         self._guard = Lock()
         self._held = False
         self._turns: deque[Lock] = deque()
 
-    def acquire(self, timeout: float) -> bool:
+    def acquire(self, timeout: float, *, first: bool = False) -> bool:
         """Whether the lock was got within `timeout` seconds."""
         with self._guard:
             if not self._held:
@@ -25,7 +29,10 @@ class FairLock:
                 return True
             turn = Lock()
             turn.acquire()
-            self._turns.append(turn)
+            if first:
+                self._turns.appendleft(turn)
+            else:
+                self._turns.append(turn)
         return turn.acquire(timeout=timeout) or self._is_late(turn)
 
     def release(self) -> None:

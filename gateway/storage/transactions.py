@@ -55,25 +55,34 @@ class Transactions:
 
     @contextmanager
     def driver_writing(self) -> Iterator[Any]:
-        """As `writing`, with a cursor of the driver, whose errors are passed on as they are."""
-        with self._turn():
+        """As `writing`, with a cursor of PostgreSQL's driver, whose errors are passed on as they are."""
+        connection = self._writes.raw_connection()
+        try:
+            yield connection.cursor()
+            connection.commit()
+        finally:
+            # Back in the pool it is rolled back, or dropped if it broke.
+            connection.close()
+
+    @contextmanager
+    def driver_statement(self) -> Iterator[Any]:
+        """A cursor of SQLite's driver, before all others, for one statement that is a transaction of its own.
+
+        At each statement the driver lets go of the interpreter and then queues for it behind every busy thread.
+        """
+        with self._turn(first=True):
             connection = self._writes.raw_connection()
             try:
-                cursor = connection.cursor()
-                if self.on_sqlite:
-                    cursor.execute("BEGIN IMMEDIATE")
-                yield cursor
-                connection.commit()
+                yield connection.cursor()
             finally:
-                # Back in the pool it is rolled back, or dropped if it broke.
                 connection.close()
 
     @contextmanager
-    def _turn(self) -> Iterator[None]:
+    def _turn(self, *, first: bool = False) -> Iterator[None]:
         if self._turns is None:
             yield
             return
-        if not self._turns.acquire(WAIT_SECONDS):
+        if not self._turns.acquire(WAIT_SECONDS, first=first):
             raise RetryableError("The database is busy with other writes.", after=1)
         try:
             yield
