@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.resources import files
@@ -18,6 +18,7 @@ from ruamel.yaml.error import YAMLError
 from gateway.config import Config, JwtBearer, OrgConfig, RefreshToken
 from gateway.domain.mappings import FieldMapping, compile_mapping
 from gateway.domain.policies import ConnectionPolicy, MatchPolicy
+from gateway.engine.right_of_way import RightOfWay
 from gateway.engine.threads import Engine
 from gateway.errors import ConfigError, RetryableError
 from gateway.ports import DeliveryStatus, StoredInteraction
@@ -69,7 +70,8 @@ class Gateway:
         sources = sources_of(config, self.rules)
         self.database = Database(config.database, on_commit=self._delivered)
         self.orgs = {name: self._org(org) for name, org in config.orgs.items()}
-        folding = Folding(self.database.deliveries, self.database.interactions, sources, now)
+        self.right_of_way = RightOfWay()
+        folding = Folding(self.database.deliveries, self.database.interactions, sources, now, self.right_of_way.give)
         writers = [self._writer(org) for org in self.orgs.values()]
         self.engine = Engine(folding, writers, self.database.interactions, now, self._folded)
         self.services = self._services(sources)
@@ -80,6 +82,14 @@ class Gateway:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def serve_first(self, in_work: Callable[[], int]) -> None:
+        """Let requests go before the engine's work; `in_work` counts those that are not answered yet.
+
+        Those that only wait for their commit do not want to run.
+        """
+        inbox = self.database.inbox
+        self.right_of_way.belongs_to(lambda: in_work() - inbox.waiting)
 
     def start(self) -> None:
         """Take the store for this process and begin to work. ConfigError: another process has it."""
@@ -127,6 +137,7 @@ class Gateway:
             ledger=MetricsLedger(self.metrics),
             owner=f"{socket.gethostname()}:{os.getpid()}",
             now=now,
+            give_way=self.right_of_way.give,
         )
 
     def _services(self, sources: Mapping[str, Source]) -> Services:
@@ -140,6 +151,7 @@ class Gateway:
             tokens=store.tokens,
             metrics=self.metrics,
             orgs=tuple(self.orgs),
+            org_problems=self.engine.problems,
             public_url=self.config.public_url,
             ready=self.problems,
             task_link=self._task_link,

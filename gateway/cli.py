@@ -77,11 +77,12 @@ def serve(path: Path | None, host: str | None, port: int | None) -> None:
 
     config = _config(path)
     with Gateway(config) as gateway:
-        _spare_the_collector()
+        _tune_interpreter()
         gateway.start()
         bound_to = host or config.host
         with _binding(bound_to, chosen := config.port if port is None else port):
             server = listen(gateway.app, bound_to, chosen)
+        gateway.serve_first(server.in_work)
         _on_signal(server.close)
         out.print(f"Gateway at http://{bound_to}:{server.port}", highlight=False)
         server.run()
@@ -329,8 +330,11 @@ def _now() -> Any:
     return now()
 
 
-def _spare_the_collector() -> None:
-    """What start-up made stays: looking through it again and again for garbage takes a quarter of a busy process."""
+def _tune_interpreter() -> None:
+    """Settle what a process needs that serves for long."""
+    # A thread that wants to answer a request waits so long for one that works: the default is 5 ms, at every turn.
+    sys.setswitchinterval(0.001)
+    # What start-up made stays: looking through it again and again for garbage takes a quarter of a busy process.
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)

@@ -26,6 +26,12 @@ SWEEP_SECONDS = 1.0
 CONFIG_PAUSE_SECONDS = 30.0
 """How often an org whose settings must be changed is tried again."""
 
+FOLDED_AT_ONCE = 200
+"""Most deliveries in one commit: more gain nothing, and senders wait for it."""
+
+GATHERING_SECONDS = 0.1
+"""How long deliveries gather before the next are folded, so that many share a commit."""
+
 PARTIAL_BATCH_AGE = timedelta(seconds=5)
 """While deliveries are still being folded, a batch waits to be full, but no longer than this."""
 
@@ -122,9 +128,9 @@ class Engine:
             if thread.ident is not None:
                 thread.join(max(0.0, until - time.monotonic()))
 
-    def problems(self) -> list[str]:
-        """Which orgs cannot be written to now, and why."""
-        return [f"Org {org}: {pause.problem}" for org, pause in self.pauses.items() if pause.problem]
+    def problems(self) -> dict[str, str]:
+        """Why orgs cannot be written to now, by org."""
+        return {org: pause.problem for org, pause in self.pauses.items() if pause.problem}
 
     def _lane_threads(self) -> Iterable[threading.Thread]:
         for writer in self._writers:
@@ -138,16 +144,20 @@ class Engine:
             folded = self._guarded(self._fold_once)
             if not folded:
                 seen = self.delivered.wait(seen, SWEEP_SECONDS)
+            elif folded < FOLDED_AT_ONCE:
+                self._stopping.wait(GATHERING_SECONDS)
 
     def _fold_once(self) -> int:
-        self._is_folding = True
+        was_folding = self._is_folding
         try:
-            folded = self._folding.step()
-        finally:
+            folded = self._folding.step(FOLDED_AT_ONCE)
+        except BaseException:
             self._is_folding = False
+            raise
         self._is_folding = folded.total > 0
         self._on_folded(folded.counts)
-        if folded.total:
+        if self._is_folding or was_folding:
+            # Also at the end: what waited for a fuller batch need not wait any more.
             self._folded.give()
         return folded.total
 

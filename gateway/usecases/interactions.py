@@ -59,12 +59,13 @@ class Folding:
     interactions: Interactions
     sources: Mapping[str, Source]
     now: Callable[[], datetime]
+    give_way: Callable[[], None] = lambda: None
 
     def step(self, limit: int = 500) -> Folded:
         """Fold up to `limit` waiting deliveries, all or none of them; another process may win, then theirs counts."""
         for _ in range(_ATTEMPTS):
             waiting = self.deliveries.waiting(limit)
-            readings = [_read(delivery, self.sources.get(delivery.connection)) for delivery in waiting]
+            readings = [self._read(delivery) for delivery in waiting]
             try:
                 self._store(readings)
             except VersionConflictError:
@@ -72,6 +73,10 @@ class Folding:
             _log_parked(readings)
             return _counted(reading.settled for reading in readings)
         return Folded({})
+
+    def _read(self, delivery: StoredDelivery) -> _Reading:
+        self.give_way()
+        return _read(delivery, self.sources.get(delivery.connection))
 
     def _store(self, readings: list[_Reading]) -> None:
         if not readings:
@@ -88,6 +93,7 @@ class Folding:
         self, key: tuple[str, str], partials: list[PartialInteraction], stored: StoredInteraction | None
     ) -> FoldedInteraction | None:
         """The row to store; None if the partials told nothing new."""
+        self.give_way()
         state = fold(stored.state if stored else None, partials)
         if stored and state == stored.state:
             return None

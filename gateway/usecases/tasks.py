@@ -94,6 +94,7 @@ class TaskWriter:
     owner: str
     now: Callable[[], datetime]
     chance: Callable[[], float] = field(default=random.random)
+    give_way: Callable[[], None] = lambda: None
 
     def write_lane(self, lane: int) -> int:
         """Write up to 200 due interactions of a lane; how many were settled, 0 if the lane is held elsewhere.
@@ -155,6 +156,7 @@ class TaskWriter:
         known: Known,
         abilities: Abilities,
     ) -> Plan:
+        self.give_way()
         decision = match(interaction, looked_for, known, self.rules.matching)
         emails = [leg.agent_email for leg in interaction.legs if leg.agent_email]
         record = canonical_record(interaction, decision, self._policy(row))

@@ -165,6 +165,11 @@ class Server:
             if not self._has_ended:
                 self._listener.pull_trigger()
 
+    def in_work(self) -> int:
+        """How many requests were read and are not answered yet; a guess, as they come and go."""
+        dispatcher = self._listener.task_dispatcher
+        return int(dispatcher.active_count) + len(dispatcher.queue)
+
     def _turn(self, seconds: float) -> None:
         wasyncore.loop(timeout=seconds, use_poll=True, map=self._map, count=1)
 

@@ -1,0 +1,41 @@
+"""Senders go first: what the engine does can wait, so it is done in pieces between which requests are let through.
+
+Python runs one thread at a time. Without this, a handful of threads that fold and write would take most of the turns
+while senders wait for their answers. The engine is slowed down, never stopped: it always gets a slice in the end.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+SLICE_SECONDS = 0.001
+"""How long a thread works before it looks whether a request wants to run."""
+
+PATIENCE_SECONDS = 0.05
+"""How long it then waits at most."""
+
+_GLANCE_SECONDS = 0.005
+
+
+class RightOfWay:
+    """Who goes first, and how the others let them."""
+
+    def __init__(self) -> None:
+        self._requests: Callable[[], int] = lambda: 0
+        self._here = threading.local()
+
+    def belongs_to(self, requests: Callable[[], int]) -> None:
+        """Let requests go first; `requests` tells how many want to run now."""
+        self._requests = requests
+
+    def give(self) -> None:
+        """Called between pieces of work that can wait: returns once no request wants to run, or after a while."""
+        now = time.monotonic()
+        if now - getattr(self._here, "resumed", 0.0) < SLICE_SECONDS:
+            return
+        until = now + PATIENCE_SECONDS
+        while self._requests() > 0 and time.monotonic() < until:
+            time.sleep(_GLANCE_SECONDS)
+        self._here.resumed = time.monotonic()
