@@ -150,7 +150,13 @@ def _configuration(services: Services) -> _Operations:
         """The Salesforce orgs and the connections that feed them."""
         fed = [(connection.org, name) for name, connection in services.connections.items()]
         names = sorted({*services.orgs, *(org for org, _ in fed)})
-        return {"items": [{"name": org, "connections": sorted(n for o, n in fed if o == org)} for org in names]}
+        problems = services.org_problems()
+        return {
+            "items": [
+                {"name": org, "connections": sorted(n for o, n in fed if o == org), "problem": problems.get(org)}
+                for org in names
+            ]
+        }
 
     @operations.add("GET", "/connections", schemas.Connections)
     def list_connections() -> Any:

@@ -290,6 +290,11 @@ class Org(Schema):
 
     name = fields.String(required=True)
     connections = fields.List(fields.String(), required=True, **_about("Names of the connections that feed it."))
+    problem = fields.String(
+        required=True,
+        allow_none=True,
+        **_about("Why nothing can be written to it now; its interactions wait. Null where all is well."),
+    )
 
 
 class Orgs(Schema):

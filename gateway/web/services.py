@@ -22,6 +22,11 @@ def no_problems() -> Sequence[str]:
     return ()
 
 
+def no_org_problems() -> Mapping[str, str]:
+    """The answer where every org can be written to."""
+    return {}
+
+
 def no_link(_org: str, _task_id: str) -> str | None:
     """The answer where it is not known where an org's pages are."""
     return None
@@ -32,7 +37,8 @@ class Services:
     """Everything that the views use.
 
     `ready` lists, in sentences, what keeps this process from doing its work; `stopping` is set when it is about to
-    end; `task_link` is the page of a Task in its org; `public_url` is what platforms call, without a slash at its end.
+    end; `org_problems` says, by org, why it cannot be written to now; `task_link` is the page of a Task in its org;
+    `public_url` is what platforms call, without a slash at its end.
     """
 
     connections: Mapping[str, Connection]
@@ -42,6 +48,7 @@ class Services:
     tokens: Tokens
     metrics: Metrics
     orgs: Sequence[str] = ()
+    org_problems: Callable[[], Mapping[str, str]] = no_org_problems
     public_url: str | None = None
     clock: Callable[[], datetime] = utc_now
     ready: Callable[[], Sequence[str]] = no_problems

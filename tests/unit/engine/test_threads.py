@@ -105,7 +105,7 @@ def test_a_failing_step_of_writing_does_not_end_its_thread():
     with Stage(write=Script(ValueError("a defect"), KeyError("another"), 5)) as stage:
         eventually(lambda: stage.write.calls > 5)
         assert stage.alive() == 1 + LANES
-        assert stage.engine.problems() == []
+        assert stage.engine.problems() == {}
 
 
 def test_a_store_that_cannot_be_read_does_not_end_the_threads():
@@ -141,10 +141,10 @@ def test_an_org_that_fails_is_paused_and_resumed_when_it_answers(monkeypatch, er
         return 5
 
     with Stage(write=write) as stage:
-        eventually(lambda: stage.engine.problems() == [f"Org main: {error}"])
+        eventually(lambda: stage.engine.problems() == {"main": str(error)})
         eventually(lambda: stage.write.calls > 2)
         answers.set()
-        eventually(lambda: stage.engine.problems() == [])
+        eventually(lambda: stage.engine.problems() == {})
 
 
 def test_a_paused_org_is_not_called_by_any_lane():
@@ -162,7 +162,7 @@ def test_one_org_that_fails_holds_no_other_back():
     engine = Engine(SimpleNamespace(step=good.fold), [bad.writer, good.writer], good.interactions, lambda: NOW)
     engine.start()
     try:
-        eventually(lambda: engine.problems() == ["Org sandbox: down"])
+        eventually(lambda: engine.problems() == {"sandbox": "down"})
         eventually(lambda: good.write.calls > 5)
     finally:
         engine.stop(PATIENCE)

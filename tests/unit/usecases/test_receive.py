@@ -19,7 +19,12 @@ from gateway.usecases.receive import MAX_KEY, Connection, greet, receive
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
 REQUEST = sdk.Request(
     url="https://gw/webhooks/desk",
-    headers={"content-type": "application/json; charset=utf-8", "x-event": "call\x00ed", "authorization": "Bearer t", "x-other": "o"},
+    headers={
+        "content-type": "application/json; charset=utf-8",
+        "x-event": "call\x00ed",
+        "authorization": "Bearer t",
+        "x-other": "o",
+    },
     body=b'{"id": 1}',
     received_at=NOW,
 )

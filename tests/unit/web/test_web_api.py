@@ -286,6 +286,7 @@ def test_orgs_and_connections_without_secrets(reader, gateway):
 
     assert [org["name"] for org in orgs] == ["main", "sandbox", "spare"]
     assert orgs[1]["connections"] == ["forms"]
+    assert {org["problem"] for org in orgs} == {None}
     assert {
         "name": "retired", "connector": "signed", "title": "Signed platform", "org": "main", "state": "retired",
         "webhook_url": "http://localhost/webhooks/retired",
