@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -47,6 +48,18 @@ class Moment(TypeDecorator[datetime]):
         return None if value is None else _EPOCH + timedelta(microseconds=value)
 
 
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A JSON value that is text already: encoding takes time, for which nobody should wait behind a transaction."""
+
+    text: str
+
+
+def encoded(value: Any) -> Encoded | None:
+    """`value` made ready for a `Json` column."""
+    return None if value is None else Encoded(json_of(value))
+
+
 class Json(TypeDecorator[Any]):
     """A JSON value as text. Pure ASCII, because the escapes carry what a database refuses: NUL, lone surrogates."""
 
@@ -55,6 +68,8 @@ class Json(TypeDecorator[Any]):
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
         del dialect
+        if isinstance(value, Encoded):
+            return value.text
         return None if value is None else json_of(value)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Any:

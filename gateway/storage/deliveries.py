@@ -11,7 +11,7 @@ from sqlalchemy import BigInteger, Row, bindparam, func, select, text, update
 from gateway.errors import VersionConflictError
 from gateway.ports import DeliveryStatus, FoldedInteraction, SettledDelivery, StoredDelivery
 from gateway.storage.columns import Listed, among
-from gateway.storage.folding import store_folded
+from gateway.storage.folding import rows_of, store_folded
 from gateway.storage.tables import SET_ASIDE, WAITING, deliveries
 from gateway.storage.transactions import Transactions
 
@@ -56,12 +56,11 @@ class DeliveryTable:
             return [_stored(row) for row in connection.execute(_oldest_waiting, {"last": last})]
 
     def fold(self, folded: Sequence[FoldedInteraction], settled: Sequence[SettledDelivery]) -> None:
+        rows = rows_of(folded)
+        ends = sorted((_settled_row(delivery) for delivery in settled), key=lambda row: row["row_id"])
         with self._transactions.writing() as connection:
-            store_folded(connection, folded)
-            if not settled:
-                return
-            rows = sorted((_settled_row(delivery) for delivery in settled), key=lambda row: row["row_id"])
-            if connection.execute(_settle, rows).rowcount != len(rows):
+            store_folded(connection, rows)
+            if ends and connection.execute(_settle, ends).rowcount != len(ends):
                 raise VersionConflictError("A delivery was settled by another worker meanwhile.")
 
     def get(self, id: int) -> StoredDelivery | None:

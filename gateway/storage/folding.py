@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, case, insert, select, text, update
@@ -10,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from gateway.errors import VersionConflictError
 from gateway.ports import FoldedInteraction
-from gateway.storage.columns import Listed, among
+from gateway.storage.columns import Listed, among, encoded
 from gateway.storage.tables import DIRTY, interactions
 
 _CHANGED = "An interaction was changed by another worker meanwhile."
@@ -62,25 +63,39 @@ _lock_in_order = (
 )
 
 
-def store_folded(connection: Connection, folded: Sequence[FoldedInteraction]) -> None:
-    """Insert the new and move the known on by one version. VersionConflictError: one was changed meanwhile."""
+@dataclass(frozen=True, slots=True)
+class FoldedRows:
+    """What is to be stored, made ready before the transaction: rows that are new, and changes of known ones."""
+
+    new: Sequence[dict[str, Any]]
+    known: Sequence[dict[str, Any]]
+
+
+def rows_of(folded: Sequence[FoldedInteraction]) -> FoldedRows:
+    """The rows of the states."""
     new = [_new_row(one) for one in folded if one.version == 0]
-    known = [one for one in folded if one.version > 0]
-    if known:
-        _update_known(connection, known)
-    if new:
+    new.sort(key=lambda row: (row["external_id"], row["connection"]))
+    return FoldedRows(new, [_changed_row(one) for one in folded if one.version > 0])
+
+
+def store_folded(connection: Connection, rows: FoldedRows) -> None:
+    """Insert the new and move the known on by one version. VersionConflictError: one was changed meanwhile."""
+    if rows.known:
+        _update_known(connection, rows.known)
+    if rows.new:
         try:
-            connection.execute(_insert, sorted(new, key=lambda row: (row["external_id"], row["connection"])))
+            connection.execute(_insert, rows.new)
         except IntegrityError as error:
             raise VersionConflictError(_CHANGED) from error
 
 
-def _update_known(connection: Connection, known: Sequence[FoldedInteraction]) -> None:
+def _update_known(connection: Connection, known: Sequence[dict[str, Any]]) -> None:
     if connection.dialect.name == "postgresql":
         # Everyone locks interactions by ascending id; otherwise two workers could wait for one another.
-        connections, external_ids = {one.connection for one in known}, {one.external_id for one in known}
-        connection.execute(_lock_in_order, {"connections": connections, "external_ids": external_ids})
-    if connection.execute(_update, [_changed_row(one) for one in known]).rowcount != len(known):
+        places = {"connections": {row["of_connection"] for row in known}}
+        places["external_ids"] = {row["of_external_id"] for row in known}
+        connection.execute(_lock_in_order, places)
+    if connection.execute(_update, known).rowcount != len(known):
         raise VersionConflictError(_CHANGED)
 
 
@@ -92,7 +107,7 @@ def _new_row(folded: FoldedInteraction) -> dict[str, Any]:
         "lane": folded.lane,
         "ready": folded.ready,
         "now": folded.now,
-        "state": folded.state,
+        "state": encoded(folded.state),
     }
 
 
@@ -103,5 +118,5 @@ def _changed_row(folded: FoldedInteraction) -> dict[str, Any]:
         "onto": folded.version,
         "is_ready": folded.ready,
         "now": folded.now,
-        "new_state": folded.state,
+        "new_state": encoded(folded.state),
     }

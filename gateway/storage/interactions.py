@@ -13,7 +13,7 @@ from sqlalchemy.sql.elements import TextClause
 from gateway.domain.tasks import TaskFields
 from gateway.ports import Backlog, Lease, Settlement, StoredInteraction
 from gateway.storage import lanes
-from gateway.storage.columns import Listed, Moment, among
+from gateway.storage.columns import Listed, Moment, among, encoded
 from gateway.storage.tables import DIRTY, OPEN, PARKED, interactions
 from gateway.storage.transactions import Transactions
 
@@ -131,7 +131,7 @@ class InteractionTable:
             return [_stored(row) for row in connection.execute(_take, values)]
 
     def intend(self, lease: Lease, intents: Mapping[int, TaskFields]) -> None:
-        rows = [_of_lane(lease, id) | {"sent": intents[id]} for id in sorted(intents)]
+        rows = [_of_lane(lease, id) | {"sent": encoded(intents[id])} for id in sorted(intents)]
         with self._transactions.writing() as connection:
             lanes.check(connection, lease)
             if rows:
@@ -216,12 +216,12 @@ def _settled_row(lease: Lease, settlement: Settlement) -> dict[str, Any]:
         "taken": settlement.version,
         "new_written_version": settlement.written_version,
         "new_written_at": settlement.written_at,
-        "new_match": match,
+        "new_match": encoded(match),
         "new_match_state": None if match is None else match.get("state"),
         "new_task_id": settlement.task_id,
-        "new_intended": settlement.intended,
-        "new_written": settlement.written,
-        "new_kept": settlement.kept,
+        "new_intended": encoded(settlement.intended),
+        "new_written": encoded(settlement.written),
+        "new_kept": encoded(settlement.kept),
         "new_attempts": settlement.attempts,
         "new_next_at": settlement.next_at,
         "new_parked": settlement.parked,
