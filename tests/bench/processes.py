@@ -78,7 +78,7 @@ def org(folder: Path) -> Iterator[LocalOrg]:
 
 def gateway(folder: Path) -> Any:
     """`gateway serve` on the settings in the folder."""
-    return _running(["-m", "gateway", "--log-level", "WARNING", "serve", "--port", "0"], folder, "gateway")
+    return _running(["-m", "gateway", "serve", "--port", "0"], folder, "gateway")
 
 
 def unstored(folder: Path) -> Any:
