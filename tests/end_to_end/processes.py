@@ -44,9 +44,9 @@ connections:
 T = TypeVar("T")
 
 
-def eventually(look: Callable[[], T], what: str = "it") -> T:
+def eventually(look: Callable[[], T], what: str = "it", patience: float = PATIENCE) -> T:
     """What `look` finds, as soon as it finds something."""
-    until = time.monotonic() + PATIENCE
+    until = time.monotonic() + patience
     while not (found := look()):
         assert time.monotonic() < until, f"{what} did not happen"
         time.sleep(0.02)

@@ -30,6 +30,10 @@ KINDS: dict[str, dict[str, Any]] = {
     "cut off": {"kind": "truncate"},
     "session expired": {"kind": "expire_sessions"},
 }
+MIXES = {
+    "reset before or after": ("reset before", "reset after"),
+    "all of them": tuple(KINDS),
+}
 TELLINGS = 4
 INTERACTIONS = 30
 
@@ -103,14 +107,14 @@ def telling(one: str, step: int) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-@pytest.mark.parametrize("kind", [*KINDS, "all of them"])
+@pytest.mark.parametrize("kind", [*KINDS, *MIXES])
 def test_one_right_task_each_whatever_happens_to_the_calls(bench, org, id, kind, seed):
     dice = random.Random(f"{kind} {seed}")
     ids = [f"{id}-{number}" for number in range(INTERACTIONS)]
     told = [(one, step) for one in ids for step in range(TELLINGS)]
     dice.shuffle(told)
-    kinds = list(KINDS.values()) if kind == "all of them" else [KINDS[kind]]
-    share = 0.35 / len(kinds)
+    kinds = [KINDS[name] for name in MIXES.get(kind, (kind,))]
+    share = 0.5 / len(kinds)
     org.faults(*({**fault, "probability": share, "seed": seed * 10 + n} for n, fault in enumerate(kinds)))
 
     edited: dict[str, str] = {}

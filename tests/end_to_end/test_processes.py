@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from gateway.usecases.tasks import LEASE_SECONDS
 from tests.end_to_end.processes import Gateway, Store, event, eventually, run, write_settings
 
 
@@ -65,6 +66,21 @@ def test_what_was_acknowledged_before_a_kill_is_written_after_a_restart(folder, 
     with Gateway(folder), Store(folder) as store:
         eventually(lambda: store.are_written(id, 20))
         assert {key: len(found) for key, found in org.tasks(id).items()} == {f"{id}-{n}": 1 for n in range(20)}
+
+
+def test_a_gateway_killed_in_the_middle_of_a_write_holds_no_lane_and_doubles_nothing(folder, org, id):
+    org.faults({"kind": "silence_after", "path": "composite/sobjects"})
+    with Gateway(folder) as gateway:
+        gateway.post(event(id, disposition="Resolved"))
+        first = eventually(lambda: org.task(id))
+    org.faults()
+
+    with Gateway(folder) as gateway, Store(folder) as store:
+        gateway.post(event(id, "wrapped_up", 7, disposition="Sold"))
+        # Sooner than the killed one's lease would have ended.
+        eventually(lambda: store.are_written(id), patience=0.8 * LEASE_SECONDS)
+        assert (org.task(id)["Id"], org.task(id)["CallDisposition"]) == (first["Id"], "Sold")
+        assert store.interaction(id).kept == {}
 
 
 def test_sigterm_answers_what_was_begun_and_ends_with_0(folder, org, id):
