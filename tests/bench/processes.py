@@ -137,4 +137,4 @@ def _address(process: subprocess.Popen[str], log: Path) -> str:
     for line in process.stdout:
         if " at http://" in line:
             return line.rpartition(" ")[2].strip()
-    raise BrokenRunError(f"{process.args} ended at its start:\n{log.read_text(encoding='utf-8')[-2000:]}")
+    raise BrokenRunError(f"{log.stem} ended at its start:\n{log.read_text(encoding='utf-8')[-2000:]}")
