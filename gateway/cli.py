@@ -27,7 +27,11 @@ from gateway.usecases import operations
 EXIT_FAILED, EXIT_USAGE = 1, 2
 
 # What platforms and people wrote is shown as it is: no word of it is markup.
-out = Console(soft_wrap=True, markup=False, emoji=False)
+WIDTH_WITHOUT_TERMINAL = 160
+"""Characters in a line where a table goes into a file or a pipe, unless COLUMNS says otherwise."""
+
+_width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else WIDTH_WITHOUT_TERMINAL
+out = Console(soft_wrap=True, width=_width, markup=False, emoji=False)
 err = Console(stderr=True, soft_wrap=True, markup=False, emoji=False)
 
 
