@@ -182,8 +182,10 @@ def _perform(stage: Stage, sample: Sample) -> None:
 
 def _show(stage: Stage, samples: list[Sample], out: Console) -> list[str]:
     table = Table(title="Interactions and their Tasks", show_lines=True, expand=True)
-    for column, ratio in (("interaction", 3), ("channel", 1), ("who, and why", 6), ("account and case", 3)):
-        table.add_column(column, overflow="fold", ratio=ratio)
+    table.add_column("interaction", overflow="fold", ratio=3)
+    table.add_column("channel", no_wrap=True)
+    table.add_column("who, and why", overflow="fold", ratio=6)
+    table.add_column("account and case", overflow="fold", ratio=3)
     table.add_column("task", no_wrap=True)
     problems = []
     for sample in samples:
