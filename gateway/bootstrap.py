@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
@@ -42,14 +43,15 @@ def now() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class MetricsLedger:
-    """Counts and logs the writer's settlements."""
+    """Counts the writer's settlements, and logs them in one line a round: one for each would cost a third of the work."""
 
     metrics: Metrics
+    _round: threading.local = field(default_factory=threading.local)
 
     def task(self, row: StoredInteraction, result: str, lag_seconds: float | None = None) -> None:
         """One interaction was settled."""
         org = row.org
-        log.info("interaction_settled", result=result, interaction=row.id, connection=row.connection, org=org)
+        self._settled().setdefault(result, []).append(row.id)
         if result == "retried":
             self.metrics.retries.labels(org).inc()
         elif result == "parked":
@@ -58,6 +60,19 @@ class MetricsLedger:
             self.metrics.tasks.labels(org, result).inc()
         if lag_seconds is not None:
             self.metrics.lag_seconds.labels(org).observe(lag_seconds)
+
+    def round_ended(self, org: str) -> None:
+        """All settlements of a lane's round were told, from the thread that made them."""
+        settled = self._settled()
+        if settled:
+            log.info("interactions_settled", org=org, **settled)
+        settled.clear()
+
+    def _settled(self) -> dict[str, list[int]]:
+        if not hasattr(self._round, "settled"):
+            self._round.settled = {}
+        found: dict[str, list[int]] = self._round.settled
+        return found
 
 
 class Gateway:

@@ -39,8 +39,8 @@ SECRET_WORDS = frozenset({
 """A key with one of these among its words would let somebody in."""
 
 PLAIN_KEYS = frozenset({
-    "bytes", "count", "delivery", "elapsed", "epoch", "id", "interaction", "lane", "limit", "port", "seconds", "used",
-    "version",
+    "bytes", "count", "created", "delivery", "elapsed", "epoch", "id", "interaction", "lane", "limit", "parked", "port",
+    "retried", "seconds", "unchanged", "updated", "used", "version",
 })  # fmt: skip
 """Keys whose numbers are ours and stay readable; text under them is searched like any other."""
 

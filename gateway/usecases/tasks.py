@@ -55,6 +55,9 @@ class Ledger(Protocol):
     def task(self, row: StoredInteraction, result: str, lag_seconds: float | None = None) -> None:
         """One interaction was settled: created, updated, unchanged, retried, parked."""
 
+    def round_ended(self, org: str) -> None:
+        """All settlements of a lane's round were told, from the thread that made them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rules:
@@ -113,6 +116,7 @@ class TaskWriter:
             return 0
         finally:
             self.interactions.release(lease)
+            self.ledger.round_ended(self.org.name)
 
     def _round(self, lease: Lease, rows: Sequence[StoredInteraction]) -> None:
         abilities = self.org.abilities()
