@@ -31,6 +31,9 @@ from gateway.sdk.discovery import installed_connectors
 
 PATIENCE_SECONDS = 60.0
 
+WIDE = 110
+"""Characters in a line from which on links are kept in one piece."""
+
 SETTINGS = """\
 database: sqlite:///gateway.db
 orgs:
@@ -186,7 +189,9 @@ def _show(stage: Stage, samples: list[Sample], out: Console) -> list[str]:
     table.add_column("channel", no_wrap=True)
     table.add_column("who, and why", overflow="fold", ratio=6)
     table.add_column("account and case", overflow="fold", ratio=3)
-    table.add_column("task", no_wrap=True)
+    # A link that is broken in two cannot be clicked; where there is little room, the reasons matter more.
+    wide = out.width >= WIDE
+    table.add_column("task", overflow="fold", no_wrap=wide, ratio=None if wide else 3)
     problems = []
     for sample in samples:
         row, found = _row_parked(stage, sample) if sample.parked else _row(stage, sample)

@@ -70,6 +70,9 @@ class Bench:
     def task(self, *_: Any) -> None:
         """Nothing is counted."""
 
+    def round_ended(self, org: str) -> None:
+        """Nothing is logged."""
+
     def close(self) -> None:
         self.salesforce.close()
         self.store.close()
