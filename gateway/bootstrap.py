@@ -43,7 +43,7 @@ def now() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class MetricsLedger:
-    """Counts settlements, and logs them in one line a round: a line for each would cost a third of the work."""
+    """Counts settlements, and logs them in one line a round, by interaction."""
 
     metrics: Metrics
     _round: threading.local = field(default_factory=threading.local)
