@@ -17,7 +17,7 @@ def test_the_demo_shows_the_main_job_and_checks_it(tmp_path):
     assert shown.returncode == 0, shown.stdout + shown.stderr
     assert "Interactions and their Tasks" in shown.stdout
     assert "Every interaction has exactly the Task that is expected." in shown.stdout
-    assert "Casey" in shown.stdout
+    assert "Casey Customer" in shown.stdout
     assert not list(tmp_path.iterdir()), "it leaves nothing behind"
 
 
