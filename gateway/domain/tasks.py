@@ -36,6 +36,10 @@ class Verdict(StrEnum):
     """May or may not stand in the org: read back by the external key before it is sent again."""
     GONE = "gone"
     """The Task was deleted; it is not brought back unless asked."""
+    REMATCH = "rematch"
+    """A related record is gone, merged or hidden: read what changed, match again, send again."""
+    LOCKED = "locked"
+    """Another transaction held a related record: to be sent again later, with fewer others."""
 
 
 @dataclass(frozen=True, slots=True)

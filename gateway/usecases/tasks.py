@@ -238,7 +238,7 @@ class TaskWriter:
                 return self._parked(plan, DELETED)
             case Verdict.PARK:
                 return self._parked(plan, outcome.reason)
-            case Verdict.RETRY | Verdict.UNKNOWN:
+            case Verdict.RETRY | Verdict.UNKNOWN | Verdict.REMATCH | Verdict.LOCKED:
                 return self._again(plan, change, outcome)
 
     def _again(self, plan: Plan, change: Changes, outcome: Outcome) -> Settlement:
