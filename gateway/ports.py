@@ -154,7 +154,6 @@ class Lease:
 class Backlog:
     """What waits in one lane now: how many dirty interactions, and since when the oldest."""
 
-    lane: int
     count: int
     oldest: datetime
 
@@ -200,8 +199,8 @@ class Interactions(Protocol):
     def load(self, keys: Collection[tuple[str, str]]) -> dict[tuple[str, str], StoredInteraction]:
         """Those that exist of (connection, external id)."""
 
-    def backlog(self, org: str, now: datetime) -> list[Backlog]:
-        """The lanes of the org that have something due."""
+    def backlog(self, org: str, lane: int, *, now: datetime, limit: int) -> Backlog | None:
+        """What is due in the lane, counted up to `limit`; None if nothing is."""
 
     def lease(self, org: str, lane: int, *, owner: str, now: datetime, seconds: float) -> Lease | None:
         """The lane, unless it is held; also its holder waits until it is released or the time is over."""

@@ -171,8 +171,8 @@ class Engine:
                 seen = self._folded.wait(seen, SWEEP_SECONDS)
 
     def _write_once(self, writer: TaskWriter, lane: int) -> int:
-        due = {backlog.lane: backlog for backlog in self._interactions.backlog(writer.org.name, self._now())}
-        if lane not in due or self._may_grow(due[lane]):
+        due = self._interactions.backlog(writer.org.name, lane, now=self._now(), limit=BATCH)
+        if due is None or self._may_grow(due):
             return 0
         pause = self.pauses[writer.org.name]
         try:

@@ -32,14 +32,17 @@ _DUE = (
     interactions.c.org == bindparam("of_org"),
     or_(interactions.c.next_at.is_(None), interactions.c.next_at <= bindparam("now", type_=Moment())),
 )
-_backlog = (
-    select(interactions.c.lane, func.count(), func.min(interactions.c.waiting_since))
-    .where(*_DUE)
-    .group_by(interactions.c.lane)
-    .order_by(interactions.c.lane)
+_DUE_IN_LANE = (*_DUE, interactions.c.lane == bindparam("of_lane"))
+_head = (
+    select(interactions.c.waiting_since)
+    .where(*_DUE_IN_LANE)
+    .order_by(interactions.c.waiting_since)
+    .limit(bindparam("limit"))
+    .subquery()
 )
+_backlog = select(func.count(), func.min(_head.c.waiting_since))
 _take = (
-    _columns.where(*_DUE, interactions.c.lane == bindparam("of_lane"))
+    _columns.where(*_DUE_IN_LANE)
     .order_by(interactions.c.waiting_since, interactions.c.id)
     .limit(bindparam("limit"))
 )
@@ -117,9 +120,11 @@ class InteractionTable:
             if (key := (row.connection, row.external_id)) in wanted
         }
 
-    def backlog(self, org: str, now: datetime) -> builtins.list[Backlog]:
+    def backlog(self, org: str, lane: int, *, now: datetime, limit: int) -> Backlog | None:
+        values = {"of_org": org, "of_lane": lane, "now": now, "limit": limit}
         with self._transactions.reading() as connection:
-            return [Backlog(*row) for row in connection.execute(_backlog, {"of_org": org, "now": now})]
+            count, oldest = connection.execute(_backlog, values).one()
+        return Backlog(count, oldest) if count else None
 
     def lease(self, org: str, lane: int, *, owner: str, now: datetime, seconds: float) -> Lease | None:
         with self._transactions.writing() as connection:

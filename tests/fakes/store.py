@@ -210,13 +210,11 @@ class MemoryInteractions:
         wanted = set(keys)
         return {key: row for row in self._all() if (key := (row.connection, row.external_id)) in wanted}
 
-    def backlog(self, org: str, now: datetime) -> list[Backlog]:
-        lanes: dict[int, list[datetime]] = {}
+    def backlog(self, org: str, lane: int, *, now: datetime, limit: int) -> Backlog | None:
         with self._lock:
-            for kept in self.rows.values():
-                if kept.is_due(org, now):
-                    lanes.setdefault(kept.row.lane, []).append(kept.waiting_since)
-        return [Backlog(lane, len(times), min(times)) for lane, times in sorted(lanes.items())]
+            due = [kept for kept in self.rows.values() if kept.is_due(org, now) and kept.row.lane == lane]
+        times = sorted(kept.waiting_since for kept in due)[:limit]
+        return Backlog(len(times), times[0]) if times else None
 
     def lease(self, org: str, lane: int, *, owner: str, now: datetime, seconds: float) -> Lease | None:
         with self._lock:

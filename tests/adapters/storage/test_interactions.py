@@ -26,6 +26,10 @@ def _lease(store, lane=1, now=NOW, org="main", owner="worker"):
     return store.interactions.lease(org, lane, owner=owner, now=now, seconds=30)
 
 
+def _backlog(store, org="main", lane=1, now=LATER, limit=10):
+    return store.interactions.backlog(org, lane, now=now, limit=limit)
+
+
 def _names(rows):
     return [row.external_id for row in rows]
 
@@ -98,9 +102,13 @@ class TestTaking:
         _fold(store, "e", lane=3, ready=False)
         _fold(store, "f", lane=4, org="sandbox")
 
-        assert store.interactions.backlog("main", LATER) == [Backlog(1, 3, NOW - MINUTE), Backlog(2, 1, LATER)]
-        assert store.interactions.backlog("sandbox", LATER) == [Backlog(4, 1, NOW)]
-        assert store.interactions.backlog("nowhere", LATER) == []
+        assert _backlog(store, lane=1) == Backlog(3, NOW - MINUTE)
+        assert _backlog(store, lane=1, limit=2) == Backlog(2, NOW - MINUTE)
+        assert _backlog(store, lane=2) == Backlog(1, LATER)
+        assert _backlog(store, lane=3) is None
+        assert _backlog(store, lane=4) is None
+        assert _backlog(store, org="sandbox", lane=4) == Backlog(1, NOW)
+        assert _backlog(store, org="nowhere", lane=1) is None
 
     def test_takes_the_dirty_of_the_lane_that_are_due_oldest_first(self, store):
         rows = _fold(store, "late", now=LATER) + _fold(store, "b", "c", "d", "e")
@@ -121,17 +129,17 @@ class TestTaking:
         assert _names(store.interactions.take(lease, now=NOW, limit=10)) == ["e", "late"]
         assert _names(store.interactions.take(lease, now=NOW, limit=1)) == ["e"]
         assert _names(store.interactions.take(lease, now=LATER, limit=10)) == ["b", "e", "late"]
-        assert store.interactions.backlog("main", LATER)[0] == Backlog(1, 3, NOW)
+        assert _backlog(store) == Backlog(3, NOW)
 
     def test_waiting_counts_from_the_first_change_that_is_not_written(self, store):
         (row,) = _fold(store, "c-1")
         _fold(store, "c-1", version=1, now=NOW + MINUTE)
-        assert store.interactions.backlog("main", LATER)[0].oldest == NOW
+        assert _backlog(store).oldest == NOW
 
         lease = _lease(store)
         store.interactions.settle(lease, [written(replace(row, version=2))])
         _fold(store, "c-1", version=2, now=NOW + 2 * MINUTE)
-        assert store.interactions.backlog("main", LATER)[0].oldest == NOW + 2 * MINUTE
+        assert _backlog(store).oldest == NOW + 2 * MINUTE
 
 
 class TestSettling:

@@ -113,7 +113,7 @@ class TestSettings:
             (arrivals._find, "(connection=? AND key=?)"),
             (folding._update, "(external_id=? AND connection=?)"),
             (interactions._take, "ix_interactions_dirty (org=? AND lane=?)"),
-            (interactions._backlog, "ix_interactions_dirty (org=?)"),
+            (interactions._backlog, "ix_interactions_dirty (org=? AND lane=?)"),
             (interactions._by_key, "(external_id=? AND connection=?)"),
             (interactions._unpark, "PRIMARY KEY (rowid=?)"),
             (mirror._by_ids, "(org=? AND id=?)"),

@@ -103,12 +103,17 @@ class Twins(RuleBasedStateMachine):
         self.both(lambda store: store.deliveries.list(limit=100))
         self.both(lambda store: store.deliveries.waiting(100))
         self.both(lambda store: (store.deliveries.counts(), store.interactions.counts()))
-        self.both(lambda store: [store.interactions.backlog("main", NOW + timedelta(minutes=m)) for m in range(5)])
+        self.both(_backlogs)
 
     def both(self, action: Any) -> Any:
         answers = [_outcome(action, store) for store in self.stores]
         assert answers[0] == answers[1]
         return answers[0]
+
+
+def _backlogs(store: Any) -> Any:
+    looks = [(lane, NOW + timedelta(minutes=m), limit) for lane in (1, 2) for m in range(5) for limit in (1, 100)]
+    return [store.interactions.backlog("main", lane, now=now, limit=limit) for lane, now, limit in looks]
 
 
 def _outcome(action: Any, store: Any) -> Any:

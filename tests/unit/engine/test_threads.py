@@ -61,14 +61,17 @@ class Stage:
     def __init__(self, *, fold: Any = NOTHING, write: Any = 0, backlog: Any = None) -> None:
         self.fold = fold if isinstance(fold, Script) else Script(fold)
         self.write = write if isinstance(write, Script) else Script(write)
-        self.backlog = Script(backlog if backlog is not None else [Backlog(2, 5, NOW)])
+        self.backlog = Script(backlog if backlog is not None else {2: Backlog(5, NOW)})
         self.counted: list[Any] = []
         self.lanes: set[int] = set()
         self.writer = SimpleNamespace(org=SimpleNamespace(name="main"), write_lane=self._write_lane)
-        self.interactions = SimpleNamespace(backlog=lambda org, now: self.backlog())
+        self.interactions = SimpleNamespace(backlog=self._backlog)
         self.engine = Engine(
             SimpleNamespace(step=self.fold), [self.writer], self.interactions, lambda: NOW, self.counted.append
         )
+
+    def _backlog(self, org: str, lane: int, *, now: datetime, limit: int) -> Backlog | None:
+        return self.backlog().get(lane)
 
     def _write_lane(self, lane: int) -> int:
         self.lanes.add(lane)
@@ -110,7 +113,7 @@ def test_a_failing_step_of_writing_does_not_end_its_thread():
 
 def test_a_store_that_cannot_be_read_does_not_end_the_threads():
     stage = Stage(write=1)
-    stage.backlog = Script(RetryableError("locked"), RetryableError("locked"), [Backlog(2, 5, NOW)])
+    stage.backlog = Script(RetryableError("locked"), RetryableError("locked"), {2: Backlog(5, NOW)})
     with stage:
         eventually(lambda: stage.write.calls)
 
@@ -148,7 +151,7 @@ def test_an_org_that_fails_is_paused_and_resumed_when_it_answers(monkeypatch, er
 
 
 def test_a_paused_org_is_not_called_by_any_lane():
-    backlog = [Backlog(lane, 5, NOW) for lane in range(LANES)]
+    backlog = {lane: Backlog(5, NOW) for lane in range(LANES)}
     with Stage(write=RetryableError("The day's calls are used up.", after=10_000), backlog=backlog) as stage:
         eventually(stage.engine.problems)
         calls = stage.write.calls
@@ -202,10 +205,10 @@ def test_pauses_grow_with_each_failure_up_to_a_cap(monkeypatch):
 @pytest.mark.parametrize(
     ("backlog", "is_written"),
     [
-        (Backlog(2, BATCH - 1, NOW), False),
-        (Backlog(2, BATCH, NOW), True),
-        (Backlog(2, 1, NOW - threads.PARTIAL_BATCH_AGE), True),
-        (Backlog(2, 1, NOW - threads.PARTIAL_BATCH_AGE + timedelta(seconds=1)), False),
+        (Backlog(BATCH - 1, NOW), False),
+        (Backlog(BATCH, NOW), True),
+        (Backlog(1, NOW - threads.PARTIAL_BATCH_AGE), True),
+        (Backlog(1, NOW - threads.PARTIAL_BATCH_AGE + timedelta(seconds=1)), False),
     ],
 )
 def test_while_deliveries_are_folded_a_young_partial_batch_waits(backlog, is_written):
@@ -216,7 +219,7 @@ def test_while_deliveries_are_folded_a_young_partial_batch_waits(backlog, is_wri
         done.wait(PATIENCE)
         return NOTHING
 
-    stage = Stage(fold=Script(FOLDED, fold), write=5, backlog=[backlog])
+    stage = Stage(fold=Script(FOLDED, fold), write=5, backlog={2: backlog})
     stage.engine._threads[0].start()
     assert folding.wait(PATIENCE)
     for thread in stage.engine._threads[1:]:
@@ -243,7 +246,7 @@ def test_a_hint_wakes_folding_at_once_and_folding_wakes_the_lanes(monkeypatch):
     monkeypatch.setattr(threads, "SWEEP_SECONDS", 10_000.0)
     there = threading.Event()
     stage = Stage(fold=lambda: FOLDED if there.is_set() and stage.fold.calls < 5 else NOTHING, write=Script(5, 0))
-    stage.backlog = Script(lambda: [Backlog(2, 5, NOW)] if there.is_set() else [])
+    stage.backlog = Script(lambda: {2: Backlog(5, NOW)} if there.is_set() else {})
     with stage:
         eventually(lambda: stage.fold.calls == 1 and stage.backlog.calls >= LANES)
         there.set()
@@ -276,7 +279,7 @@ def test_stopping_does_not_wait_for_sweeps(monkeypatch):
 
 
 def test_stopping_does_not_wait_for_a_pause_to_end():
-    backlog = [Backlog(lane, 5, NOW) for lane in range(LANES)]
+    backlog = {lane: Backlog(5, NOW) for lane in range(LANES)}
     with Stage(write=RetryableError("limit", after=10_000), backlog=backlog) as stage:
         eventually(stage.engine.problems)
 
