@@ -32,12 +32,13 @@ Rule = Callable[[Mapping[str, Any]], Any]
 
 @dataclass(frozen=True, slots=True)
 class FieldRule:
-    """How one field is filled."""
+    """How one field is filled; `literals` are the values that stand in the rule itself."""
 
     field: str
     fill: Rule
     create_only: bool = False
     required: bool = False
+    literals: tuple[Any, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,12 @@ def _field_rule(field: str, rule: Any) -> FieldRule:
     options = dict(rule)
     create_only = bool(options.pop("create_only", False))
     required = bool(options.pop("required", False))
-    return FieldRule(field, _rule(options), create_only, required)
+    return FieldRule(field, _rule(options), create_only, required, _literals(options))
+
+
+def _literals(options: Mapping[str, Any]) -> tuple[Any, ...]:
+    written = [options.get("value"), *options.get("map", {}).values(), options.get("default")]
+    return tuple(value for value in written if value is not None)
 
 
 def _rule(options: dict[str, Any]) -> Rule:

@@ -67,10 +67,7 @@ class Schema:
         self._until = 0.0
 
     def _ask(self) -> Description:
-        names = ("Task", *WANTED)
-        answers = self._session.composite(
-            [SubRequest(name, f"sobjects/{name}/describe") for name in names], allow_missing=True
-        )
+        answers = describe(self._session)
         settings = self._session.settings
         if "Task" not in answers:
             raise ConfigError(
@@ -89,6 +86,12 @@ class Schema:
         )
 
 
+def describe(session: Session) -> dict[str, Any]:
+    """The describes of Task and of every object to mirror, of those that are visible to us, in one call."""
+    names = ("Task", *WANTED)
+    return session.composite([SubRequest(name, f"sobjects/{name}/describe") for name in names], allow_missing=True)
+
+
 def _task_field(field: Mapping[str, Any]) -> TaskField:
     values = [entry["value"] for entry in field["picklistValues"] if entry["active"]]
     return TaskField(
@@ -102,19 +105,26 @@ def _task_field(field: Mapping[str, Any]) -> TaskField:
 
 
 def _check_key(org: str, name: str, field: Mapping[str, Any] | None) -> None:
+    if lack := key_lack(name, field):
+        raise ConfigError(f"Org {org!r}: {' '.join(lack)}")
+    if field and not field["unique"]:
+        _log.warning("salesforce.key_field_not_unique", org=org, field=name)
+
+
+def key_lack(name: str, field: Mapping[str, Any] | None) -> tuple[str, str] | None:
+    """Why the field cannot serve as the key, and what to do about it; None where it can."""
     setup = "Setup → Object Manager → Activity → Fields & Relationships"
     if field is None:
-        raise ConfigError(
-            f"Org {org!r}: Task has no field {name}, or the integration user may not see it. In {setup} add a Text(255)"
-            " field of that name with External ID and Unique ticked (or deploy mappings/salesforce) and give the user"
-            " access to it; or set task_key to null."
+        fix = (
+            f"In {setup} add a Text(255) field of that name with External ID and Unique ticked (or deploy"
+            " mappings/salesforce) and give the user access to it; or set task_key to null."
         )
+        return f"Task has no field {name}, or the integration user may not see it.", fix
     if not field["externalId"]:
-        raise ConfigError(f"Org {org!r}: the field {name} on Task is not an External ID; tick External ID in {setup}.")
+        return f"The field {name} on Task is not an External ID.", f"Tick External ID in {setup}."
     if not field["createable"]:
-        raise ConfigError(f"Org {org!r}: the integration user may not write {name} on Task; give it edit access.")
-    if not field["unique"]:
-        _log.warning("salesforce.key_field_not_unique", org=org, field=name)
+        return f"The integration user may not write {name} on Task.", "Give it edit access."
+    return None
 
 
 def _columns(kind: Kind, description: Mapping[str, Any]) -> tuple[str, ...]:

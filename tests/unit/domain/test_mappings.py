@@ -81,3 +81,18 @@ def test_a_cut_text_fits_and_is_a_beginning(text, most):
 
     assert len(made.encode("utf-16-le")) // 2 <= most
     assert made == text or (made.endswith("…") and text.startswith(made[:-1]))
+
+
+def test_a_rule_knows_the_values_that_stand_in_it():
+    mapping = compile_mapping({
+        "fields": {
+            "Priority": {"value": "Normal"},
+            "CallType": {"from": "direction", "map": {"inbound": "Inbound", "internal": None}, "default": "Internal"},
+            "Subject": "summary",
+            "Description": {"lines": ["{notes}"]},
+        }
+    })  # fmt: skip
+
+    assert {rule.field: rule.literals for rule in mapping.rules} == {
+        "Priority": ("Normal",), "CallType": ("Inbound", "Internal"), "Subject": (), "Description": (),
+    }  # fmt: skip
