@@ -88,7 +88,7 @@ class FoldedInteraction:
     now: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class StoredInteraction:
     """An interaction as kept. It is dirty while `ready` and `version > written_version` and not parked.
 

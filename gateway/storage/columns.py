@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import orjson
 from sqlalchemy import BigInteger, Dialect, Integer, Text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.compiler import compiles
@@ -61,7 +62,7 @@ def encoded(value: Any) -> Encoded | None:
 
 
 class Json(TypeDecorator[Any]):
-    """A JSON value as text. Pure ASCII, because the escapes carry what a database refuses: NUL, lone surrogates."""
+    """A JSON value as text, in which escapes carry what a database refuses: NUL, lone surrogates."""
 
     impl = Text
     cache_ok = True
@@ -74,7 +75,7 @@ class Json(TypeDecorator[Any]):
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
         del dialect
-        return None if value is None else json.loads(value)
+        return None if value is None else value_of(value)
 
 
 def _plain(value: Any) -> Any:
@@ -83,12 +84,25 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} is no JSON value")
 
 
-_encode = json.JSONEncoder(separators=(",", ":"), check_circular=False, default=_plain).encode
+_encode_anything = json.JSONEncoder(separators=(",", ":"), check_circular=False, default=_plain).encode
 
 
 def json_of(value: Any) -> str:
-    """`value` as compact JSON in ASCII."""
-    return _encode(value)
+    """`value` as compact JSON that every database can hold."""
+    try:
+        return orjson.dumps(value, default=_plain).decode()
+    except TypeError:
+        # Lone surrogates and whole numbers beyond 64 bits are too much for the fast library, to be read as well.
+        return _BEYOND + _encode_anything(value)
+
+
+def value_of(text: str) -> Any:
+    """The value that `json_of` made a text of."""
+    return json.loads(text) if text.startswith(_BEYOND) else orjson.loads(text)
+
+
+_BEYOND = " "
+"""Stands before what the fast library cannot read exactly; to every other reader of JSON it means nothing."""
 
 
 class CleanText(TypeDecorator[str]):

@@ -10,6 +10,7 @@ from sqlalchemy import BigInteger, Row, bindparam, func, select, text, update
 
 from gateway.errors import VersionConflictError
 from gateway.ports import DeliveryStatus, FoldedInteraction, SettledDelivery, StoredDelivery
+from gateway.storage.bulk import execute_rows
 from gateway.storage.columns import Listed, among
 from gateway.storage.folding import rows_of, store_folded
 from gateway.storage.tables import SET_ASIDE, WAITING, deliveries
@@ -60,7 +61,7 @@ class DeliveryTable:
         ends = sorted((_settled_row(delivery) for delivery in settled), key=lambda row: row["row_id"])
         with self._transactions.writing() as connection:
             store_folded(connection, rows)
-            if ends and connection.execute(_settle, ends).rowcount != len(ends):
+            if ends and execute_rows(connection, _settle, ends) != len(ends):
                 raise VersionConflictError("A delivery was settled by another worker meanwhile.")
 
     def get(self, id: int) -> StoredDelivery | None:

@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from gateway.errors import VersionConflictError
 from gateway.ports import FoldedInteraction
+from gateway.storage.bulk import execute_rows
 from gateway.storage.columns import Listed, among, encoded
 from gateway.storage.tables import DIRTY, interactions
 
@@ -84,7 +85,7 @@ def store_folded(connection: Connection, rows: FoldedRows) -> None:
         _update_known(connection, rows.known)
     if rows.new:
         try:
-            connection.execute(_insert, rows.new)
+            execute_rows(connection, _insert, rows.new)
         except IntegrityError as error:
             raise VersionConflictError(_CHANGED) from error
 
@@ -95,7 +96,7 @@ def _update_known(connection: Connection, known: Sequence[dict[str, Any]]) -> No
         places = {"connections": {row["of_connection"] for row in known}}
         places["external_ids"] = {row["of_external_id"] for row in known}
         connection.execute(_lock_in_order, places)
-    if connection.execute(_update, known).rowcount != len(known):
+    if execute_rows(connection, _update, known) != len(known):
         raise VersionConflictError(_CHANGED)
 
 

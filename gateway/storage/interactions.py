@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
@@ -13,14 +14,14 @@ from sqlalchemy.sql.elements import TextClause
 from gateway.domain.tasks import TaskFields
 from gateway.ports import Backlog, Lease, Settlement, StoredInteraction
 from gateway.storage import lanes
+from gateway.storage.bulk import execute_rows
 from gateway.storage.columns import Listed, Moment, among, encoded
 from gateway.storage.tables import DIRTY, OPEN, PARKED, interactions
 from gateway.storage.transactions import Transactions
 
 MATCH_STATES = ("matched", "ambiguous", "unmatched")
 
-_NOT_OURS = ("waiting_since", "match_state")
-_columns = select(*(column for column in interactions.c if column.name not in _NOT_OURS))
+_columns = select(*(interactions.c[field.name] for field in fields(StoredInteraction)))
 _by_id = _columns.where(interactions.c.id == bindparam("row_id"))
 _by_key = _columns.where(
     among(interactions.c.connection, bindparam("connections", type_=Listed())),
@@ -42,9 +43,7 @@ _head = (
 )
 _backlog = select(func.count(), func.min(_head.c.waiting_since))
 _take = (
-    _columns.where(*_DUE_IN_LANE)
-    .order_by(interactions.c.waiting_since, interactions.c.id)
-    .limit(bindparam("limit"))
+    _columns.where(*_DUE_IN_LANE).order_by(interactions.c.waiting_since, interactions.c.id).limit(bindparam("limit"))
 )
 
 _OF_LANE = (
@@ -114,11 +113,7 @@ class InteractionTable:
         with self._transactions.reading() as connection:
             rows = connection.execute(_by_key, values).all()
         # Two connections may use the same external ids.
-        return {
-            key: StoredInteraction(**row._mapping)  # noqa: SLF001 - the documented way to a row's names
-            for row in rows
-            if (key := (row.connection, row.external_id)) in wanted
-        }
+        return {key: _stored(row) for row in rows if (key := (row.connection, row.external_id)) in wanted}
 
     def backlog(self, org: str, lane: int, *, now: datetime, limit: int) -> Backlog | None:
         values = {"of_org": org, "of_lane": lane, "now": now, "limit": limit}
@@ -140,14 +135,14 @@ class InteractionTable:
         with self._transactions.writing() as connection:
             lanes.check(connection, lease)
             if rows:
-                connection.execute(_intend, rows)
+                execute_rows(connection, _intend, rows)
 
     def settle(self, lease: Lease, settlements: Sequence[Settlement]) -> None:
         rows = [_settled_row(lease, one) for one in sorted(settlements, key=lambda one: one.id)]
         with self._transactions.writing() as connection:
             lanes.check(connection, lease)
             if rows:
-                connection.execute(_settle, rows)
+                execute_rows(connection, _settle, rows)
 
     def release(self, lease: Lease) -> None:
         with self._transactions.writing() as connection:
@@ -196,7 +191,7 @@ class InteractionTable:
 
 
 def _stored(row: Any) -> StoredInteraction:
-    return StoredInteraction(**row._mapping)  # noqa: SLF001 - the documented way to a row's names
+    return StoredInteraction(*row)
 
 
 def _in_state(state: str) -> TextClause | ColumnElement[bool]:

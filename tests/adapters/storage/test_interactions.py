@@ -161,6 +161,13 @@ class TestSettling:
         assert (stored.attempts, stored.next_at, stored.parked) == (2, LATER, None)
         assert stored.state == row.state
 
+    @pytest.mark.parametrize(
+        "value", ["half a pair \ud800", "NUL \0", 2**63, -(2**70), 0.1, "\u2028 שלום 😀", {"": [None]}]
+    )
+    def test_keeps_every_value_of_json_exactly(self, store, value):
+        (row,) = _fold(store, "c-1", state={"told": value})
+        assert (row.state, type(row.state["told"])) == ({"told": value}, type(value))
+
     def test_a_newer_version_makes_a_fresh_start_that_the_end_of_the_round_leaves_alone(self, store):
         (row,) = _fold(store, "c-1")
         lease = _lease(store)
