@@ -35,9 +35,13 @@ class Purpose(StrEnum):
         """Its place in the line, 0 at the head."""
         return _ORDER.index(self)
 
+    @property
+    def may_use_everything(self) -> bool:
+        """Whether people wait for it, so that the reserve is kept for it and not from it."""
+        return self in (Purpose.INTERACTIONS, Purpose.WRAP_UP)
+
 
 _ORDER = tuple(Purpose)
-_MAY_USE_EVERYTHING = frozenset({Purpose.INTERACTIONS, Purpose.WRAP_UP})
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,7 @@ class Usage:
 
     def allows(self, purpose: Purpose) -> bool:
         """Whether a call of that kind may be made; what interactions may do is for the org alone to refuse."""
-        return purpose in _MAY_USE_EVERYTHING or self.left > self.reserve
+        return purpose.may_use_everything or self.left > self.reserve
 
 
 def growth(reports: Sequence[tuple[float, int]]) -> float:

@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
+from gateway.domain.allowance import Purpose
 from gateway.domain.identity import case_key, domain_key, email_key, phone_key
 from gateway.domain.records import Kind, Record
 from gateway.ports import ChangePage
@@ -60,15 +61,20 @@ class Changes:
 
     def __init__(self, session: Session, schema: Schema, region: str) -> None:
         self._session = session
+        self._backfill = session.serving(Purpose.BACKFILL)
         self._schema = schema
         self._region = region
 
     def pages(self, cursors: Mapping[str, str]) -> Iterator[ChangePage]:
-        """Everything since the cursors. One call reads a page of each object; further calls only where it was full."""
+        """Everything since the cursors. One call reads a page of each object; further calls only where it was full.
+
+        What a round waits for is read for interactions, a first load for itself.
+        """
         columns = self._schema.description().columns
         walks = [_Walk(kind, names, Position.of(cursors.get(kind)), self._region) for kind, names in columns.items()]
         while walks:
-            answers = self._session.composite([SubRequest(w.kind, f"queryAll?q={quote(w.query())}") for w in walks])
+            session = self._backfill if any(walk.position.loading for walk in walks) else self._session
+            answers = session.composite([SubRequest(w.kind, f"queryAll?q={quote(w.query())}") for w in walks])
             now = self._session.org_time()
             pages = [walk.take(answers[walk.kind]["records"], now) for walk in walks]
             yield ChangePage(

@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
+from gateway.domain.allowance import Outlook, Usage
 from gateway.domain.tasks import Abilities, FoundTask, Outcome, TaskDraft, TaskFields
 from gateway.errors import ConfigError
 from gateway.ports import ChangePage
 from gateway.salesforce.mirror import Changes
 from gateway.salesforce.schema import Schema
-from gateway.salesforce.session import TIME_LIMITS, OnCall, Session, Usage
+from gateway.salesforce.session import TIME_LIMITS, OnCall, Session
 from gateway.salesforce.settings import Flow, OrgSettings
 from gateway.salesforce.tasks import Tasks
 
@@ -41,6 +42,16 @@ class SalesforceOrg:
     def usage(self) -> Usage | None:
         """API calls of the last 24 hours as the org last reported them; None before the first answer."""
         return self._session.usage
+
+    @property
+    def outlook(self) -> Outlook | None:
+        """The same, and how fast it grows."""
+        return self._session.allowance.outlook()
+
+    @property
+    def calls_under_way(self) -> int:
+        """How many calls are waited for now."""
+        return self._session.allowance.turns.under_way
 
     @property
     def instance_url(self) -> str | None:

@@ -10,10 +10,11 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
 import requests
@@ -21,14 +22,14 @@ import structlog
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnectionError
 
+from gateway.domain.allowance import Purpose, Usage
 from gateway.errors import GatewayError, RetryableError, UnknownOutcomeError
-from gateway.salesforce.errors import refusals_of, refused_call
-from gateway.salesforce.oauth import Token, fetch_token
+from gateway.salesforce.allowance import Allowance
+from gateway.salesforce.errors import Refusal, refusals_of, refused_call, says_used_up
+from gateway.salesforce.logins import Login, Logins
+from gateway.salesforce.oauth import Token
 from gateway.salesforce.settings import OrgSettings
-from gateway.salesforce.transport import allow_plain, http_session
-
-if TYPE_CHECKING:
-    from simple_salesforce.api import Salesforce
+from gateway.salesforce.transport import http_session
 
 TIME_LIMITS = (5.0, 30.0)
 """Seconds to connect, and seconds without a byte of the answer."""
@@ -43,14 +44,6 @@ OnCall = Callable[[str, str], None]
 _USAGE = re.compile(r"api-usage=(\d+)/(\d+)")
 
 _log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """API calls of the last 24 hours, as the org last reported them."""
-
-    used: int
-    max: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +64,6 @@ class _Call:
     writing: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Login:
-    token: Token
-    client: Salesforce
-
-
 class Session:
     """One org's API, for any number of threads."""
 
@@ -90,17 +77,13 @@ class Session:
         time_limits: tuple[float, float] = TIME_LIMITS,
     ) -> None:
         self.settings = settings
-        self.usage: Usage | None = None
+        self.allowance = Allowance(settings.name, self._ask_usage, at_once=settings.concurrent_calls)
+        self._purpose = Purpose.INTERACTIONS
         self._on_call = on_call or (lambda _org, _resource: None)
         self._base = f"/services/data/v{settings.api_version}/"
-        self._clock = clock
-        self._time_limits = time_limits
         self._http = http_session(time_limits)
         self._http.hooks["response"].append(self._observe)
-        self._renewing = threading.Lock()
-        self._login: _Login | None = None
-        self._renewals = 0
-        self._last_failure: GatewayError | None = None
+        self._logins = Logins(self._http, settings, clock=clock, time_limits=time_limits)
         self._heard = threading.local()
         self._reads = Retrying(
             sleep=sleep,
@@ -113,7 +96,18 @@ class Session:
     @property
     def token(self) -> Token | None:
         """Where and as whom we are logged in; None before the first call."""
-        return self._login.token if self._login else None
+        return self._logins.token
+
+    @property
+    def usage(self) -> Usage | None:
+        """API calls of the last 24 hours, as the org last reported them; None before the first answer."""
+        return self.allowance.usage
+
+    def serving(self, purpose: Purpose) -> Session:
+        """This session with calls for that purpose; as they come, they are for interactions."""
+        other = copy(self)
+        other._purpose = purpose  # noqa: SLF001 - one of our own kind
+        return other
 
     def read(self, resource: str, path: str, *, body: Any = None, params: dict[str, Any] | None = None) -> Any:
         """The answer of a call that changes nothing, tried again where the org or the way to it failed for a moment."""
@@ -166,24 +160,33 @@ class Session:
             if status < 300:
                 yield part["referenceId"], body
             elif not (allow_missing and status == 404):
-                raise refused_call(self.settings.name, status, refusals_of(body), writing=False)
+                raise self._refusal(status, refusals_of(body), writing=False)
 
     def _answer(self, call: _Call) -> Any:
-        login = self._login or self._renewed(None)
+        with self.allowance.turn(self._purpose):
+            return self._answer_now(call)
+
+    def _ask_usage(self) -> None:
+        """Have the org report its usage. It takes no turn: whoever needs it to be known has one."""
+        daily = self._answer_now(_Call(method="GET", resource="limits", path="limits"))["DailyApiRequests"]
+        self.allowance.reported(Usage(daily["Max"] - daily["Remaining"], daily["Max"]))
+
+    def _answer_now(self, call: _Call) -> Any:
+        login = self._logins.current()
         try:
             return self._once(login, call)
         except _ExpiredTokenError:
-            login = self._renewed(login)
+            login = self._logins.after(login)
         try:
             return self._once(login, call)
         except _ExpiredTokenError as expired:
-            raise refused_call(self.settings.name, 401, refusals_of(expired.content), writing=call.writing) from None
+            raise self._refusal(401, refusals_of(expired.content), writing=call.writing) from None
 
-    def _once(self, login: _Login, call: _Call) -> Any:
-        from simple_salesforce.exceptions import SalesforceError  # noqa: PLC0415 (see _connect)
+    def _once(self, login: Login, call: _Call) -> Any:
+        from simple_salesforce.exceptions import SalesforceError  # noqa: PLC0415 (see Logins)
 
         self._on_call(self.settings.name, call.resource)
-        self._heard.org_time = None
+        self._heard.org_time = self._heard.headers = None
         try:
             return login.client.restful(
                 call.path,
@@ -205,7 +208,13 @@ class Session:
         _log.info("salesforce.refused", org=self.settings.name, resource=call.resource, status=status, code=code)
         if status == 401:
             return _ExpiredTokenError(content)
-        return refused_call(self.settings.name, status, refusals, writing=call.writing)
+        return self._refusal(status, refusals, writing=call.writing)
+
+    def _refusal(self, status: int, refusals: Sequence[Refusal], *, writing: bool) -> GatewayError:
+        if says_used_up(refusals):
+            self.allowance.used_up()
+        headers = getattr(self._heard, "headers", None)
+        return refused_call(self.settings.name, status, refusals, writing=writing, headers=headers)
 
     def _failed(self, call: _Call, error: requests.RequestException) -> GatewayError:
         what = type(error).__name__
@@ -215,47 +224,11 @@ class Session:
         return RetryableError(f"Org {self.settings.name!r} could not be reached ({what}).")
 
     def _observe(self, answer: requests.Response, **_: Any) -> None:
+        self._heard.headers = answer.headers
         if date := answer.headers.get("Date"):
             self._heard.org_time = parsedate_to_datetime(date) - answer.elapsed
         if reported := _USAGE.match(answer.headers.get("Sforce-Limit-Info", "")):
-            self.usage = Usage(int(reported[1]), int(reported[2]))
-
-    def _renewed(self, expired: _Login | None) -> _Login:
-        """The login after `expired`. Of several threads one asks the org, the others take its result, good or bad."""
-        before = self._renewals
-        with self._renewing:
-            if self._login is not None and self._login is not expired:
-                return self._login
-            if self._renewals != before and self._last_failure is not None:
-                raise self._last_failure
-            try:
-                return self._renew(expired.token.refresh if expired else None)
-            finally:
-                self._renewals += 1
-
-    def _renew(self, refresh: str | None) -> _Login:
-        try:
-            token = fetch_token(self._http, self.settings, self._clock(), refresh)
-        except GatewayError as failure:
-            self._last_failure = failure
-            raise
-        _log.info("salesforce.logged_in", org=self.settings.name, flow=self.settings.flow.value)
-        self._last_failure = None
-        self._login = self._connect(token)
-        return self._login
-
-    def _connect(self, token: Token) -> _Login:
-        from simple_salesforce.api import Salesforce  # noqa: PLC0415 (20 MB, wanted only where an org is talked to)
-
-        allow_plain(self._http, token.instance_url, self._time_limits)
-        client = Salesforce(
-            session_id=token.access,
-            instance_url=token.instance_url,
-            session=self._http,
-            version=self.settings.api_version,
-            object_pairs_hook=None,
-        )
-        return _Login(token, client)
+            self.allowance.reported(Usage(int(reported[1]), int(reported[2])))
 
 
 class _ExpiredTokenError(Exception):

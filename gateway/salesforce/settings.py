@@ -25,7 +25,8 @@ class OrgSettings:
     """One org and how to log in to it; ConfigError lists everything that is wrong, with the fix.
 
     `task_key` is the External ID field on Task that holds the external key, None in an org without one. `region` is
-    where telephone numbers without a country code in this org's records are meant.
+    where telephone numbers without a country code in this org's records are meant. `concurrent_calls` are made at once
+    at the most.
     """
 
     name: str
@@ -39,6 +40,7 @@ class OrgSettings:
     refresh_token: str | None = None
     task_key: str | None = None
     region: str = "US"
+    concurrent_calls: int = 4
 
     def __post_init__(self) -> None:
         problems = [*self._missing(), *self._wrong_host()]

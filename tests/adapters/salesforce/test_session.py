@@ -252,12 +252,12 @@ def test_many_threads_renew_once(org: SalesforceOrg, local: LocalOrg, counted: C
         start.wait()
         return len(org.find(["desk:1"], []))
 
-    before = org._session._renewals
+    before = org._session._logins.renewals
     with ThreadPoolExecutor(8) as pool:
         results = list(pool.map(lambda _: find(), range(8)))
 
     assert results == [0] * 8
-    assert org._session._renewals == before + 1
+    assert org._session._logins.renewals == before + 1
 
 
 def test_threads_share_a_failed_renewal(connect: Connect) -> None:
@@ -273,7 +273,7 @@ def test_threads_share_a_failed_renewal(connect: Connect) -> None:
 
     def read() -> None:
         try:
-            session._renewed(None)
+            session._logins.current()
         except ConfigError as error:
             failures.append(error)
 
@@ -292,7 +292,7 @@ def test_threads_share_a_failed_renewal(connect: Connect) -> None:
             self._lock.release()
 
     threads = [threading.Thread(target=read)]
-    session._renewing = Lock()
+    session._logins._renewing = Lock()
     with responses.RequestsMock() as web:
         web.add_callback(responses.POST, TOKEN_URL, answer)
         read()
@@ -484,3 +484,14 @@ def test_an_answer_of_the_wrong_shape_settles_nothing(
 
     with pytest.raises(UnknownOutcomeError):
         remote.create(DRAFTS)
+
+
+def test_an_answer_may_say_when_to_come_again(web: responses.RequestsMock, remote: SalesforceOrg) -> None:
+    """`Retry-After` of the org, or of what stands between, is kept to."""
+    busy = [{"errorCode": "SERVER_UNAVAILABLE", "message": "busy"}]
+    web.get(QUERY_URL, json=busy, status=503, headers={"Retry-After": "17"})
+
+    with pytest.raises(RetryableError) as caught:
+        remote.find(["desk:1"], [])
+
+    assert caught.value.after == 17
