@@ -7,13 +7,15 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 from rich.console import Console
 from rich.table import Table
 
@@ -23,6 +25,9 @@ from gateway.errors import ConfigError, GatewayError
 from gateway.ports import DeliveryStatus, StoredDelivery, StoredInteraction
 from gateway.sdk.discovery import discover, installed_connectors
 from gateway.usecases import operations
+
+if TYPE_CHECKING:
+    from gateway.salesforce.doctor import Finding
 
 EXIT_FAILED, EXIT_USAGE = 1, 2
 
@@ -132,6 +137,33 @@ def check(path: Path | None) -> None:
         table.add_row(name, connection.connector, connection.org, f"{base}/webhooks/{name}")
     out.print(table)
     out.print(f"{config.path}: no problem found.", highlight=False)
+
+
+@cli.command()
+@click.argument("org", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_context
+def doctor(context: click.Context, org: str | None, *, as_json: bool) -> None:
+    """Look at every Salesforce org, or at one ORG: what is missing for the gateway, and where in Setup to mend it.
+
+    Writes nothing, and makes two API calls for each org. Exit codes: 0 all orgs work, 1 something has to be mended.
+    """
+    from gateway.bootstrap import org_settings, rules_of  # noqa: PLC0415 - the other commands start faster without it
+    from gateway.salesforce.doctor import Level, examine  # noqa: PLC0415 - as above
+
+    if context.parent and context.parent.get_parameter_source("log_level") is ParameterSource.DEFAULT:
+        telemetry.configure("ERROR")  # what a log would tell, the findings say
+    config = _config(context.obj)
+    if org is not None and org not in config.orgs:
+        raise ConfigError(f"{config.path}: there is no org {org!r}; there is {', '.join(config.orgs)}.")
+    mapping = rules_of(config).mapping
+    found = {name: examine(org_settings(config.orgs[name]), mapping) for name in ([org] if org else config.orgs)}
+    if as_json:
+        _print_json([{"org": name, **asdict(finding)} for name in found for finding in found[name]])
+    else:
+        _print_findings(found)
+    if any(finding.level is Level.PROBLEM for name in found for finding in found[name]):
+        sys.exit(EXIT_FAILED)
 
 
 @cli.group()
@@ -404,6 +436,17 @@ def _report(results: dict[int, operations.Again], noun: str) -> None:
         out.print(f"{noun.capitalize()} {id} {sentences[result]}", highlight=False)
     if operations.Again.UNKNOWN in results.values():
         sys.exit(EXIT_FAILED)
+
+
+def _print_findings(found: Mapping[str, Sequence[Finding]]) -> None:
+    marks = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "problem": ("✗", "red")}
+    for name, findings in found.items():
+        out.print(name, style="bold", highlight=False)
+        for finding in findings:
+            mark, style = marks[finding.level]
+            out.print(f"  {mark} {finding.check}: {finding.message}", style=style, highlight=False)
+            if finding.fix:
+                out.print(f"      → {finding.fix}", highlight=False)
 
 
 def _table(*columns: str) -> Table:

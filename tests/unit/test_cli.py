@@ -19,6 +19,7 @@ from gateway import cli
 from gateway.domain.interactions import fold
 from gateway.domain.tasks import DELETED
 from gateway.ports import DeliveryStatus, FoldedInteraction, NewDelivery, SettledDelivery, Settlement
+from gateway.salesforce.doctor import Check, Finding, Level
 from gateway.storage import Database
 from gateway.usecases import operations
 from tests.unit.usecases.desk import told
@@ -36,7 +37,7 @@ connections:
     org: main
     settings: {token: {env: FRONT_DESK_TOKEN}}
 """
-COMMANDS = ("check", "connectors", "deliveries", "demo", "devorg", "interactions", "serve", "token")
+COMMANDS = ("check", "connectors", "deliveries", "demo", "devorg", "doctor", "interactions", "serve", "token")
 
 
 @dataclass(frozen=True)
@@ -240,6 +241,57 @@ def test_a_wrong_mapping_is_told_with_its_file_and_field(run, folder):
     assert "task.yaml" in shown.err
     assert "fields.Subject" in shown.err
     assert "fields.Status" in shown.err
+
+
+# --- doctor
+
+
+@pytest.fixture
+def found(monkeypatch: pytest.MonkeyPatch) -> list[Finding]:
+    """What the examination of any org finds."""
+    findings = [Finding(Check.LOGIN, Level.OK, "Works."), Finding(Check.SHARED, Level.WARNING, "Off.", "Setup → it")]
+    monkeypatch.setattr("gateway.salesforce.doctor.examine", lambda settings, mapping: findings)
+    return findings
+
+
+def test_orgs_that_work_are_shown_with_what_could_be_better(run, found):
+    shown = run("doctor")
+
+    assert shown.code == 0
+    assert shown.out.splitlines() == ["main", "  ✓ login: Works.", "  ! shared activities: Off.", "      → Setup → it"]
+
+
+def test_an_org_that_does_not_work_is_exit_code_1(run, found):
+    found.append(Finding(Check.KEY, Level.PROBLEM, "Gone.", "Add it."))
+    shown = run("doctor", "main")
+
+    assert shown.code == 1
+    assert shown.out.splitlines()[-2:] == ["  ✗ key field: Gone.", "      → Add it."]
+
+
+def test_findings_are_shown_as_json(run, found):
+    shown = run("doctor", "--json")
+
+    assert shown.code == 0
+    assert json.loads(shown.out)[1] == {
+        "org": "main", "check": "shared activities", "level": "warning", "message": "Off.", "fix": "Setup → it",
+    }  # fmt: skip
+
+
+def test_an_org_that_is_not_configured_cannot_be_looked_at(run, found):
+    shown = run("doctor", "nowhere")
+
+    assert shown.code == 2
+    assert "there is no org 'nowhere'; there is main" in shown.err
+
+
+def test_the_doctor_asks_the_org_itself_and_logs_nothing_unless_told_to(run):
+    """Nothing listens there."""
+    shown = run("doctor")
+
+    assert shown.code == 1
+    assert "127.0.0.1 does not answer" in shown.out
+    assert shown.err == ""
 
 
 # --- connectors

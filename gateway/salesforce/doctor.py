@@ -1,0 +1,471 @@
+"""What an org still lacks for the gateway, one finding a point, each with the way to it in Setup. Nothing is written.
+
+An org is asked twice over the API (its describes in one composite call, then the name of our user), once for a token,
+and twice where no login is needed: the login host's answer gives the clock, the instance lists its API versions.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from email.utils import mktime_tz, parsedate_tz
+from enum import StrEnum
+from typing import Any, TypeAlias
+from urllib.parse import urlsplit
+
+import requests
+from urllib3.exceptions import NameResolutionError
+
+from gateway.domain.allowance import RESERVED_SHARE
+from gateway.domain.mappings import FieldMapping, FieldRule
+from gateway.domain.records import Kind
+from gateway.domain.tasks import MAX_PEOPLE
+from gateway.errors import GatewayError, RetryableError
+from gateway.salesforce.schema import WANTED, describe, key_lack
+from gateway.salesforce.session import TIME_LIMITS, Session
+from gateway.salesforce.settings import Flow, OrgSettings
+from gateway.salesforce.transport import http_session
+
+Described: TypeAlias = Mapping[str, Any]
+"""One object or field as the org's describe presents it to our user, who sees only what field-level security shows."""
+
+Fields: TypeAlias = Mapping[str, Described]
+
+
+class Level(StrEnum):
+    """How bad it is: fine; works, but not as well as it could; does not work."""
+
+    OK = "ok"
+    WARNING = "warning"
+    PROBLEM = "problem"
+
+
+class Check(StrEnum):
+    """What was looked at."""
+
+    NETWORK = "network"
+    CLOCK = "clock"
+    LOGIN = "login"
+    VERSION = "API version"
+    ACCESS = "API access"
+    USER = "user"
+    ALLOWANCE = "API calls"
+    TASKS = "tasks"
+    KEY = "key field"
+    SHARED = "shared activities"
+    CALLS = "call fields"
+    MAPPING = "mapping"
+    RECORDS = "records"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One point of an org: what was found, and what to do where it is not fine."""
+
+    check: Check
+    level: Level
+    message: str
+    fix: str | None = None
+
+
+def examine(
+    settings: OrgSettings,
+    mapping: FieldMapping,
+    *,
+    clock: Callable[[], float] = time.time,
+    time_limits: tuple[float, float] = TIME_LIMITS,
+) -> list[Finding]:
+    """Everything about one org, as far as it lets us look."""
+    session = Session(settings, clock=clock, time_limits=time_limits)
+    with http_session(time_limits) as http:
+        try:
+            return list(_findings(session, http, mapping, clock))
+        finally:
+            session.close()
+
+
+def _findings(
+    session: Session, http: requests.Session, mapping: FieldMapping, clock: Callable[[], float]
+) -> Iterator[Finding]:
+    reached, findings = _network(http, session.settings, clock)
+    yield from findings
+    if not reached:
+        return
+    described, failure = _described(session)
+    if session.token is None:
+        yield _login_failure(session.settings, failure)
+        return
+    yield _ok(Check.LOGIN, f"{session.settings.flow.value} gives a token for {session.token.instance_url}.")
+    version = _version(session.settings, _offered(http, session.token.instance_url))
+    yield version
+    if version.level is Level.PROBLEM:
+        return
+    if failure:
+        yield _wrong(Check.ACCESS, str(failure), _WAIT if isinstance(failure, RetryableError) else _API_ENABLED)
+        return
+    yield _ok(Check.ACCESS, "The integration user may use the API.")
+    yield _user(session)
+    yield _allowance(session)
+    yield from _tasks(session.settings, described.get("Task"), mapping)
+    for kind in WANTED:
+        yield from _records(kind, described.get(kind.value))
+
+
+def _described(session: Session) -> tuple[dict[str, Described], GatewayError | None]:
+    try:
+        return describe(session), None
+    except GatewayError as error:
+        return {}, error
+
+
+def _ok(check: Check, message: str) -> Finding:
+    return Finding(check, Level.OK, message)
+
+
+def _but(check: Check, message: str, fix: str) -> Finding:
+    return Finding(check, Level.WARNING, message, fix)
+
+
+def _wrong(check: Check, message: str, fix: str) -> Finding:
+    return Finding(check, Level.PROBLEM, message, fix)
+
+
+def _or_ok(findings: Iterable[Finding], ok: Finding) -> list[Finding]:
+    return list(findings) or [ok]
+
+
+# --- the way there -------------------------------------------------------------------------------------------------
+
+
+def _network(http: requests.Session, settings: OrgSettings, clock: Callable[[], float]) -> tuple[bool, list[Finding]]:
+    """Whether the login host answers, and what that tells."""
+    host = urlsplit(settings.login_url).hostname or ""
+    before = clock()
+    try:
+        answer = http.get(_versions_url(settings.login_url), allow_redirects=False)
+    except requests.RequestException as error:
+        return False, [_unreachable(host, error)]
+    clocks = _clock(settings, answer.headers.get("Date"), (before + clock()) / 2)
+    return True, [_ok(Check.NETWORK, f"{host} answers."), *clocks]
+
+
+def _unreachable(host: str, error: requests.RequestException) -> Finding:
+    if isinstance(error, requests.exceptions.ProxyError):
+        return _wrong(Check.NETWORK, "The proxy does not pass us on.", f"Let it pass HTTPS to {host}; see HTTPS_PROXY.")
+    if isinstance(error, requests.exceptions.SSLError):
+        fix = "If a proxy inspects TLS, name its certificates' file in REQUESTS_CA_BUNDLE; else correct login_url."
+        return _wrong(Check.NETWORK, f"The certificate that {host} shows is not to be trusted, or TLS fails.", fix)
+    if isinstance(getattr(error.args[0] if error.args else None, "reason", None), NameResolutionError):
+        fix = "Copy the host from Setup → My Domain → Current My Domain URL into login_url, or mend this machine's DNS."
+        return _wrong(Check.NETWORK, f"DNS knows no {host}.", fix)
+    what = f"{host} does not answer ({type(error).__name__})."
+    return _wrong(Check.NETWORK, what, f"Correct login_url, or let this machine connect to {host} (HTTPS, port 443).")
+
+
+_SKEW = 60
+_JWT_AHEAD, _JWT_BEHIND = 120, 180
+"""Our assertions end 180 seconds from now, which must be within the five minutes to come by the org's clock."""
+
+
+def _clock(settings: OrgSettings, date: str | None, now: float) -> Iterator[Finding]:
+    parsed = parsedate_tz(date or "")
+    if parsed is None:
+        return
+    ahead = round(now - mktime_tz(parsed))
+    if abs(ahead) < _SKEW:
+        yield _ok(Check.CLOCK, "This machine's clock agrees with the org's.")
+        return
+    message = f"This machine's clock is {abs(ahead)} s {'ahead of' if ahead > 0 else 'behind'} the org's."
+    breaks = settings.flow is Flow.JWT_BEARER and not -_JWT_BEHIND < ahead < _JWT_AHEAD
+    level = Level.PROBLEM if breaks else Level.WARNING
+    yield Finding(Check.CLOCK, level, message, "Turn on time synchronisation (NTP) here; logins by JWT depend on it.")
+
+
+# --- login ---------------------------------------------------------------------------------------------------------
+
+_APP = "Setup → External Client App Manager → the gateway's app"
+_PRE_AUTHORISE = (
+    f"{_APP} → Policies → OAuth Policies: Permitted Users = Admin approved users are pre-authorized, with the"
+    " permission set Gateway Integration under Select Permission Sets; then assign that set to the integration user."
+)
+_LOGIN_FIXES = {
+    "invalid_client_id": f"{_APP} → Settings → OAuth Settings → Consumer Key and Secret: copy the key into"
+    " auth.client_id. A new app is known after about ten minutes.",
+    "no client credentials user": f"{_APP} → Policies → OAuth Flows: Enable Client Credentials Flow, and enter the"
+    " integration user as Run As.",
+    "invalid_client": f"{_APP} → Settings → OAuth Settings → Consumer Key and Secret: copy the secret to where"
+    " auth.client_secret is read from.",
+    "not supported on this domain": "Setup → My Domain: copy Current My Domain URL into login_url.",
+    "hasn't approved": _PRE_AUTHORISE,
+    "not admin approved": _PRE_AUTHORISE,
+    "invalid_app_access": _PRE_AUTHORISE,
+    "udience": "Let login_url be the org's own domain (Setup → My Domain), or https://test.salesforce.com for a"
+    " sandbox and https://login.salesforce.com for any other org.",
+    "invalid assertion": f"{_APP} → Settings → OAuth Settings: Enable JWT Bearer Flow, and upload the certificate that"
+    " belongs to auth.private_key; check auth.username.",
+    "expired authorization code": "Turn on time synchronisation (NTP) on this machine.",
+    "expired access/refresh token": "Authorise the app once more and put the new token where auth.refresh_token is"
+    f" read from; {_APP} → Policies → Refresh Token Policy should be: valid until revoked.",
+    "unsupported_grant_type": f"{_APP} → Settings → OAuth Settings → Flow Enablement: tick the flow.",
+    "ip restricted": f"{_APP} → Policies → IP Relaxation: Relax IP restrictions; or add this machine's address under"
+    " Setup → Network Access.",
+    "inactive_user": "Setup → Users → the integration user → Edit: tick Active.",
+}
+"""What to do by a word of the refusal; the first that fits counts."""
+
+_LOGIN_FIX = (
+    "Setup → Users → the integration user → Login History shows why; the steps are in mappings/salesforce/README.md."
+)
+
+
+def _login_failure(settings: OrgSettings, failure: GatewayError | None) -> Finding:
+    said = str(failure)
+    fix = next((fix for sign, fix in _LOGIN_FIXES.items() if sign in said), _LOGIN_FIX)
+    return _wrong(Check.LOGIN, said.removeprefix(f"Org {settings.name!r}, login by "), fix)
+
+
+# --- the API -------------------------------------------------------------------------------------------------------
+
+_ENDING = 40
+"""Up to this version the API is unsupported from Summer '27 and gone from Summer '28.
+
+https://developer.salesforce.com/docs/platform/api-tooling/guide/tooling-api-eol.html
+"""
+_THREE_YEARS = 9
+"""A version is supported for three years at least; there are three a year (same page)."""
+
+_PERMISSIONS = "Setup → Permission Sets → Gateway Integration"
+_API_ENABLED = (
+    f"{_PERMISSIONS} → System Permissions: API Enabled; then Manage Assignments: the integration user is listed."
+)
+_API_REQUESTS = "Setup → Company Information → API Requests, Last 24 Hours: find out who makes them, or buy more"
+_WAIT = f"{_API_REQUESTS}; if it is not that, https://status.salesforce.com may know more."
+_DEPLOY = "Deploy mappings/salesforce once more and assign its permission set, or by hand: "
+
+
+def _versions_url(instance: str) -> str:
+    return f"{instance.rstrip('/')}/services/data/"
+
+
+def _offered(http: requests.Session, instance: str) -> list[float]:
+    try:
+        return [float(each["version"]) for each in http.get(_versions_url(instance), allow_redirects=False).json()]
+    except (requests.RequestException, ValueError, TypeError, KeyError):
+        return []
+
+
+def _version(settings: OrgSettings, offered: list[float]) -> Finding:
+    ours, newest = float(settings.api_version), max(offered, default=0.0)
+    if not offered:
+        return _but(Check.VERSION, "The org's list of API versions could not be read.", "Run gateway doctor again.")
+    if ours not in offered:
+        message = f"The org does not offer API version {ours}, only {min(offered)} to {newest}."
+        return _wrong(Check.VERSION, message, f'Set api_version: "{newest}" in gateway.yaml.')
+    if ours <= _ENDING or newest - ours >= _THREE_YEARS:
+        message = f"API version {ours} is about to be withdrawn; the newest is {newest}."
+        return _but(Check.VERSION, message, f'Set api_version: "{newest}" in gateway.yaml.')
+    return _ok(Check.VERSION, f"{ours} is offered; the newest is {newest}.")
+
+
+def _user(session: Session) -> Finding:
+    user_id = session.token.user_id if session.token else None
+    fix = "Setup → Users: let the integration user see its own user record."
+    if user_id is None:
+        return _but(Check.USER, "The login does not say whose it is; Tasks without an agent may look edited.", fix)
+    try:
+        row = session.read("sobjects", f"sobjects/User/{user_id}", params={"fields": "Username"})
+    except GatewayError as error:
+        return _but(Check.USER, f"The user's name cannot be read: {error}", fix)
+    return _ok(Check.USER, f"The integration user is {row['Username']}.")
+
+
+def _allowance(session: Session) -> Finding:
+    usage = session.usage
+    if usage is None:
+        return _but(
+            Check.ALLOWANCE, "The org does not say how many calls are left.", "See Setup → Company Information."
+        )
+    message = f"{usage.used} of {usage.max} calls of the last 24 hours are used."
+    if usage.max - usage.used > usage.max * RESERVED_SHARE:
+        return _ok(Check.ALLOWANCE, message)
+    return _but(Check.ALLOWANCE, message, f"{_API_REQUESTS}.")
+
+
+# --- Tasks ---------------------------------------------------------------------------------------------------------
+
+_RELATIONS = ("WhoId", "WhatId", "OwnerId")
+_CALL_FIELDS = ("CallType", "CallDurationInSeconds", "CallDisposition", "CallObject", "TaskSubtype")
+
+
+def _tasks(settings: OrgSettings, task: Described | None, mapping: FieldMapping) -> Iterator[Finding]:
+    lacking = [right for right in ("queryable", "createable", "updateable") if not (task or {}).get(right)]
+    if lacking or task is None:
+        fix = f"{_DEPLOY}{_PERMISSIONS} → System Permissions: Access Activities and Edit Tasks."
+        yield _wrong(Check.TASKS, f"To the integration user Tasks are not {', '.join(lacking)}.", fix)
+    if task is None:
+        return
+    fields = {field["name"]: field for field in task["fields"]}
+    yield from _relations(fields)
+    yield from _key(settings.task_key, fields)
+    yield _shared(fields)
+    yield _calls(fields)
+    yield from _mapping(mapping, fields)
+
+
+def _relations(fields: Fields) -> list[Finding]:
+    found = [
+        _wrong(Check.TASKS, f"The integration user may not write Task.{name}.", _field_access("Task", name))
+        for name in _RELATIONS
+        if not _writable(fields.get(name))
+    ]
+    return _or_ok(found, _ok(Check.TASKS, "Tasks can be created, changed, related and assigned."))
+
+
+def _writable(field: Described | None) -> bool:
+    return bool(field and field["createable"] and field["updateable"])
+
+
+def _field_access(kind: str, name: str, access: str = "Edit") -> str:
+    return (
+        f"{_DEPLOY}Setup → Object Manager → {'Activity' if name.endswith('__c') and kind == 'Task' else kind}"
+        f" → Fields & Relationships → {name} → Set Field-Level Security ({access} for the integration user)."
+    )
+
+
+def _key(name: str | None, fields: Fields) -> Iterator[Finding]:
+    if name is None:
+        fix = "Deploy mappings/salesforce and set task_key: Gateway_Interaction_Key__c in gateway.yaml."
+        yield _but(Check.KEY, "Without a key field, what a lost answer left is looked for by CallObject.", fix)
+    elif lack := key_lack(name, fields.get(name)):
+        yield _wrong(Check.KEY, *lack)
+    else:
+        yield from _or_ok(_key_flaws(name, fields[name]), _ok(Check.KEY, f"{name} is as it should be."))
+
+
+_LONGEST_KEY = 255
+
+
+def _key_flaws(name: str, field: Described) -> Iterator[Finding]:
+    edit = f"Setup → Object Manager → Activity → Fields & Relationships → {name} → Edit"
+    if not field["unique"]:
+        yield _but(
+            Check.KEY, f"{name} is not Unique: the org itself does not prevent doubles.", f"{edit}: tick Unique."
+        )
+    elif not field["caseSensitive"]:
+        message = f"{name} takes keys for equal that differ in upper and lower case only."
+        yield _but(Check.KEY, message, f'{edit}: Unique, treat "ABC" and "abc" as different values (case sensitive).')
+    if field["length"] < _LONGEST_KEY:
+        message = f"{name} holds {field['length']} characters only; a longer key parks its interaction."
+        yield _but(Check.KEY, message, f"{edit}: Length {_LONGEST_KEY}.")
+
+
+def _shared(fields: Fields) -> Finding:
+    if "TaskWhoIds" in fields:
+        return _ok(Check.SHARED, f"On: one Task names up to {MAX_PEOPLE} contacts.")
+    fix = "Setup → Activity Settings: Allow Users to Relate Multiple Contacts to Tasks and Events."
+    return _but(Check.SHARED, "Off: a Task names only the first of several contacts.", fix)
+
+
+def _calls(fields: Fields) -> Finding:
+    if missing := [name for name in _CALL_FIELDS if name not in fields]:
+        message = f"Task has no {', '.join(missing)}, so that call reports stay empty."
+        fix = "They come with Salesforce CRM Call Center: see the integration user's licences (Setup → Users)."
+        return _but(Check.CALLS, message, fix)
+    return _ok(Check.CALLS, f"{', '.join(_CALL_FIELDS)} are there.")
+
+
+# --- the mapping ---------------------------------------------------------------------------------------------------
+
+
+def _mapping(mapping: FieldMapping, fields: Fields) -> list[Finding]:
+    found = [finding for rule in mapping.rules for finding in _rule(rule, fields.get(rule.field))]
+    filled = {rule.field for rule in mapping.rules}
+    found += [_unfilled(name) for name, field in fields.items() if _required(field) and name not in filled]
+    return _or_ok(found, _ok(Check.MAPPING, f"All {len(mapping.rules)} fields of task.yaml can be written."))
+
+
+def _required(field: Described) -> bool:
+    return field["createable"] and not (field["nillable"] or field["defaultedOnCreate"] or field["type"] == "boolean")
+
+
+def _unfilled(name: str) -> Finding:
+    fix = f"Give {name} a rule in mappings/task.yaml, or a default in Setup → Object Manager → Activity → {name}."
+    return _wrong(Check.MAPPING, f"Task.{name} is required, and the mapping does not fill it: no Task is taken.", fix)
+
+
+def _rule(rule: FieldRule, field: Described | None) -> Iterator[Finding]:
+    if field is None or not field["createable"]:
+        lack = "is not there or hidden" if field is None else "is read-only to the integration user"
+        fix = f"{_field_access('Task', rule.field)} Or take it out of mappings/task.yaml."
+        yield _wrong(Check.MAPPING, f"Task.{rule.field} {lack}, so that it stays empty.", fix)
+        return
+    if not (field["updateable"] or rule.create_only):
+        message = f"Task.{rule.field} can be set on new Tasks only; later changes do not reach it."
+        yield _but(Check.MAPPING, message, "Add create_only: true to its rule in mappings/task.yaml, which says so.")
+    for literal in rule.literals:
+        yield from _literal(rule.field, field, literal)
+
+
+def _literal(name: str, field: Described, literal: Any) -> Iterator[Finding]:
+    active = [entry["value"] for entry in field["picklistValues"] if entry["active"]]
+    shown, correct = f"Task.{name}: {literal!r}", "correct it in mappings/task.yaml."
+    if not _takes(field["type"], literal):
+        yield _wrong(Check.MAPPING, f"{shown} is no {field['type']}.", correct.capitalize())
+    elif field["type"] == "picklist" and literal not in active:
+        level = Level.PROBLEM if field["restrictedPicklist"] else Level.WARNING
+        fix = f"Setup → Object Manager → Task → Fields & Relationships → {name}: add the value; or {correct}"
+        yield Finding(Check.MAPPING, level, f"{shown} is not among its picklist's values.", fix)
+    elif field["length"] and len(str(literal)) > field["length"]:
+        yield _but(Check.MAPPING, f"{shown} is longer than {field['length']} and will be cut.", correct.capitalize())
+
+
+_NUMBERS = frozenset({"int", "double", "currency", "percent"})
+
+
+def _takes(type: str, literal: Any) -> bool:
+    if type == "boolean":
+        return isinstance(literal, bool)
+    if type in _NUMBERS:
+        return isinstance(literal, int | float) and not isinstance(literal, bool)
+    return not isinstance(literal, bool)
+
+
+# --- the records to match with -------------------------------------------------------------------------------------
+
+_USELESS = {
+    Kind.CONTACT: "nobody is recognised",
+    Kind.ACCOUNT: "no company is recognised",
+    Kind.LEAD: "leads are not recognised",
+    Kind.CASE: "Tasks are not related to cases",
+    Kind.USER: "Tasks belong to the integration user, not to agents",
+}
+_INDISPENSABLE = frozenset({Kind.CONTACT, Kind.ACCOUNT})
+
+
+def _records(kind: Kind, described: Described | None) -> list[Finding]:
+    if described is None or not described["queryable"]:
+        level = Level.PROBLEM if kind in _INDISPENSABLE else Level.WARNING
+        return [Finding(Check.RECORDS, level, f"{kind.value} cannot be read: {_USELESS[kind]}.", _object_access(kind))]
+    there = {field["name"] for field in described["fields"]}
+    lacking = [_hidden(kind, name) for name in WANTED[kind] if name not in there]
+    if kind is not Kind.USER and not described["updateable"]:
+        lacking.append(_not_editable(kind))
+    return _or_ok(lacking, _ok(Check.RECORDS, f"{kind.value}: all {len(WANTED[kind])} fields can be read."))
+
+
+def _object_access(kind: Kind) -> str:
+    if kind is Kind.USER:
+        return f"{_PERMISSIONS} → System Permissions: View All Users."
+    return f"{_DEPLOY}{_PERMISSIONS} → Object Settings → {kind.value}: Read, Edit and View All Records."
+
+
+def _hidden(kind: Kind, name: str) -> Finding:
+    message = f"{kind.value}.{name} is hidden: matching goes without it."
+    return _but(Check.RECORDS, message, _field_access(kind, name, "Read"))
+
+
+def _not_editable(kind: Kind) -> Finding:
+    """Who may not edit a record may not edit the activities of others on it, where they are Controlled by Parent."""
+    message = f"{kind.value} is read-only: a Task on one that an agent owns may refuse corrections."
+    return _but(Check.RECORDS, message, f"{_DEPLOY}{_PERMISSIONS} → Object Settings → {kind.value}: Edit.")

@@ -1,0 +1,551 @@
+"""The doctor: what it finds in a sound org, and in orgs with one thing wrong, each with the way to mend it."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from copy import deepcopy
+from dataclasses import replace
+from email.utils import formatdate
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import responses
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from urllib3.exceptions import MaxRetryError, NameResolutionError
+
+from gateway.bootstrap import task_mapping
+from gateway.domain.mappings import FieldMapping, compile_mapping
+from gateway.salesforce.doctor import Check, Finding, Level, examine
+from gateway.salesforce.org import Flow, OrgSettings
+from gateway.salesforce.schema import WANTED
+from tests.adapters.salesforce.local_org import KEY_FIELD, LocalOrg
+
+MAPPING = task_mapping(Path("nowhere"))
+LOGIN = "https://sunhill.my.salesforce.com"
+INSTANCE = "https://sunhill-1.my.salesforce.com"
+NOW = 1_772_463_267.0
+USER = "005000000000001AAA"
+
+
+def of(check: Check, findings: list[Finding]) -> list[Finding]:
+    return [finding for finding in findings if finding.check is check]
+
+
+def only(check: Check, findings: list[Finding]) -> Finding:
+    (finding,) = of(check, findings)
+    return finding
+
+
+def not_fine(findings: list[Finding]) -> list[Finding]:
+    return [finding for finding in findings if finding.level is not Level.OK]
+
+
+# --- the local org
+
+
+def test_a_sound_org_has_no_problem_and_costs_two_calls(local: LocalOrg, settings: OrgSettings) -> None:
+    before = local.control("GET", "tasks")
+
+    findings = examine(settings, MAPPING)
+
+    assert {finding.check for finding in findings} == set(Check)
+    assert [finding for finding in findings if finding.level is Level.PROBLEM] == []
+    assert "integration@devorg.example" in only(Check.USER, findings).message
+    assert len(of(Check.RECORDS, findings)) == len(WANTED)
+    assert local.calls() == Counter({"POST composite": 1, "GET sobjects/User": 1})
+    assert local.control("GET", "tasks") == before
+
+
+def test_no_finding_shows_a_secret(local: LocalOrg, settings: OrgSettings) -> None:
+    for tried in (settings, replace(settings, client_secret="a-wrong-secret"), replace(settings, client_id="other")):
+        told = repr(examine(tried, MAPPING))
+
+        assert "devorg-secret" not in told
+        assert "a-wrong-secret" not in told
+        assert "Bearer" not in told
+
+
+@pytest.mark.parametrize(
+    ("wrong", "fix"),
+    [
+        ({"client_id": "other"}, "copy the key into auth.client_id"),
+        ({"client_secret": "other"}, "auth.client_secret"),
+        ({"flow": Flow.REFRESH_TOKEN, "refresh_token": "old"}, "auth.refresh_token"),
+    ],
+    ids=str,
+)
+def test_a_refused_login_names_the_step_in_setup(
+    local: LocalOrg, settings: OrgSettings, wrong: dict[str, Any], fix: str
+) -> None:
+    findings = examine(replace(settings, **wrong), MAPPING)
+
+    assert only(Check.NETWORK, findings).level is Level.OK
+    assert only(Check.LOGIN, findings).level is Level.PROBLEM
+    assert fix in str(only(Check.LOGIN, findings).fix)
+    assert of(Check.ACCESS, findings) == []
+
+
+def test_a_key_that_the_org_does_not_know_is_named_after_the_certificate(
+    local: LocalOrg, settings: OrgSettings
+) -> None:
+    """The app knows another certificate than the one of our key."""
+    ours, theirs = (rsa.generate_private_key(65537, 2048) for _ in range(2))
+    public = theirs.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    private = ours.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    local.control("POST", "public-key", {"client_id": "jwt-app", "public_key": public.decode()})
+    by_jwt = replace(
+        settings, flow=Flow.JWT_BEARER, client_id="jwt-app", username="integration@devorg.example",
+        private_key=private.decode(),
+    )  # fmt: skip
+
+    refused = only(Check.LOGIN, examine(by_jwt, MAPPING))
+
+    assert refused.level is Level.PROBLEM
+    assert "upload the certificate that belongs to auth.private_key" in str(refused.fix)
+
+
+def test_without_shared_activities_everything_else_works(local: LocalOrg, settings: OrgSettings) -> None:
+    local.control("POST", "shared-activities", {"on": False})
+
+    findings = examine(settings, MAPPING)
+
+    assert only(Check.SHARED, findings).level is Level.WARNING
+    assert "Allow Users to Relate Multiple Contacts to Tasks and Events" in str(only(Check.SHARED, findings).fix)
+    assert [finding for finding in findings if finding.level is Level.PROBLEM] == []
+
+
+def test_a_missing_key_field_does_not_hide_other_findings(local: LocalOrg, settings: OrgSettings) -> None:
+    findings = examine(replace(settings, task_key="Other__c"), MAPPING)
+
+    assert only(Check.KEY, findings).level is Level.PROBLEM
+    assert "Text(255)" in str(only(Check.KEY, findings).fix)
+    assert {finding.check for finding in findings} == set(Check)
+
+
+def test_an_org_without_a_key_field_is_told_what_it_misses(local: LocalOrg, settings: OrgSettings) -> None:
+    assert only(Check.KEY, examine(replace(settings, task_key=None), MAPPING)).level is Level.WARNING
+
+
+@pytest.mark.parametrize(
+    ("version", "level"), [("99.0", Level.PROBLEM), ("33.0", Level.WARNING), ("62.0", Level.OK)], ids=str
+)
+def test_an_api_version_is_judged_by_what_the_org_offers(
+    local: LocalOrg, settings: OrgSettings, version: str, level: Level
+) -> None:
+    findings = examine(replace(settings, api_version=version), MAPPING)
+
+    assert only(Check.VERSION, findings).level is level
+    assert bool(of(Check.TASKS, findings)) is (level is not Level.PROBLEM)
+
+
+def test_used_up_calls_are_told_with_where_to_look(local: LocalOrg, settings: OrgSettings) -> None:
+    local.control("POST", "quota", {"max": 0})
+    try:
+        findings = examine(settings, MAPPING)
+    finally:
+        local.control("POST", "quota", {"max": 100_000})
+
+    assert only(Check.ACCESS, findings).level is Level.PROBLEM
+    assert "API Requests" in str(only(Check.ACCESS, findings).fix)
+    assert of(Check.TASKS, findings) == []
+
+
+def test_few_calls_left_are_a_warning(local: LocalOrg, settings: OrgSettings) -> None:
+    local.control("POST", "quota", {"max": 2})
+    try:
+        findings = examine(settings, MAPPING)
+    finally:
+        local.control("POST", "quota", {"max": 100_000})
+
+    assert only(Check.ALLOWANCE, findings).level is Level.WARNING
+
+
+def test_an_org_that_is_not_there_is_one_finding() -> None:
+    settings = OrgSettings(
+        name="main", login_url="http://127.0.0.1:9", flow=Flow.CLIENT_CREDENTIALS, client_id="x", client_secret="y"
+    )
+
+    (finding,) = examine(settings, MAPPING)
+
+    assert (finding.check, finding.level) == (Check.NETWORK, Level.PROBLEM)
+    assert "127.0.0.1 does not answer" in finding.message
+
+
+# --- a stand-in, for what the local org cannot be made to lack
+
+
+def described(name: str, **fields: dict[str, Any]) -> dict[str, Any]:
+    return {"name": name, "queryable": True, "createable": True, "updateable": True, "fields": list(fields.values())}
+
+
+def field(name: str, type: str = "string", **more: Any) -> dict[str, Any]:
+    usual = {
+        "name": name, "type": type, "length": 255, "createable": True, "updateable": True, "nillable": True,
+        "defaultedOnCreate": False, "unique": False, "externalId": False, "caseSensitive": False,
+        "restrictedPicklist": False, "picklistValues": [],
+    }  # fmt: skip
+    return usual | more
+
+
+def picklist(name: str, *values: str, **more: Any) -> dict[str, Any]:
+    entries = [{"value": value, "active": True} for value in values]
+    return field(name, "picklist", picklistValues=entries, **more)
+
+
+TASK_FIELDS = [
+    field("WhoId", "reference"), field("WhatId", "reference"), field("OwnerId", "reference", nillable=False, defaultedOnCreate=True),
+    field("TaskWhoIds", "junctionidlist"), field("Subject", "combobox"), field("ActivityDate", "date"), field("Description", "textarea"),
+    picklist("Status", "Not Started", "Completed", nillable=False, defaultedOnCreate=True),
+    picklist("Priority", "Normal", nillable=False, defaultedOnCreate=True),
+    picklist("TaskSubtype", "Task", "Call", "Email", restrictedPicklist=True, updateable=False),
+    picklist("CallType", "Inbound", "Internal", "Outbound", restrictedPicklist=True),
+    field("CallDurationInSeconds", "int", length=0), field("CallDisposition"), field("CallObject"),
+    field("IsReminderSet", "boolean", nillable=False),
+    field(KEY_FIELD, unique=True, externalId=True, caseSensitive=True),
+]  # fmt: skip
+
+
+class StandIn:
+    """An org that answers with whatever describes a test has left it."""
+
+    def __init__(self) -> None:
+        self.objects = {"Task": described("Task", **{each["name"]: deepcopy(each) for each in TASK_FIELDS})}
+        for kind, names in WANTED.items():
+            self.objects[kind.value] = described(kind.value, **{name: field(name) for name in names})
+        self.login: tuple[int, dict[str, Any]] = (
+            200,
+            {"access_token": "t", "instance_url": INSTANCE, "id": f"{LOGIN}/id/00D/{USER}"},
+        )
+        self.api: tuple[int, Any] | None = None
+        self.date: str | None = formatdate(NOW, usegmt=True)
+
+    def task_field(self, name: str) -> dict[str, Any]:
+        return next(each for each in self.objects["Task"]["fields"] if each["name"] == name)
+
+    def hide(self, kind: str, name: str) -> None:
+        self.objects[kind]["fields"] = [each for each in self.objects[kind]["fields"] if each["name"] != name]
+
+    def serve(self, web: responses.RequestsMock) -> None:
+        versions = [{"version": "62.0", "label": "Spring '25"}, {"version": "66.0", "label": "Spring '26"}]
+        headers = {"Date": self.date} if self.date else {}
+        web.get(f"{LOGIN}/services/data/", json=versions, headers=headers)
+        web.post(f"{LOGIN}/services/oauth2/token", status=self.login[0], json=self.login[1])
+        web.get(f"{INSTANCE}/services/data/", json=versions)
+        web.add_callback(responses.POST, f"{INSTANCE}/services/data/v62.0/composite", self._composite)
+        web.get(f"{INSTANCE}/services/data/v62.0/sobjects/User/{USER}", json={"Username": "integration@example.com"})
+
+    def _composite(self, request: Any) -> tuple[int, dict[str, str], str]:
+        if self.api:
+            return self.api[0], {}, json.dumps(self.api[1])
+        names = [part["referenceId"] for part in json.loads(request.body)["compositeRequest"]]
+        return (
+            200,
+            {"Sforce-Limit-Info": "api-usage=18/5000"},
+            json.dumps({"compositeResponse": list(map(self._part, names))}),
+        )
+
+    def _part(self, name: str) -> dict[str, Any]:
+        found = self.objects.get(name)
+        missing = [{"errorCode": "NOT_FOUND", "message": "The requested resource does not exist"}]
+        return {
+            "referenceId": name,
+            "httpStatusCode": 200 if found else 404,
+            "body": found or missing,
+            "httpHeaders": {},
+        }
+
+
+Diagnose = Callable[..., list[Finding]]
+
+
+@pytest.fixture
+def org() -> StandIn:
+    return StandIn()
+
+
+@pytest.fixture
+def diagnose(org: StandIn) -> Iterator[Diagnose]:
+    settings = OrgSettings(
+        name="main",
+        login_url=LOGIN,
+        flow=Flow.CLIENT_CREDENTIALS,
+        client_id="app",
+        client_secret="s",
+        task_key=KEY_FIELD,
+    )
+
+    def diagnose(mapping: FieldMapping = MAPPING, **changed: Any) -> list[Finding]:
+        with responses.RequestsMock(assert_all_requests_are_fired=False) as web:
+            org.serve(web)
+            return examine(replace(settings, **changed), mapping, clock=lambda: NOW)
+
+    yield diagnose
+
+
+def test_the_stand_in_is_sound(diagnose: Diagnose) -> None:
+    assert not_fine(diagnose()) == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "fix"),
+    [
+        ({"error": "invalid_grant", "error_description": "no client credentials user enabled"}, "Run As"),
+        ({"error": "invalid_grant", "error_description": "user hasn't approved this consumer"}, "pre-authorized"),
+        ({"error": "invalid_app_access", "error_description": "user is not admin approved"}, "pre-authorized"),
+        ({"error": "invalid_grant", "error_description": "request not supported on this domain"}, "My Domain"),
+        ({"error": "invalid_grant", "error_description": "audience is invalid"}, "test.salesforce.com"),
+        ({"error": "invalid_grant", "error_description": "ip restricted"}, "Relax IP restrictions"),
+        ({"error": "inactive_user", "error_description": "user is inactive"}, "tick Active"),
+        ({"error": "unsupported_grant_type", "error_description": "grant type not supported"}, "Flow Enablement"),
+        ({"error": "something_new", "error_description": "whatever"}, "Login History"),
+    ],
+    ids=lambda part: part if isinstance(part, str) else part["error"],
+)
+def test_each_refusal_of_a_login_leads_to_its_place_in_setup(
+    org: StandIn, diagnose: Diagnose, answer: dict[str, str], fix: str
+) -> None:
+    org.login = (400, answer)
+
+    refused = only(Check.LOGIN, diagnose())
+
+    assert refused.level is Level.PROBLEM
+    assert fix in str(refused.fix)
+
+
+def test_a_user_without_the_api_is_told_which_permission_to_give(org: StandIn, diagnose: Diagnose) -> None:
+    org.api = (403, [{"errorCode": "API_CURRENTLY_DISABLED", "message": "API is disabled for this User"}])
+
+    refused = only(Check.ACCESS, diagnose())
+
+    assert refused.level is Level.PROBLEM
+    assert "API Enabled" in str(refused.fix)
+
+
+@pytest.mark.parametrize(
+    ("ahead", "flow", "level"),
+    [
+        (0, Flow.CLIENT_CREDENTIALS, Level.OK),
+        (59, Flow.CLIENT_CREDENTIALS, Level.OK),
+        (61, Flow.CLIENT_CREDENTIALS, Level.WARNING),
+        (-900, Flow.CLIENT_CREDENTIALS, Level.WARNING),
+        (119, Flow.JWT_BEARER, Level.WARNING),
+        (120, Flow.JWT_BEARER, Level.PROBLEM),
+        (-179, Flow.JWT_BEARER, Level.WARNING),
+        (-180, Flow.JWT_BEARER, Level.PROBLEM),
+    ],
+)
+def test_a_clock_that_is_off_breaks_logins_by_jwt_only(
+    org: StandIn, diagnose: Diagnose, ahead: int, flow: Flow, level: Level
+) -> None:
+    org.date = formatdate(NOW - ahead, usegmt=True)
+
+    assert only(Check.CLOCK, diagnose(flow=flow, username="u@example.com", private_key="k")).level is level
+
+
+def test_nothing_is_said_of_a_clock_that_was_not_heard(org: StandIn, diagnose: Diagnose) -> None:
+    org.date = "yesterday"
+
+    assert of(Check.CLOCK, diagnose()) == []
+
+
+@pytest.mark.parametrize("right", ["createable", "updateable", "queryable"])
+def test_tasks_that_may_not_be_written_are_a_problem(org: StandIn, diagnose: Diagnose, right: str) -> None:
+    org.objects["Task"][right] = False
+
+    lacking = of(Check.TASKS, diagnose())[0]
+
+    assert lacking.level is Level.PROBLEM
+    assert right in lacking.message
+    assert "Edit Tasks" in str(lacking.fix)
+
+
+def test_hidden_tasks_leave_the_records_to_be_looked_at(org: StandIn, diagnose: Diagnose) -> None:
+    del org.objects["Task"]
+
+    findings = diagnose()
+
+    assert only(Check.TASKS, findings).level is Level.PROBLEM
+    assert of(Check.MAPPING, findings) == []
+    assert len(of(Check.RECORDS, findings)) == len(WANTED)
+
+
+def test_a_relation_that_may_not_be_written_is_a_problem(org: StandIn, diagnose: Diagnose) -> None:
+    org.task_field("WhatId")["updateable"] = False
+    org.hide("Task", "WhoId")
+
+    assert [(f.level, f.message) for f in of(Check.TASKS, diagnose())] == [
+        (Level.PROBLEM, "The integration user may not write Task.WhoId."),
+        (Level.PROBLEM, "The integration user may not write Task.WhatId."),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("flaw", "level", "fix"),
+    [
+        ({"externalId": False}, Level.PROBLEM, "External ID"),
+        ({"createable": False}, Level.PROBLEM, "edit access"),
+        ({"unique": False, "caseSensitive": False}, Level.WARNING, "tick Unique"),
+        ({"caseSensitive": False}, Level.WARNING, "case sensitive"),
+        ({"length": 80}, Level.WARNING, "Length 255"),
+    ],
+    ids=str,
+)
+def test_each_flaw_of_the_key_field_is_told(
+    org: StandIn, diagnose: Diagnose, flaw: dict[str, Any], level: Level, fix: str
+) -> None:
+    org.task_field(KEY_FIELD).update(flaw)
+
+    found = only(Check.KEY, diagnose())
+
+    assert found.level is level
+    assert fix in str(found.fix)
+
+
+def test_missing_call_fields_are_named(org: StandIn, diagnose: Diagnose) -> None:
+    org.hide("Task", "CallType")
+
+    findings = diagnose()
+
+    assert "CallType" in only(Check.CALLS, findings).message
+    assert "Task.CallType" in only(Check.MAPPING, findings).message
+
+
+def test_a_mapped_field_that_is_hidden_or_read_only_is_a_problem(org: StandIn, diagnose: Diagnose) -> None:
+    org.hide("Task", "ActivityDate")
+    org.task_field("Description")["createable"] = False
+
+    found = of(Check.MAPPING, diagnose())
+
+    assert {finding.level for finding in found} == {Level.PROBLEM}
+    assert [finding.message.split()[0] for finding in found] == ["Task.ActivityDate", "Task.Description"]
+
+
+def test_a_custom_field_of_a_task_is_found_under_activity(diagnose: Diagnose) -> None:
+    mapping = compile_mapping({"fields": {"Team__c": "legs[-1].team"}})
+
+    assert "Object Manager → Activity → Fields & Relationships → Team__c" in str(
+        only(Check.MAPPING, diagnose(mapping)).fix
+    )
+
+
+def test_a_field_for_new_tasks_only_is_told_unless_the_mapping_knows(diagnose: Diagnose) -> None:
+    knowing = compile_mapping({"fields": {"TaskSubtype": {"value": "Call", "create_only": True}}})
+    unaware = compile_mapping({"fields": {"TaskSubtype": {"value": "Call"}}})
+
+    assert only(Check.MAPPING, diagnose(knowing)).level is Level.OK
+    assert only(Check.MAPPING, diagnose(unaware)).level is Level.WARNING
+
+
+@pytest.mark.parametrize(
+    ("name", "rule", "level"),
+    [
+        ("CallType", {"from": "direction", "map": {"inbound": "Eingehend"}}, Level.PROBLEM),
+        ("Status", {"from": "status", "map": {"missed": "Verpasst"}, "default": "Completed"}, Level.WARNING),
+        ("Status", {"value": "Completed"}, Level.OK),
+        ("CallDurationInSeconds", {"value": "long"}, Level.PROBLEM),
+        ("CallDurationInSeconds", {"value": 60}, Level.OK),
+        ("IsReminderSet", {"value": "yes"}, Level.PROBLEM),
+        ("IsReminderSet", {"value": False}, Level.OK),
+        ("Subject", {"value": True}, Level.PROBLEM),
+        ("Subject", {"value": "x" * 256}, Level.WARNING),
+    ],
+)
+def test_the_values_of_a_mapping_are_compared_with_the_field(
+    diagnose: Diagnose, name: str, rule: dict[str, Any], level: Level
+) -> None:
+    assert only(Check.MAPPING, diagnose(compile_mapping({"fields": {name: rule}}))).level is level
+
+
+def test_a_picklist_value_that_was_retired_counts_as_missing(org: StandIn, diagnose: Diagnose) -> None:
+    org.task_field("Priority")["picklistValues"][0]["active"] = False
+
+    assert "Task.Priority: 'Normal'" in only(Check.MAPPING, diagnose()).message
+
+
+def test_a_required_field_that_the_mapping_leaves_empty_is_a_problem(org: StandIn, diagnose: Diagnose) -> None:
+    org.objects["Task"]["fields"].append(field("Region__c", nillable=False))
+
+    found = only(Check.MAPPING, diagnose())
+
+    assert found.level is Level.PROBLEM
+    assert "Task.Region__c is required" in found.message
+
+
+@pytest.mark.parametrize(
+    ("kind", "level"),
+    [
+        ("Contact", Level.PROBLEM), ("Account", Level.PROBLEM), ("Lead", Level.WARNING), ("Case", Level.WARNING),
+        ("User", Level.WARNING),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("is_there", [True, False])
+def test_an_object_that_cannot_be_read_says_what_is_lost(
+    org: StandIn, diagnose: Diagnose, kind: str, level: Level, is_there: bool
+) -> None:
+    if is_there:
+        org.objects[kind]["queryable"] = False
+    else:
+        del org.objects[kind]
+
+    (lost,) = not_fine(diagnose())
+
+    assert (lost.check, lost.level) == (Check.RECORDS, level)
+    assert lost.message.startswith(f"{kind} cannot be read: ")
+    assert "Permission Sets → Gateway Integration" in str(lost.fix)
+
+
+def test_a_hidden_field_of_a_record_is_a_warning(org: StandIn, diagnose: Diagnose) -> None:
+    org.hide("Contact", "MobilePhone")
+
+    (hidden,) = not_fine(diagnose())
+
+    assert hidden.message.startswith("Contact.MobilePhone is hidden")
+    assert "Object Manager → Contact → Fields & Relationships → MobilePhone" in str(hidden.fix)
+
+
+def test_records_that_may_not_be_edited_are_a_warning_users_aside(org: StandIn, diagnose: Diagnose) -> None:
+    org.objects["Account"]["updateable"] = org.objects["User"]["updateable"] = False
+
+    (found,) = not_fine(diagnose())
+
+    assert found.message.startswith("Account is read-only")
+
+
+def test_a_login_that_does_not_say_whose_it_is(org: StandIn, diagnose: Diagnose) -> None:
+    del org.login[1]["id"]
+
+    assert only(Check.USER, diagnose()).level is Level.WARNING
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (requests.exceptions.SSLError("CERTIFICATE_VERIFY_FAILED"), "certificate"),
+        (requests.exceptions.ProxyError("no tunnel"), "proxy"),
+        (requests.exceptions.ConnectTimeout("slow"), "does not answer (ConnectTimeout)"),
+        (
+            requests.exceptions.ConnectionError(MaxRetryError(None, "/", NameResolutionError("h", None, OSError()))),  # type: ignore[arg-type]
+            "DNS knows no sunhill.my.salesforce.com",
+        ),
+    ],
+    ids=["tls", "proxy", "time-out", "dns"],
+)  # fmt: skip
+def test_the_step_on_the_way_that_failed_is_named(
+    diagnose: Diagnose, org: StandIn, monkeypatch: pytest.MonkeyPatch, error: Exception, message: str
+) -> None:
+    monkeypatch.setattr(org, "serve", lambda web: web.get(f"{LOGIN}/services/data/", body=error))
+
+    (finding,) = diagnose()
+
+    assert (finding.check, finding.level) == (Check.NETWORK, Level.PROBLEM)
+    assert message in finding.message
+    assert finding.fix
