@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.devorg.org import Org
 from gateway.devorg.schema import SObject
 from gateway.devorg.values import to_json
-from gateway.devorg.writing import Stamp, no_such_column
+from gateway.devorg.writing import NO_OPTIONS, DuplicateOptions, Stamp, no_such_column
+
+_DUPLICATE_HEADER = 52
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +21,7 @@ class Call:
     org: Org
     user_id: str
     version: str
+    duplicates: DuplicateOptions = NO_OPTIONS
 
     @property
     def base(self) -> str:
@@ -31,7 +35,17 @@ class Call:
 
     def stamp(self) -> Stamp:
         """A write by this caller, now."""
-        return self.org.stamp(self.user_id)
+        return replace(self.org.stamp(self.user_id), version=self.number, duplicates=self.duplicates)
+
+    def headed(self, headers: Mapping[str, str]) -> Call:
+        """The same call with what ``Sforce-Duplicate-Rule-Header`` says, which there is since v52.0.
+
+        https://developer.salesforce.com/docs/platform/api-rest/guide/headers-duplicaterules.html
+        """
+        given = re.sub(r"\s", "", headers.get("sforce-duplicate-rule-header", "")).lower()
+        wanted = set(re.split("[;,]", given)) if self.number >= _DUPLICATE_HEADER else set()
+        options = DuplicateOptions("allowsave=true" in wanted, "includerecorddetails=true" in wanted)
+        return replace(self, duplicates=options)
 
     def url(self, sobject: SObject, record_id: object) -> str:
         """The path of a record."""

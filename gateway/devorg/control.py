@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from http import HTTPStatus
-from typing import cast
+from typing import Any, cast
 
-from gateway.devorg import faults, ids, lifecycle, seed
+from gateway.devorg import faults, ids, lifecycle, seed, setup
 from gateway.devorg.errors import RecordError, RequestError, UnreadableValueError, bad_request, not_found
 from gateway.devorg.exchange import Request, Response, parse_json, unreadable
+from gateway.devorg.locks import Contention
 from gateway.devorg.org import Org
 from gateway.devorg.values import parse_datetime, to_json
 
@@ -31,7 +32,7 @@ class Control:
             return Response(problem.status, {"error": problem.message})
         except UnreadableValueError as problem:
             return Response(HTTPStatus.BAD_REQUEST, {"error": unreadable(problem, request.body).message})
-        except (faults.FaultError, seed.SeedError, RecordError) as problem:
+        except (faults.FaultError, seed.SeedError, setup.SetupError, RecordError) as problem:
             return Response(HTTPStatus.BAD_REQUEST, {"error": str(problem)})
 
     def _route(self, request: Request, segments: tuple[str, ...]) -> Response:
@@ -49,6 +50,10 @@ class Control:
                 return Response(HTTPStatus.NO_CONTENT)
             case ("POST", "shared-activities" | "person-accounts" as feature):
                 return self._switch(feature, _body(request))
+            case ("GET" | "POST", "setup"):
+                return self._setup(request)
+            case ("GET" | "POST" | "DELETE", "locks"):
+                return self._locks(request)
             case ("POST", "quota"):
                 self.org.settings.daily_calls = _whole_number(_body(request), "max")
                 return Response(HTTPStatus.NO_CONTENT)
@@ -100,9 +105,29 @@ class Control:
     def _switch(self, feature: str, body: Json) -> Response:
         if not isinstance(body.get("on"), bool):
             raise bad_request("", 'Send {"on": true} or {"on": false}')
-        name = feature.replace("-", "_")
-        self.org.switch(replace(self.org.settings.features, **{name: cast("bool", body["on"])}))
+        switched: dict[str, Any] = {feature.replace("-", "_"): body["on"]}
+        self.org.switch(replace(self.org.settings.features, **switched))
         return Response(HTTPStatus.NO_CONTENT)
+
+    def _setup(self, request: Request) -> Response:
+        with self.org.lock:
+            if request.method == "POST":
+                setup.apply(self.org, _body(request))
+            return Response(content=setup.shown(self.org))
+
+    def _locks(self, request: Request) -> Response:
+        """Hold record ids ``for`` a number of writes or until DELETE; or set how often writes collide by chance."""
+        body = _body(request)
+        with self.org.lock:
+            if request.method == "DELETE":
+                self.org.locks.release()
+            if "ids" in body:
+                times = _whole_number(body, "times") if body.get("times") is not None else None
+                self.org.locks.hold([_known(self.org, each) for each in _listed(body, "ids")], times)
+            if "contention" in body:
+                self.org.locks.contend(_contention(body["contention"]))
+            contention = asdict(self.org.locks.contention)
+            return Response(content={"held": self.org.locks.held(), "contention": contention})
 
     def _register_key(self, body: Json) -> Response:
         client_id, pem = body.get("client_id"), body.get("public_key")
@@ -112,9 +137,7 @@ class Control:
         return Response(HTTPStatus.NO_CONTENT)
 
     def _merge(self, body: Json) -> Response:
-        winner, losers = _known(self.org, body.get("winner")), body.get("losers")
-        if not isinstance(losers, list):
-            raise bad_request("", "losers must be a list of ids")
+        winner, losers = _known(self.org, body.get("winner")), _listed(body, "losers")
         with self.org.writing():
             lifecycle.merge(self.org, winner, [_known(self.org, each) for each in losers], self._stamp_user(body))
         return Response(HTTPStatus.NO_CONTENT)
@@ -184,6 +207,22 @@ def _whole_number(body: Json, name: str) -> int:
     if not isinstance(value, int):
         raise bad_request("", f"{name} must be a whole number")
     return value
+
+
+def _listed(body: Json, name: str) -> list[object]:
+    value = body.get(name)
+    if not isinstance(value, list):
+        raise bad_request("", f"{name} must be a list")
+    return value
+
+
+def _contention(content: object) -> Contention:
+    known = {each.name for each in fields(Contention)}
+    if not isinstance(content, dict) or not set(content) <= known:
+        raise bad_request("", f"contention has these members only: {', '.join(sorted(known))}")
+    if not all(isinstance(value, int | float) for value in content.values()):
+        raise bad_request("", "contention: give numbers")
+    return Contention(**content)
 
 
 def _known(org: Org, given: object) -> str:

@@ -7,17 +7,19 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from gateway.devorg import people, seed, tasks
+from gateway.devorg import people, seed, setup, tasks
+from gateway.devorg.duplicates import DuplicateGuard
 from gateway.devorg.errors import RequestError, not_found
+from gateway.devorg.locks import RowLocks
 from gateway.devorg.records import Records
-from gateway.devorg.schema import Features, SObject, build_schema
+from gateway.devorg.schema import Features, Schema, SObject, build_schema
+from gateway.devorg.validation import ValidationGuard
 from gateway.devorg.writing import ObjectRules, Stamp, Writer
 
 DAILY_CALLS = 100_000
-_EVERYTHING = build_schema(Features(shared_activities=True, person_accounts=True))
 
 Clock = Callable[[], datetime]
 
@@ -66,22 +68,36 @@ class Org:
             self.settings.features = self._first_features
             self.settings.daily_calls = DAILY_CALLS
             self.schema = build_schema(self.settings.features)
-            self.records = Records(_EVERYTHING)
-            self.writer = Writer(self.records, _EVERYTHING)
+            everything = _everything(self.settings.features)
+            self.records = Records(everything)
+            self.locks = RowLocks(self.clock)
+            self.duplicates = DuplicateGuard(self.records)
+            self.validation = ValidationGuard(self.records, self.clock)
+            self.writer = Writer(self.records, everything, self.locks, (self.validation, self.duplicates))
             self.writer.rules.update(_rules(self.writer, shared=self.settings.features.shared_activities))
             self.locators.clear()
             self.calls.clear()
-            seed.plant(self, content or self._content or seed.default_content())
-            self.records.use_schema(self.schema)
-            self.writer.use_schema()
+            self._fill(content or self._content or seed.default_content())
+
+    def _fill(self, content: Mapping[str, object]) -> None:
+        """Set up and plant, with all features on: what a seed has is there when a feature is turned on later."""
+        setup.apply(self, content.get(seed.SETUP, {}))
+        everything = _everything(self.settings.features)
+        self.records.use_schema(everything)
+        self.writer.use_schema(everything)
+        seed.plant(self, content)
+        self.switch(self.settings.features)
 
     def switch(self, features: Features) -> None:
-        """Turn Setup features on or off; rows stay."""
+        """Turn Setup features on or off; rows stay, without the values of custom fields that go."""
         with self.lock:
+            everything = _everything(features)
+            if features.custom_fields != self.settings.features.custom_fields:
+                self.records.reshape(everything)
             self.settings.features = features
             self.schema = build_schema(features)
             self.records.use_schema(self.schema)
-            self.writer.use_schema()
+            self.writer.use_schema(everything)
             self.writer.rules.update(_rules(self.writer, shared=features.shared_activities))
 
     def now(self) -> datetime:
@@ -131,7 +147,14 @@ class Org:
     def writing(self) -> Iterator[Callable[[], None]]:
         """One call's writes: undone together if it fails, or by the function given."""
         with self.lock, self.records.undoable() as undo:
+            if not self.records.nested:
+                self.locks.begin()
             yield undo
+
+
+def _everything(features: Features) -> Schema:
+    """What rows are stored with: the fields of all features, so that a switch loses nothing."""
+    return build_schema(replace(features, shared_activities=True, person_accounts=True))
 
 
 def _rules(writer: Writer, *, shared: bool) -> dict[str, ObjectRules]:

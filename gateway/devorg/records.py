@@ -76,7 +76,8 @@ class Table:
         self._by_change: dict[str, None] = {}
         self._newest = datetime.min.replace(tzinfo=UTC)
         self._in_order = True
-        indexed = (*_INDEXED.get(sobject.name, ()), *(field.name for field in sobject.external_ids))
+        own = [field.name for field in sobject.fields.values() if field.external_id or field.unique]
+        indexed = (*_INDEXED.get(sobject.name, ()), *own)
         self.indexes = {name: Index(sobject.fields[name.lower()]) for name in indexed}
 
     def store(self, record_id: str, row: Row | None) -> Row | None:
@@ -103,6 +104,17 @@ class Table:
         else:
             self._in_order = False
 
+    def reshaped(self, sobject: SObject) -> Table:
+        """The same rows with the fields of ``sobject``: a new field is empty, what a deleted one held is gone."""
+        table, blank = Table(sobject), blank_row(sobject)
+        table._by_change, table._newest, table._in_order = self._by_change, self._newest, self._in_order
+        for record_id, row in self.rows.items():
+            kept = {name: row.get(name, value) for name, value in blank.items()}
+            table.rows[record_id] = kept
+            for name, index in table.indexes.items():
+                index.move(record_id, None, kept[name])
+        return table
+
     def found(self, field: str, value: object) -> list[Row]:
         """The rows whose indexed ``field`` equals ``value``, deleted ones included."""
         index = self.indexes[field]
@@ -125,6 +137,7 @@ class Records:
         self.use_schema(schema)
         self.tables = {sobject.name: Table(sobject) for sobject in schema.values()}
         self.erased: list[tuple[str, str, datetime]] = []
+        self.nested = False
         self._journal: list[tuple[Table, str, Row | None]] | None = None
 
     def use_schema(self, schema: Schema) -> None:
@@ -132,6 +145,11 @@ class Records:
         self.schema = schema
         # Both views of a relation row have one key prefix; the stored one stands for it.
         self._by_prefix = {o.key_prefix: o for o in schema.values() if o.key_prefix and o.name != "TaskWhoRelation"}
+
+    def reshape(self, full: Schema) -> None:
+        """Keep the rows of another set of fields from now on."""
+        for sobject in full.values():
+            self.tables[sobject.name] = self.tables[sobject.name].reshaped(sobject)
 
     def put(self, name: str, row: Row) -> None:
         """Store ``row`` under its ``Id``."""
@@ -155,6 +173,7 @@ class Records:
     def undoable(self) -> Iterator[Callable[[], None]]:
         """Undo what was written inside if an exception leaves the block, or when the given function is called."""
         outer, self._journal = self._journal, []
+        self.nested = outer is not None
         journal, erased = self._journal, len(self.erased)
 
         def undo() -> None:

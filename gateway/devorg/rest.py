@@ -49,7 +49,7 @@ def answer(call: Call, request: Request, segments: tuple[str, ...]) -> Response:
     """
     try:
         with call.org.lock:
-            return _route(call, request, segments)
+            return _route(call.headed(request.headers), request, segments)
     except RecordError as problem:
         return Response(problem.status, problem.as_body())
     except RequestError as problem:

@@ -126,6 +126,8 @@ class SObject:
 
 
 Schema = Mapping[str, SObject]
+CustomFields = Mapping[str, tuple[str, ...]]
+_ACTIVITIES = ("Task", "Event")
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +136,7 @@ class Features:
 
     shared_activities: bool = True
     person_accounts: bool = False
+    custom_fields: CustomFields = field(default_factory=lambda: tables.CUSTOM_FIELDS)
 
     def has(self, tags: Iterable[str]) -> bool:
         """Whether nothing in ``tags`` asks for a feature that is off."""
@@ -143,12 +146,44 @@ class Features:
 def build_schema(features: Features) -> Schema:
     """Every object that exists under ``features``, by lower-case name."""
     drafts = [draft for draft in _parse(tables.OBJECTS) if features.has(draft.tags)]
+    for draft in drafts:
+        draft.lines += [_columns(line) for line in _custom_lines(draft.name, features.custom_fields)]
     names = {draft.name for draft in drafts}
     fields = {draft.name: _fields_of(draft, features, names) for draft in drafts}
     children = _children(fields)
     return MappingProxyType(
         {draft.name.lower(): _sobject(draft, fields[draft.name], children.get(draft.name, [])) for draft in drafts},
     )
+
+
+def _custom_lines(name: str, fields: CustomFields) -> tuple[str, ...]:
+    """The lines of an object's own custom fields and, for Task and Event, of Activity's."""
+    shared = fields.get("Activity", ()) if name in _ACTIVITIES else ()
+    return (*fields.get(name, ()), *shared)
+
+
+def custom_fields(content: object) -> CustomFields:
+    """Custom fields as a seed or a control call gives them: lists of ``tables`` lines by object, or ValueError."""
+    if not isinstance(content, Mapping):
+        raise ValueError("custom_fields: give lists of field lines by object")  # noqa: TRY004  # as all that is wrong
+    known = {draft.name for draft in _parse(tables.OBJECTS)} - set(_ACTIVITIES) | {"Activity"}
+    for name, lines in content.items():
+        if name not in known or not isinstance(lines, list):
+            raise ValueError(f"custom_fields: {name} is no object that has a list of fields (Task and Event: Activity)")
+        for line in lines:
+            _check_custom(str(line))
+    return {str(name): tuple(map(str, lines)) for name, lines in content.items()}
+
+
+def _check_custom(line: str) -> None:
+    columns = _columns(line)
+    form = "Name__c | type(length) | label | flags | extras"
+    if len(columns) < 4 or not columns[0].endswith("__c"):
+        raise ValueError(f"custom_fields: '{line}' does not read {form}")
+    try:
+        _field(columns, set())
+    except ValueError as problem:
+        raise ValueError(f"custom_fields: '{line}': {problem}") from problem
 
 
 @dataclass(slots=True)
@@ -166,13 +201,17 @@ def _parse(text: str) -> list[_Draft]:
     for line in text.splitlines():
         if not line.strip():
             continue
-        columns = [column.strip() for column in line.split("|")]
+        columns = _columns(line)
         if line.startswith(" "):
             drafts[-1].lines.append(columns)
         else:
             name, prefix, label, plural, tags = columns
             drafts.append(_Draft(name, prefix or None, label, plural, frozenset(tags.split()), []))
     return drafts
+
+
+def _columns(line: str) -> list[str]:
+    return [column.strip() for column in line.split("|")]
 
 
 def _fields_of(draft: _Draft, features: Features, names: set[str]) -> dict[str, Field]:

@@ -1,4 +1,7 @@
-"""Fills an org: records by object, in YAML or JSON, referring to one another by ``$label``."""
+"""Fills an org: records by object, in YAML or JSON, referring to one another by ``$label``.
+
+The one name in it that is no object's is ``setup`` (see there).
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,7 @@ from gateway.devorg.writing import Stamp, Values
 if TYPE_CHECKING:
     from gateway.devorg.org import Org
 
+SETUP = "setup"
 _STANDARD_FILE = "seed.yaml"
 _LONG_AGO = datetime(2026, 1, 5, 17, 0, tzinfo=UTC)
 _TIMED = ("CreatedDate", "LastModifiedDate", "SystemModstamp")
@@ -52,7 +56,8 @@ def plant(org: Org, content: Mapping[str, object]) -> None:
     labels: dict[str, str] = {}
     _plant_setup(org)
     for name, records in content.items():
-        plant_records(org, name, records, labels)
+        if name != SETUP:
+            plant_records(org, name, records, labels)
 
 
 def plant_records(org: Org, name: str, records: object, labels: dict[str, str]) -> list[str]:

@@ -15,6 +15,7 @@ from gateway.devorg.errors import RecordError, RequestError, bad_request
 from gateway.devorg.exchange import Request, Response
 from gateway.devorg.schema import Field, SObject
 from gateway.devorg.sobjects import external_id_field, holders
+from gateway.devorg.writing import Stamp
 
 MOST_WRITTEN = 200
 MOST_READ = 2000
@@ -70,6 +71,7 @@ def upsert(call: Call, request: Request, name: str, field_name: str) -> Response
     field = external_id_field(sobject, field_name)
     records, all_or_none = _records(request)
     repeated = _repeated(_folded(record.get(field.name)) for record in records)
+    stamp = call.stamp()
 
     def upsert_one(record: Record) -> Result:
         if _sobject_of(call, record) is not sobject:
@@ -77,12 +79,13 @@ def upsert(call: Call, request: Request, name: str, field_name: str) -> Response
         if _folded(record.get(field.name)) in repeated:
             message = f"Duplicate external id specified: {record[field.name]}"
             raise RecordError("DUPLICATE_VALUE", message, (field.name,))
-        return _upsert_one(call, sobject, field, record)
+        return _upsert_one(call, (sobject, field), record, stamp)
 
     return _write_all(call, records, upsert_one, all_or_none=all_or_none)
 
 
-def _upsert_one(call: Call, sobject: SObject, field: Field, record: Record) -> Result:
+def _upsert_one(call: Call, target: tuple[SObject, Field], record: Record, stamp: Stamp) -> Result:
+    sobject, field = target
     key = record.get(field.name)
     if not isinstance(key, str) or not key.strip():
         raise RecordError("MISSING_ARGUMENT", f"{field.name} not specified", (field.name,))
@@ -96,10 +99,10 @@ def _upsert_one(call: Call, sobject: SObject, field: Field, record: Record) -> R
         )
         raise RecordError("DUPLICATE_EXTERNAL_ID", message, (field.name,))
     if not rows:
-        record_id = call.org.writer.create(sobject, record, call.stamp())
+        record_id = call.org.writer.create(sobject, record, stamp)
         return {"id": record_id, "success": True, "errors": [], "created": True}
     record_id = str(rows[0]["Id"])
-    call.org.writer.update(sobject, record_id, record, call.stamp())
+    call.org.writer.update(sobject, record_id, record, stamp)
     return {"id": record_id, "success": True, "errors": [], "created": False}
 
 

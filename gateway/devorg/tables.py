@@ -64,7 +64,6 @@ Account | 001 | Account | Accounts |
   LastActivityDate | date | Last Activity |
   LastViewedDate | datetime | Last Viewed Date |
   LastReferencedDate | datetime | Last Referenced Date |
-  Customer_Number__c | string(40) | Customer Number | cu external
   AccountSource | picklist | Account Source | cu | pick=LeadSource
   SicDesc | string(80) | SIC Description | cu
   IsPersonAccount | boolean | Is Person Account | ! person
@@ -226,7 +225,6 @@ Task | 00T | Task | Tasks |
   TaskSubtype | picklist(40) | Task Subtype | c restricted | pick=TaskSubtype;default=Task
   CompletedDateTime | datetime | Completed Date/Time |
   TaskWhoIds | junctionidlist | Name ID List | cu shared nofilter | ref=Contact,Lead
-  Gateway_Interaction_Key__c | string(255) | Gateway Interaction Key | cu external unique
 
 Event | 00U | Event | Events |
   WhoId | reference | Name ID | cu | ref=Contact,Lead;rel=Who;child=Events
@@ -249,7 +247,6 @@ Event | 00U | Event | Events |
   IsReminderSet | boolean | Reminder Set | cu !
   ReminderDateTime | datetime | Reminder Date/Time | cu
   EventSubtype | picklist(40) | Event Subtype | c restricted | pick=EventSubtype;default=Event
-  Gateway_Interaction_Key__c | string(255) | Gateway Interaction Key | cu external unique
 
 TaskRelation | 0RT | Task Relation | Task Relations | noupdate shared nosearch
   RelationId | reference | Relation ID | c ! | ref={_RELATABLE};rel=Relation;child=TaskRelations
@@ -384,6 +381,13 @@ CaseStatus | 01J | Case Status Value | Case Status Value | nocreate noupdate nod
   IsDefault | boolean | Is Default | !
   IsClosed | boolean | Is Closed | !
 """
+
+ACTIVITY_KEY = "Gateway_Interaction_Key__c"
+# What an org has of its own where its seed does not say otherwise. Fields of Task and Event belong to Activity.
+CUSTOM_FIELDS: dict[str, tuple[str, ...]] = {
+    "Account": ("Customer_Number__c | string(40) | Customer Number | cu external",),
+    "Activity": (f"{ACTIVITY_KEY} | string(255) | Gateway Interaction Key | cu external unique",),
+}
 
 CLOSED_TASK_STATUSES = frozenset({"completed"})
 CLOSED_CASE_STATUSES = frozenset({"closed"})

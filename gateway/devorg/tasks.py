@@ -66,6 +66,12 @@ class TaskRules(NoRules):
             self._relate(new, old, stamp)
         touch_related(self._writer, new, stamp)
 
+    def locked(self, row: Row, *, creating: bool) -> tuple[str, ...]:
+        """Account, person and subject; a new Task that is completed or has no due date locks none of them."""
+        if creating and (row["IsClosed"] or row["ActivityDate"] is None):
+            return ()
+        return tuple(str(row[name]) for name in ("AccountId", "WhoId", "WhatId") if row[name] is not None)
+
     def _relate(self, new: Row, old: Row | None, stamp: Stamp) -> None:
         wanted = _relations(new)
         if old is not None:

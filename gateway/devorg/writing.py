@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from datetime import datetime
 from http import HTTPStatus
 from typing import Protocol
 
 from gateway.devorg import ids
 from gateway.devorg.errors import RecordError
+from gateway.devorg.locks import RowLocks
 from gateway.devorg.records import Records, Row, blank_row
 from gateway.devorg.schema import Field, FieldType, Schema, SObject
 from gateway.devorg.values import Convert, converter, wrong_id_type
@@ -21,11 +23,35 @@ Values = dict[str, object]
 
 
 @dataclass(frozen=True, slots=True)
+class DuplicateOptions:
+    """What a caller wants of duplicate rules.
+
+    ``runAsCurrentUser`` has no part in it, since everybody here sees everything.
+    """
+
+    allow_save: bool = False
+    include_record_details: bool = False
+
+
+NO_OPTIONS = DuplicateOptions()
+
+
+@dataclass(frozen=True, slots=True)
 class Stamp:
-    """Who writes, and when."""
+    """Who writes, when and how; ``saved_together`` gathers the ids of one save."""
 
     user_id: str
     moment: datetime
+    version: int = 66
+    duplicates: DuplicateOptions = NO_OPTIONS
+    saved_together: set[str] = dataclass_field(default_factory=set)
+
+
+class Guard(Protocol):
+    """A rule of the org itself that a record must pass before it is saved."""
+
+    def check(self, sobject: SObject, new: Row, old: Row | None, stamp: Stamp) -> None:
+        """Raise RecordError if ``new`` must not be saved in place of ``old``."""
 
 
 class ObjectRules(Protocol):
@@ -39,6 +65,9 @@ class ObjectRules(Protocol):
 
     def deleting(self, row: Row, stamp: Stamp) -> None:
         """Refuse the deletion, or delete what goes with it."""
+
+    def locked(self, row: Row, *, creating: bool) -> tuple[str, ...]:
+        """The ids of other records that must be locked to write ``row``."""
 
     @property
     def leaves_trace(self) -> bool:
@@ -56,6 +85,10 @@ class NoRules:
 
     def deleting(self, row: Row, stamp: Stamp) -> None:
         """Nothing stands against it."""
+
+    def locked(self, row: Row, *, creating: bool) -> tuple[str, ...]:  # noqa: ARG002
+        """Only itself."""
+        return ()
 
     @property
     def leaves_trace(self) -> bool:
@@ -86,15 +119,18 @@ class _Plan:
 class Writer:
     """Writes records by the rules; the caller holds the org's lock and decides what is undone."""
 
-    def __init__(self, records: Records, full: Schema) -> None:
+    def __init__(self, records: Records, full: Schema, locks: RowLocks, guards: tuple[Guard, ...]) -> None:
         self.records = records
+        self._locks = locks
+        self._guards = guards
         self.rules: dict[str, ObjectRules] = {}
         self.ids = ids.IdCounter()
         self._full = full
         self._plans: dict[str, _Plan] = {}
 
-    def use_schema(self) -> None:
-        """Forget what was worked out for the former schema."""
+    def use_schema(self, full: Schema) -> None:
+        """Forget what was worked out for the former schema; ``full`` is all that rows are stored with."""
+        self._full = full
         self._plans.clear()
 
     def create(self, sobject: SObject, body: Mapping[str, object], stamp: Stamp) -> str:
@@ -105,7 +141,7 @@ class Writer:
         given = self._read(plan, body, creating=True)
         new = self.filled(sobject, given, stamp)
         self._refuse_missing(new, (*plan.required, *(name for name in given if name in plan.not_null)))
-        return self.insert(sobject, new, given, stamp)
+        return self.insert(sobject, new, given, stamp, guarded=True)
 
     def filled(self, sobject: SObject, given: Values, stamp: Stamp) -> Row:
         """A new row: defaults, the writer as owner, and what was given."""
@@ -124,18 +160,21 @@ class Writer:
         row["CreatedById"] = row["LastModifiedById"] = stamp.user_id
         self.records.put(name, row)
 
-    def insert(self, sobject: SObject, new: Row, given: Values, stamp: Stamp) -> str:
+    def insert(self, sobject: SObject, new: Row, given: Values, stamp: Stamp, *, guarded: bool = False) -> str:
         """Store a complete row after the checks that look at other rows."""
         plan = self._plan(sobject)
         rules = self.rules.get(sobject.name, _NO_RULES)
         self._check_references(plan, given)
-        self._check_unique(plan, given, None)
         rules.prepare(new, None, given, stamp)
+        if guarded:
+            self._admit(sobject, new, None, stamp)
+        self._check_unique(plan, given, None)
         record_id = new["Id"] = new.get("Id") or self.ids.take(sobject.key_prefix or "")
         new["CreatedDate"] = new["LastModifiedDate"] = new["SystemModstamp"] = stamp.moment
         new["CreatedById"] = new["LastModifiedById"] = stamp.user_id
         self.records.put(sobject.name, new)
         rules.stored(new, None, stamp)
+        stamp.saved_together.add(str(record_id))
         return str(record_id)
 
     def update(self, sobject: SObject, record_id: str, body: Mapping[str, object], stamp: Stamp) -> None:
@@ -148,14 +187,17 @@ class Writer:
         self._refuse_missing(given, tuple(name for name in given if name in plan.not_null))
         changed = {name: value for name, value in given.items() if old[name] != value}
         self._check_references(plan, changed)
-        self._check_unique(plan, changed, record_id)
-        self.change(sobject, old, given, stamp)
+        self.change(sobject, old, given, stamp, guarded=True)
 
-    def change(self, sobject: SObject, old: Row, given: Values, stamp: Stamp) -> None:
+    def change(self, sobject: SObject, old: Row, given: Values, stamp: Stamp, *, guarded: bool = False) -> None:
         """Store ``old`` with ``given`` over it, and what follows from that."""
         rules = self.rules.get(sobject.name, _NO_RULES)
         new = {**old, **given}
         rules.prepare(new, old, given, stamp)
+        if guarded:
+            self._admit(sobject, new, old, stamp)
+            changed = {name: value for name, value in given.items() if old[name] != value}
+            self._check_unique(self._plan(sobject), changed, str(old["Id"]))
         new["LastModifiedDate"] = new["SystemModstamp"] = stamp.moment
         new["LastModifiedById"] = stamp.user_id
         self.records.put(sobject.name, new)
@@ -165,7 +207,22 @@ class Writer:
         """Move a record to the Recycle Bin."""
         if not sobject.deletable:
             raise _not_supported("delete", sobject)
-        self.bury(sobject, self.living(sobject, record_id), stamp)
+        row = self.living(sobject, record_id)
+        self._locks.take(self._locked(sobject, row))
+        self.bury(sobject, row, stamp)
+
+    def _admit(self, sobject: SObject, new: Row, old: Row | None, stamp: Stamp) -> None:
+        """The platform's order: validation rules, duplicate rules, and then the save with its locks."""
+        for guard in self._guards:
+            guard.check(sobject, new, old, stamp)
+        if old is None:
+            self._locks.take(self.rules.get(sobject.name, _NO_RULES).locked(new, creating=True))
+        else:
+            self._locks.take((*self._locked(sobject, old), *self._locked(sobject, new)))
+
+    def _locked(self, sobject: SObject, row: Row) -> tuple[str, ...]:
+        """What an edit or deletion of ``row`` has to lock."""
+        return (str(row["Id"]), *self.rules.get(sobject.name, _NO_RULES).locked(row, creating=False))
 
     def bury(self, sobject: SObject, row: Row, stamp: Stamp, **last: object) -> None:
         """Mark a living row as deleted, with ``last`` changes such as the winner of a merge."""
