@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, TypeAlias
 
@@ -233,7 +233,7 @@ def is_finished(state: State) -> bool:
 
 def interaction_of(external_id: str, state: State) -> Interaction:
     """The interaction that a folded state describes; legs in order of time, parties as first listed."""
-    told = {name: _read(name, register) for name, register in state["fields"].items()}
+    told = _told(state["fields"])
     legs = _legs(state["legs"])
     started = told.get("started_at") or min((leg.started_at for leg in legs if leg.started_at), default=None)
     ended = told.get("ended_at") or max((leg.ended_at for leg in legs if leg.ended_at), default=None)
@@ -289,7 +289,7 @@ def _last(legs: tuple[Leg, ...], field: str) -> Any:
 
 
 def _legs(members: Mapping[str, Mapping[str, Any]]) -> tuple[Leg, ...]:
-    legs = [(member["position"], Leg(id=name, **_told(member, _LEG_TYPES))) for name, member in members.items()]
+    legs = [(member["position"], _leg(name, _told(member["fields"]))) for name, member in members.items()]
     latest = datetime.max.replace(tzinfo=UTC)
     legs.sort(key=lambda pair: (pair[1].started_at or pair[1].ended_at or latest, pair[0], pair[1].id))
     return tuple(leg for _, leg in legs)
@@ -297,29 +297,28 @@ def _legs(members: Mapping[str, Mapping[str, Any]]) -> tuple[Leg, ...]:
 
 def _parties(members: Mapping[str, Mapping[str, Any]]) -> tuple[Party, ...]:
     ordered = sorted(members.items(), key=lambda pair: (pair[1]["position"], pair[0]))
-    return tuple(Party(id=name, **_told(member, {})) for name, member in ordered)
+    return tuple(Party(id=name, **_told(member["fields"])) for name, member in ordered)
 
 
-_LEG_TYPES: Mapping[str, Any] = {"call_type": CallType}
+def _leg(name: str, told: dict[str, Any]) -> Leg:
+    if "call_type" in told:
+        told["call_type"] = CallType(told["call_type"])
+    return Leg(id=name, **told)
 
 
-def _told(member: Mapping[str, Any], types: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        name: types[name](register[-1]) if name in types else _read(name, register)
-        for name, register in member["fields"].items()
-    }
+def _told(registers: Mapping[str, Register]) -> dict[str, Any]:
+    told = {name: register[-1] for name, register in registers.items()}
+    for name in _TIMES & told.keys():
+        told[name] = _time(told[name])
+    return told
 
 
 def _registers(source: object, names: Iterable[str], stamp: list[int]) -> State:
-    told = {name: value for name in names if (value := getattr(source, name)) is not None}
-    return _stamped(told, stamp)
+    return {name: [*stamp, _plain(value)] for name in names if (value := getattr(source, name)) is not None}
 
 
 def _stamped(told: Mapping[str, Any], stamp: list[int]) -> State:
-    registers = {}
-    for name, value in told.items():
-        registers[clean_text(name)] = [*stamp, _plain(value)]
-    return registers
+    return {clean_text(name): [*stamp, _plain(value)] for name, value in told.items()}
 
 
 def _members(members: tuple[Any, ...], names: Iterable[str], stamp: list[int], kind: str) -> State:
@@ -402,8 +401,4 @@ def _micros(moment: datetime) -> int:
 
 
 def _time(micros: int) -> datetime:
-    return datetime.fromtimestamp(micros // 1_000_000, UTC).replace(microsecond=micros % 1_000_000)
-
-
-def _read(name: str, register: Register) -> Any:
-    return _time(register[-1]) if name in _TIMES else register[-1]
+    return _EPOCH + timedelta(microseconds=micros)

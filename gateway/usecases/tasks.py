@@ -197,7 +197,7 @@ class TaskWriter:
             (_found_out(plan, change) if plan.row.intended is not None else plan, change) for plan, change in sends
         ]
         told = [plan for (plan, _), (before, _) in zip(known, sends, strict=True) if plan is not before]
-        self._settle(lease, [replace(_ended(p), attempts=p.row.attempts, next_at=p.row.next_at) for p in told])
+        self._settle(lease, [_ended(p, attempts=p.row.attempts, next_at=p.row.next_at) for p in told])
         return known
 
     def _current(self, plans: list[Plan], abilities: Abilities) -> dict[str, TaskFields]:
@@ -245,20 +245,20 @@ class TaskWriter:
         attempts = plan.row.attempts + 1
         unknown = change.send if outcome.verdict is Verdict.UNKNOWN else plan.row.intended
         if attempts >= MANY_ATTEMPTS:
-            return replace(self._parked(plan, outcome.reason), intended=unknown)
+            return self._parked(plan, outcome.reason, intended=unknown)
         self.ledger.task(plan.row, "retried")
         wait = max(delay(attempts, self.chance()), outcome.after or 0)
-        return replace(_ended(plan), intended=unknown, attempts=attempts, next_at=self.now() + timedelta(seconds=wait))
+        return _ended(plan, intended=unknown, attempts=attempts, next_at=self.now() + timedelta(seconds=wait))
 
     def _postponed(self, plan: Plan, change: Changes, error: Exception) -> Settlement:
         """The call as a whole failed. What may have been carried out is remembered; nobody's attempts are counted."""
         unknown = change.send if isinstance(error, UnknownOutcomeError) else plan.row.intended
         self.ledger.task(plan.row, "retried")
-        return replace(_ended(plan), intended=unknown, attempts=plan.row.attempts, next_at=plan.row.next_at)
+        return _ended(plan, intended=unknown, attempts=plan.row.attempts, next_at=plan.row.next_at)
 
-    def _parked(self, plan: Plan, reason: str | None) -> Settlement:
+    def _parked(self, plan: Plan, reason: str | None, **changes: Any) -> Settlement:
         self.ledger.task(plan.row, "parked")
-        return _ended(plan, parked=reason)
+        return _ended(plan, parked=reason, **changes)
 
     def _unchanged(self, plan: Plan, change: Changes) -> Settlement:
         self.ledger.task(plan.row, "unchanged")
@@ -292,8 +292,8 @@ def _ours(plan: Plan, held: TaskFields) -> TaskFields:
 
 def _written(plan: Plan, change: Changes, at: datetime | None, task_id: str | None = None) -> Settlement:
     """The Task now holds what was sent besides what it held of ours."""
-    return replace(
-        _ended(plan),
+    return _ended(
+        plan,
         written_version=plan.row.version,
         task_id=task_id or plan.task_id,
         intended=None,
@@ -303,22 +303,16 @@ def _written(plan: Plan, change: Changes, at: datetime | None, task_id: str | No
     )
 
 
-def _ended(plan: Plan, parked: str | None = None) -> Settlement:
-    """The decision is kept; nothing new stands in the org."""
-    report = match_report(plan.match, plan.desired.problems)
-    return replace(_unwritten(plan.row, parked), match=report, task_id=plan.task_id)
+def _ended(plan: Plan, **changes: Any) -> Settlement:
+    """The decision is kept; but for the changes nothing new stands in the org."""
+    told = {"match": match_report(plan.match, plan.desired.problems), "task_id": plan.task_id}
+    return _unwritten(plan.row, **told | changes)
 
 
-def _unwritten(row: StoredInteraction, parked: str | None = None) -> Settlement:
-    return Settlement(
-        id=row.id,
-        version=row.version,
-        written_version=row.written_version,
-        match=row.match,
-        task_id=row.task_id,
-        intended=row.intended,
-        written=row.written,
-        kept=row.kept,
-        parked=parked,
-        written_at=row.written_at,
-    )
+def _unwritten(row: StoredInteraction, **changes: Any) -> Settlement:
+    """The end of a round that leaves all as it was but for the changes."""
+    kept = {name: getattr(row, name) for name in _KEPT}
+    return Settlement(**kept | changes)
+
+
+_KEPT = ("id", "version", "written_version", "match", "task_id", "intended", "written", "kept", "written_at")
