@@ -63,22 +63,26 @@ def request_for(
 
 @dataclass(slots=True)
 class Response:
-    """An answer; ``content`` None is an empty body."""
+    """An answer: JSON unless ``html`` or ``csv`` is given; ``content`` None is an empty body."""
 
     status: int = HTTPStatus.OK
     content: object = None
     headers: dict[str, str] = field(default_factory=dict)
     html: str | None = None
+    csv: str | None = None
 
     def body(self) -> bytes:
         """The bytes to send."""
-        if self.html is not None:
-            return self.html.encode()
+        text = self.html if self.csv is None else self.csv
+        if text is not None:
+            return text.encode()
         return b"" if self.content is None else to_json_bytes(self.content)
 
     @property
     def media_type(self) -> str:
         """What the bytes are."""
+        if self.csv is not None:
+            return "text/csv"
         return "text/html; charset=utf-8" if self.html is not None else "application/json;charset=UTF-8"
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from gateway.devorg import people, seed, setup, tasks
 from gateway.devorg.duplicates import DuplicateGuard
@@ -18,6 +19,9 @@ from gateway.devorg.records import Records
 from gateway.devorg.schema import Features, Schema, SObject, build_schema
 from gateway.devorg.validation import ValidationGuard
 from gateway.devorg.writing import ObjectRules, Stamp, Writer
+
+if TYPE_CHECKING:
+    from gateway.devorg.jobs import Job
 
 DAILY_CALLS = 100_000
 
@@ -59,6 +63,7 @@ class Org:
         self.sessions: dict[str, Session] = {}
         self.calls: Counter[str] = Counter()
         self.locators: dict[str, tuple[int, list[dict[str, object]]]] = {}
+        self.jobs: dict[str, Job] = {}
         self._content = content
         self.reset()
 
@@ -76,6 +81,7 @@ class Org:
             self.writer = Writer(self.records, everything, self.locks, (self.validation, self.duplicates))
             self.writer.rules.update(_rules(self.writer, shared=self.settings.features.shared_activities))
             self.locators.clear()
+            self.jobs.clear()
             self.calls.clear()
             self._fill(content or self._content or seed.default_content())
 

@@ -6,7 +6,17 @@ import re
 from collections.abc import Callable
 from http import HTTPStatus
 
-from gateway.devorg import composite, describing, queries, replication, sobject_collections, sobjects
+from gateway.devorg import (
+    composite,
+    describing,
+    ingest,
+    jobs,
+    queries,
+    query_jobs,
+    replication,
+    sobject_collections,
+    sobjects,
+)
 from gateway.devorg.calls import Call
 from gateway.devorg.errors import RecordError, RequestError, UnreadableValueError, not_found
 from gateway.devorg.exchange import Request, Response, unreadable
@@ -75,6 +85,10 @@ def _route(call: Call, request: Request, segments: tuple[str, ...]) -> Response:
             return _sobjects(call, request, tuple(rest))
         case ("composite", *rest):
             return _composite(call, request, tuple(rest))
+        case ("jobs", "ingest", *rest):
+            return _ingest(call, request, tuple(rest))
+        case ("jobs", "query", *rest):
+            return _query_jobs(call, request, tuple(rest))
     raise not_found()
 
 
@@ -139,6 +153,52 @@ def _composite(call: Call, request: Request, segments: tuple[str, ...]) -> Respo
     raise not_found()
 
 
+def _ingest(call: Call, request: Request, segments: tuple[str, ...]) -> Response:
+    match segments:
+        case ():
+            return _by_method(
+                request,
+                GET=lambda: jobs.listed(call, request, ingest.IngestJob, "jobs/ingest"),
+                POST=lambda: ingest.create(call, request),
+            )
+        case (job_id,):
+            return _by_method(
+                request,
+                GET=lambda: jobs.show(call, ingest.IngestJob, job_id),
+                PATCH=lambda: ingest.change(call, request, job_id),
+                DELETE=lambda: jobs.remove(call, ingest.IngestJob, job_id),
+            )
+        case (job_id, "batches"):
+            return _by_method(request, PUT=lambda: ingest.upload(call, request, job_id))
+        case (job_id, "successfulResults"):
+            return _by_method(request, GET=lambda: ingest.successful(call, job_id))
+        case (job_id, "failedResults"):
+            return _by_method(request, GET=lambda: ingest.failed(call, job_id))
+        case (job_id, "unprocessedrecords" | "unprocessedRecords"):
+            return _by_method(request, GET=lambda: ingest.unprocessed(call, job_id))
+    raise not_found()
+
+
+def _query_jobs(call: Call, request: Request, segments: tuple[str, ...]) -> Response:
+    match segments:
+        case ():
+            return _by_method(
+                request,
+                GET=lambda: jobs.listed(call, request, query_jobs.QueryJob, "jobs/query"),
+                POST=lambda: query_jobs.create(call, request),
+            )
+        case (job_id,):
+            return _by_method(
+                request,
+                GET=lambda: jobs.show(call, query_jobs.QueryJob, job_id),
+                PATCH=lambda: query_jobs.change(call, request, job_id),
+                DELETE=lambda: jobs.remove(call, query_jobs.QueryJob, job_id),
+            )
+        case (job_id, "results"):
+            return _by_method(request, GET=lambda: query_jobs.results(call, request, job_id))
+    raise not_found()
+
+
 def _by_method(request: Request, **answers: Answer) -> Response:
     """The answer for the request's method, or the 405 that names those allowed."""
     method = request.method
@@ -156,7 +216,7 @@ def _with_head(answers: dict[str, Answer]) -> list[str]:
 
 
 def _resources(call: Call) -> dict[str, str]:
-    names = ("composite", "limits", "query", "queryAll", "search", "sobjects")
+    names = ("composite", "jobs", "limits", "query", "queryAll", "search", "sobjects")
     return {name: f"{call.base}/{name}" for name in names}
 
 

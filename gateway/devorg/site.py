@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.devorg import oauth, rest
+from gateway.devorg import jobs, oauth, rest
 from gateway.devorg.calls import Call
 from gateway.devorg.control import Control
 from gateway.devorg.errors import RequestError, not_found
@@ -23,6 +23,8 @@ class Site:
 
     def answer(self, request: Request) -> Response:
         """The answer to one request."""
+        if request.method == "GET":
+            jobs.work_on(self.org)
         segments = request.segments
         match segments:
             case ("services", "data", *rest_path):
@@ -70,4 +72,6 @@ def resource(path: tuple[str, ...]) -> str:
     if path[:1] == ("sobjects",):
         kept = path[:3] if path[2:] in {("describe",), ("updated",), ("deleted",)} else path[:2]
         return "/".join(kept)
+    if path[:1] == ("jobs",):
+        return "/".join(path[:2] + path[3:4])
     return "/".join(path[:1] if path[:1] in {("query",), ("queryAll",)} else path[:3])
