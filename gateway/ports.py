@@ -46,7 +46,7 @@ class Receipt:
     conflict: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class StoredDelivery:
     """A delivery as kept; `repeats` counts the further times it came; `reason` says why it is parked or ignored."""
 

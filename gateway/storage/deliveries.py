@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 from sqlalchemy import BigInteger, Row, bindparam, func, select, text, update
@@ -19,8 +20,7 @@ from gateway.storage.transactions import Transactions
 BYTES_AT_ONCE = 16 * 1024 * 1024
 """How much of the waiting bodies is held in memory at once; one more delivery than that at the most."""
 
-_STORED = ("connection", "content_type", "headers", "body", "received_at", "reason", "repeats", "id", "org", "key")
-_columns = select(*(deliveries.c[name] for name in (*_STORED, "status", "interactions")))
+_columns = select(*(deliveries.c[field.name] for field in fields(StoredDelivery)))
 _waiting_sizes = (
     select(deliveries.c.id, func.length(deliveries.c.body))
     .where(text(WAITING))
@@ -124,10 +124,8 @@ def _condition(status: DeliveryStatus) -> str:
 
 
 def _stored(row: Row[*tuple[Any, ...]]) -> StoredDelivery:
-    values = dict(row._mapping)  # noqa: SLF001 - the documented way to a row's names
-    values["status"] = DeliveryStatus(values["status"])
-    values["interactions"] = tuple(values["interactions"] or ())
-    return StoredDelivery(**values)
+    *told, status, reason, repeats, interactions = row
+    return StoredDelivery(*told, DeliveryStatus(status), reason, repeats, tuple(interactions or ()))
 
 
 def _settled_row(delivery: SettledDelivery) -> dict[str, Any]:
