@@ -134,12 +134,19 @@ def _check_signature(assertion: str, key: str) -> None:
 def _check_claims(org: Org, request: Request, claimed: Mapping[str, object]) -> None:
     if claimed.get("aud") not in _AUDIENCES | {base_url(request)}:
         raise GrantError("invalid_grant", "audience is invalid")
-    expires = claimed.get("exp")
+    expires = _seconds(claimed.get("exp"))
     now = org.clock().timestamp()
-    if not isinstance(expires, int | float) or expires > now + _LONGEST_ASSERTION:
+    if expires is None or expires > now + _LONGEST_ASSERTION:
         raise GrantError("invalid_grant", "invalid assertion")
     if expires <= now:
         raise GrantError("invalid_grant", "expired authorization code")
+
+
+def _seconds(claim: object) -> float | None:
+    """A moment in seconds, which simple-salesforce and others write as a string."""
+    if isinstance(claim, str) and claim.isdecimal():
+        return int(claim)
+    return claim if isinstance(claim, int | float) else None
 
 
 def public_key(pem: str) -> str:
