@@ -8,9 +8,10 @@ back by the external key before anything is created again; a value that a person
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from itertools import groupby
 from typing import Any, Protocol
 
 from gateway.domain.interactions import Interaction, interaction_of
@@ -47,6 +48,12 @@ LEASE_SECONDS = 120
 
 MANY_ATTEMPTS = 12
 """After so many attempts at one record (not at the org) it is parked."""
+
+MANY_MATCHES = 3
+"""So often a record is matched again because a related one was gone or hidden, before it is parked."""
+
+COMPANY = (BATCH, 50, 20, 10)
+"""How many records at most go together in one call, by their failed attempts: a lock may come from each of them."""
 
 
 class Ledger(Protocol):
@@ -120,7 +127,8 @@ class TaskWriter:
 
     def _round(self, lease: Lease, rows: Sequence[StoredInteraction]) -> None:
         abilities = self.org.abilities()
-        self.feed.reach(max(row.updated_at for row in rows))
+        # What was refused may have been refused because the org has moved on since.
+        self.feed.reach(max(max(row.updated_at, row.next_at or row.updated_at) for row in rows))
         plans = self._plan(lease, rows, abilities)
         plans = self._read_back(plans, abilities)
         gone = [plan for plan in plans if plan.found and plan.found.is_deleted]
@@ -211,8 +219,15 @@ class TaskWriter:
         sends: list[tuple[Plan, Changes]],
         write: Callable[[Sequence[TaskDraft]], list[Outcome]],
     ) -> None:
-        if not sends:
-            return
+        for together in _companies(sends):
+            self._send_together(lease, together, write)
+
+    def _send_together(
+        self,
+        lease: Lease,
+        sends: list[tuple[Plan, Changes]],
+        write: Callable[[Sequence[TaskDraft]], list[Outcome]],
+    ) -> None:
         self.interactions.intend(lease, {plan.row.id: change.send for plan, change in sends})
         try:
             outcomes = write([TaskDraft(_key(plan.row), change.send, plan.task_id) for plan, change in sends])
@@ -244,7 +259,7 @@ class TaskWriter:
     def _again(self, plan: Plan, change: Changes, outcome: Outcome) -> Settlement:
         attempts = plan.row.attempts + 1
         unknown = change.send if outcome.verdict is Verdict.UNKNOWN else plan.row.intended
-        if attempts >= MANY_ATTEMPTS:
+        if attempts >= (MANY_MATCHES if outcome.verdict is Verdict.REMATCH else MANY_ATTEMPTS):
             return self._parked(plan, outcome.reason, intended=unknown)
         self.ledger.task(plan.row, "retried")
         wait = max(delay(attempts, self.chance()), outcome.after or 0)
@@ -263,6 +278,19 @@ class TaskWriter:
     def _unchanged(self, plan: Plan, change: Changes) -> Settlement:
         self.ledger.task(plan.row, "unchanged")
         return _written(plan, change, None)
+
+
+def _companies(sends: Sequence[tuple[Plan, Changes]]) -> Iterator[list[tuple[Plan, Changes]]]:
+    """Who goes together in one call: what was never refused, then the others in ever smaller company."""
+    ordered = sorted(sends, key=_attempts)
+    for attempts, group in groupby(ordered, key=_attempts):
+        alike = list(group)
+        size = COMPANY[min(attempts, len(COMPANY) - 1)]
+        yield from (alike[start : start + size] for start in range(0, len(alike), size))
+
+
+def _attempts(send: tuple[Plan, Changes]) -> int:
+    return send[0].row.attempts
 
 
 def _key(row: StoredInteraction) -> str:

@@ -16,7 +16,7 @@ from gateway.domain.tasks import DELETED, Outcome, TaskDraft, Verdict
 from gateway.errors import ConfigError, RetryableError, UnknownOutcomeError
 from gateway.usecases import operations
 from gateway.usecases.interactions import LANES
-from gateway.usecases.tasks import LEASE_SECONDS, MANY_ATTEMPTS
+from gateway.usecases.tasks import LEASE_SECONDS, MANY_ATTEMPTS, MANY_MATCHES
 from tests.fakes.org import KEY_FIELD, FakeOrg
 from tests.unit.usecases.desk import (
     ADA,
@@ -479,6 +479,47 @@ def test_a_record_that_fails_too_often_is_parked_with_its_reason(desk):
     assert operations.retry(desk.store.interactions, desk.row("bad").id) == operations.Again.QUEUED
     desk.write()
     assert desk.row("bad").written_version == 1
+
+
+def test_a_record_whose_contact_is_gone_is_matched_again_with_what_changed_since(desk):
+    gone = Outcome(Verdict.REMATCH, reason="A related record was deleted or merged.")
+    desk.org.switches.refused["desk:bad"] = [gone]
+    sometimes(desk, "composite/sobjects", lambda: desk.org.change(replace(CASEY, name="Casey Merged")))
+    desk.receive([replace(COMPLETED, id="bad")])
+    desk.fold()
+    desk.write()
+    assert (desk.row("bad").written_version, desk.row("bad").attempts) == (0, 1)
+
+    desk.pass_time(1)
+    desk.write()
+    assert "Casey Merged" in desk.task("bad").fields["Subject"]
+
+
+def test_a_record_that_no_match_helps_is_parked_soon(desk):
+    _two(desk, *[Outcome(Verdict.REMATCH, reason="A related record is hidden.")] * MANY_MATCHES)
+    for _ in range(MANY_MATCHES - 1):
+        assert desk.row("bad").parked is None
+        desk.pass_time(61)
+        desk.write()
+    assert desk.row("bad").parked == "A related record is hidden."
+
+
+def test_records_that_met_a_lock_go_in_ever_smaller_company(desk, monkeypatch):
+    partials = [replace(COMPLETED, id=f"c-{n}") for n in range(120)]
+    for partial in partials:
+        desk.org.switches.refused[f"desk:{partial.id}"] = [Outcome(Verdict.LOCKED, reason="Locked")] * 2
+    sizes: list[int] = []
+    monkeypatch.setattr(
+        desk.org, "create", lambda drafts: sizes.append(len(drafts)) or FakeOrg.create(desk.org, drafts)
+    )
+    desk.receive(partials)
+    desk.fold()
+    for _ in range(3):
+        desk.write()
+        desk.pass_time(60)
+
+    assert sizes == [120, 50, 50, 20, *[20] * 6]
+    assert {desk.row(partial.id).written_version for partial in partials} == {1}
 
 
 def test_a_refused_record_is_parked_and_listed(desk):
