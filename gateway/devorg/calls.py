@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from gateway.devorg.faults import Fault
 from gateway.devorg.org import Org
 from gateway.devorg.schema import SObject
 from gateway.devorg.values import to_json
@@ -22,6 +23,7 @@ class Call:
     user_id: str
     version: str
     duplicates: DuplicateOptions = NO_OPTIONS
+    doom: Fault | None = None
 
     @property
     def base(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
+from datetime import timedelta
 from http import HTTPStatus
 from typing import Any, cast
 
@@ -55,7 +56,11 @@ class Control:
             case ("GET" | "POST" | "DELETE", "locks"):
                 return self._locks(request)
             case ("POST", "quota"):
-                self.org.settings.daily_calls = _whole_number(_body(request), "max")
+                return self._quota(_body(request))
+            case ("POST", "concurrency"):
+                return self._concurrency(_body(request))
+            case ("POST", "clock"):
+                self.org.settings.skew = timedelta(milliseconds=_whole_number(_body(request), "skew_milliseconds"))
                 return Response(HTTPStatus.NO_CONTENT)
             case ("POST", "public-key"):
                 return self._register_key(_body(request))
@@ -92,7 +97,10 @@ class Control:
         if request.method == "GET":
             return Response(content=self.faults.shown())
         content = parse_json(request.body) if request.method == "POST" else []
-        self.faults.order(faults.read(content.get("faults") if isinstance(content, dict) else content))
+        if isinstance(content, dict) and "faults" not in content:
+            self.faults.add(faults.read_one(content))
+        else:
+            self.faults.order(faults.read(content["faults"] if isinstance(content, dict) else content))
         return Response(HTTPStatus.NO_CONTENT)
 
     def _calls(self, request: Request) -> Response:
@@ -100,6 +108,7 @@ class Control:
             counted = dict(self.org.calls)
             if request.method == "DELETE":
                 self.org.calls.clear()
+                self.org.allowance.used = 0
         return Response(content={"total": sum(counted.values()), "calls": counted})
 
     def _switch(self, feature: str, body: Json) -> Response:
@@ -107,6 +116,21 @@ class Control:
             raise bad_request("", 'Send {"on": true} or {"on": false}')
         switched: dict[str, Any] = {feature.replace("-", "_"): body["on"]}
         self.org.switch(replace(self.org.settings.features, **switched))
+        return Response(HTTPStatus.NO_CONTENT)
+
+    def _quota(self, body: Json) -> Response:
+        """``max`` calls in 24 hours, of which ``used`` are gone; as hours pass on the org's clock they come back."""
+        with self.org.lock:
+            if "max" in body:
+                self.org.allowance.most = _whole_number(body, "max")
+            if "used" in body:
+                self.org.allowance.used = _whole_number(body, "used")
+            return Response(content={"max": self.org.allowance.most, "used": self.org.allowance.used})
+
+    def _concurrency(self, body: Json) -> Response:
+        """At most ``max`` calls that have been under way for ``milliseconds`` or more."""
+        self.org.underway.most = _whole_number(body, "max")
+        self.org.underway.milliseconds = _whole_number(body, "milliseconds")
         return Response(HTTPStatus.NO_CONTENT)
 
     def _setup(self, request: Request) -> Response:

@@ -6,10 +6,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from gateway.devorg.errors import RequestError, UnreadableValueError, bad_request
+
+if TYPE_CHECKING:
+    from gateway.devorg.faults import Fault
 
 _NOTHING = object()
 _COMPACT = (",", ":")
@@ -25,6 +28,7 @@ class Request:
     headers: Mapping[str, str]
     body: bytes = b""
     content: object = _NOTHING
+    doom: Fault | None = None
 
     @property
     def segments(self) -> tuple[str, ...]:

@@ -83,7 +83,9 @@ class RowLocks:
 
 
 def unable_to_lock(record_ids: list[str]) -> RecordError:
-    """The error of a lock not got within ten seconds; from ten records on the platform shortens the list."""
+    """The error of a lock not got within ten seconds; of more than ten records the platform names the first."""
+    if not record_ids:
+        return RecordError("UNABLE_TO_LOCK_ROW", "unable to obtain exclusive access to this record")
     shown = ",".join(record_ids[:10])
     more = f", ... ({len(record_ids) - 10} more)" if len(record_ids) > 10 else ""
     message = f"unable to obtain exclusive access to this record or {len(record_ids)} records: {shown}{more}"

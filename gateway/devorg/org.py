@@ -8,10 +8,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from gateway.devorg import people, seed, setup, tasks
+from gateway.devorg.allowance import Allowance, Underway
 from gateway.devorg.duplicates import DuplicateGuard
 from gateway.devorg.errors import RequestError, not_found
 from gateway.devorg.locks import RowLocks
@@ -23,7 +24,6 @@ from gateway.devorg.writing import ObjectRules, Stamp, Writer
 if TYPE_CHECKING:
     from gateway.devorg.jobs import Job
 
-DAILY_CALLS = 100_000
 
 Clock = Callable[[], datetime]
 
@@ -46,7 +46,7 @@ class Settings:
     """What a control call may switch."""
 
     features: Features = field(default_factory=Features)
-    daily_calls: int = DAILY_CALLS
+    skew: timedelta = timedelta()
     public_keys: dict[str, str] = field(default_factory=dict)
 
 
@@ -57,7 +57,9 @@ class Org:
         self, content: Mapping[str, object] | None = None, features: Features | None = None, clock: Clock = system_clock
     ) -> None:
         self.lock = threading.RLock()
-        self.clock = clock
+        self._clock = clock
+        self.allowance = Allowance(self.clock)
+        self.underway = Underway()
         self._first_features = features or Features()
         self.settings = Settings()
         self.sessions: dict[str, Session] = {}
@@ -71,7 +73,9 @@ class Org:
         """Back to the seed and switches of the start, or to ``content`` for once; sessions stay valid."""
         with self.lock:
             self.settings.features = self._first_features
-            self.settings.daily_calls = DAILY_CALLS
+            self.settings.skew = timedelta()
+            self.allowance.reset()
+            self.underway.reset()
             self.schema = build_schema(self.settings.features)
             everything = _everything(self.settings.features)
             self.records = Records(everything)
@@ -105,6 +109,10 @@ class Org:
             self.records.use_schema(self.schema)
             self.writer.use_schema(everything)
             self.writer.rules.update(_rules(self.writer, shared=features.shared_activities))
+
+    def clock(self) -> datetime:
+        """What time the org believes it is."""
+        return self._clock() + self.settings.skew
 
     def now(self) -> datetime:
         """The moment of a write: whole seconds, as the platform keeps them."""

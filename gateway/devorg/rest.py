@@ -59,6 +59,7 @@ def answer(call: Call, request: Request, segments: tuple[str, ...]) -> Response:
     """
     try:
         with call.org.lock:
+            _refuse_doomed(call, request, segments)
             return _route(call.headed(request.headers), request, segments)
     except RecordError as problem:
         return Response(problem.status, problem.as_body())
@@ -67,6 +68,13 @@ def answer(call: Call, request: Request, segments: tuple[str, ...]) -> Response:
     except UnreadableValueError as problem:
         refused = unreadable(problem, request.body)
         return Response(refused.status, refused.as_body())
+
+
+def _refuse_doomed(call: Call, request: Request, segments: tuple[str, ...]) -> None:
+    """A fault that is to befall some of a call's records befalls the one record of a call that has no more."""
+    if call.doom is not None and segments[:1] == ("sobjects",) and request.method in {"POST", "PATCH", "DELETE"}:
+        record = {} if request.method == "DELETE" else request.record()
+        raise call.doom.error({"id": segments[-1], **record})
 
 
 def _route(call: Call, request: Request, segments: tuple[str, ...]) -> Response:
@@ -221,9 +229,9 @@ def _resources(call: Call) -> dict[str, str]:
 
 
 def _limits(call: Call) -> dict[str, object]:
-    most = call.org.settings.daily_calls
+    allowance = call.org.allowance
     return {
-        "DailyApiRequests": {"Max": most, "Remaining": max(most - call.org.calls.total(), 0)},
+        "DailyApiRequests": {"Max": allowance.most, "Remaining": max(allowance.most - allowance.used, 0)},
         "DailyBulkApiBatches": {"Max": 15000, "Remaining": 15000},
         "DailyBulkV2QueryJobs": {"Max": 10000, "Remaining": 10000},
         "DataStorageMB": {"Max": 5, "Remaining": 5},

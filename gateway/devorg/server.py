@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import math
 import socket
 import struct
 import sys
@@ -17,11 +18,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from gateway.devorg.exchange import Request, Response, request_for
-from gateway.devorg.faults import Fault, FaultKind
-from gateway.devorg.site import Site
+from gateway.devorg.faults import RECORD_KINDS, Fault, FaultKind
+from gateway.devorg.site import Site, failure
 
 MOST_HEADER_BYTES = 16_384
 MOST_BODY_BYTES = 50 * 1024 * 1024
+_PIECES = 10
 _LINGER_NOT = struct.pack("ii", 1, 0)
 
 
@@ -100,7 +102,10 @@ class _Connection(BaseHTTPRequestHandler):
             self.close_connection = True
             self._send(refused)
             return
-        request = self._request()
+        with self.server.site.org.underway.call():
+            self._serve(self._request())
+
+    def _serve(self, request: Request) -> None:
         struck = self.server.site.faults.strike(self.command, self.path)
         if struck:
             self._serve_struck(request, struck)
@@ -148,11 +153,11 @@ class _Connection(BaseHTTPRequestHandler):
         self.rfile.readline(64)
         return chunk
 
-    def _send(self, response: Response, *, part: float = 1.0) -> None:
+    def _send(self, response: Response, *, part: float = 1.0, pause: float = 0.0) -> None:
         body = response.body()
         lines = [f"{self.protocol_version} {int(response.status)} {HTTPStatus(response.status).phrase}"]
         lines += [
-            f"Date: {self.date_time_string()}",
+            f"Date: {self.date_time_string(self.server.site.org.clock().timestamp())}",
             f"Content-Type: {response.media_type}",
             f"Content-Length: {len(body)}",
         ]
@@ -160,9 +165,17 @@ class _Connection(BaseHTTPRequestHandler):
         if self.close_connection:
             lines.append("Connection: close")
         shown = b"" if self.command == "HEAD" else body[: int(len(body) * part)]
-        self.wfile.write("\r\n".join([*lines, "\r\n"]).encode("latin-1", "replace") + shown)
+        self._write("\r\n".join([*lines, "\r\n"]).encode("latin-1", "replace") + shown, pause)
         if self.server.log_requests:
             self.log_request(int(response.status), len(body))
+
+    def _write(self, answer: bytes, pause: float) -> None:
+        """All at once, or in pieces with a pause before each but the first."""
+        size = math.ceil(len(answer) / _PIECES) if pause else len(answer)
+        self.wfile.write(answer[:size])
+        for start in range(size, len(answer), size):
+            time.sleep(pause)
+            self.wfile.write(answer[start : start + size])
 
     def _serve_struck(self, request: Request, struck: Mapping[FaultKind, Fault]) -> None:
         site = self.server.site
@@ -172,11 +185,12 @@ class _Connection(BaseHTTPRequestHandler):
             site.org.sessions.clear()
         if FaultKind.RESET_BEFORE in struck:
             self._reset()
-        elif FaultKind.STATUS in struck:
-            fault = struck[FaultKind.STATUS]
-            default = [{"errorCode": "SERVER_UNAVAILABLE", "message": "The server is temporarily unavailable"}]
-            self._send(Response(fault.status, default if fault.body is None else fault.body))
+        elif FaultKind.SILENCE_BEFORE in struck:
+            self._stay_silent(struck[FaultKind.SILENCE_BEFORE].milliseconds)
+        elif (refused := site.refusal(struck)) is not None:
+            self._send(refused)
         else:
+            request.doom = next((struck[kind] for kind in RECORD_KINDS if kind in struck), None)
             self._spoil(self._answer(request), struck)
 
     def _spoil(self, response: Response, struck: Mapping[FaultKind, Fault]) -> None:
@@ -188,8 +202,11 @@ class _Connection(BaseHTTPRequestHandler):
         elif FaultKind.TRUNCATE in struck:
             self._send(response, part=0.5)
             self.close_connection = True
+        elif FaultKind.STATUS_AFTER in struck:
+            self._send(failure(struck[FaultKind.STATUS_AFTER]))
         else:
-            self._send(response)
+            trickle = struck.get(FaultKind.TRICKLE)
+            self._send(response, pause=0.0 if trickle is None else trickle.milliseconds / 1000)
 
     def _reset(self) -> None:
         """End the connection with RST instead of FIN."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from gateway.devorg import jobs, oauth, rest
+from gateway.devorg.allowance import CONCURRENT_EXCEEDED, TOTAL_EXCEEDED
 from gateway.devorg.calls import Call
 from gateway.devorg.control import Control
 from gateway.devorg.errors import RequestError, not_found
 from gateway.devorg.exchange import Request, Response
-from gateway.devorg.faults import FaultBook
+from gateway.devorg.faults import Fault, FaultBook, FaultKind
 from gateway.devorg.org import Org
 from gateway.devorg.pages import Pages
 
@@ -42,29 +45,44 @@ class Site:
                 return Response(problem.status, problem.as_body())
         return self._pages.answer(request, segments)
 
+    def refusal(self, struck: Mapping[FaultKind, Fault]) -> Response | None:
+        """The answer of a fault that keeps a request from being looked at."""
+        if FaultKind.STATUS in struck:
+            return failure(struck[FaultKind.STATUS])
+        if FaultKind.QUOTA in struck:
+            problem, most = RequestError(403, *TOTAL_EXCEEDED), self.org.allowance.most
+            return Response(problem.status, problem.as_body(), {"Sforce-Limit-Info": f"api-usage={most}/{most}"})
+        if FaultKind.CONCURRENT in struck:
+            problem = RequestError(403, *CONCURRENT_EXCEEDED)
+            return Response(problem.status, problem.as_body(), {"Sforce-Limit-Info": self.org.allowance.shown()})
+        return None
+
     def _rest(self, request: Request, path: tuple[str, ...]) -> Response:
         if not path:
             return rest.versions()
         try:
             version = rest.version_of(path[0])
             session = self.org.session_of(request.headers.get("authorization"))
+            self.org.underway.check()
             self._count(request, path[1:])
         except RequestError as problem:
             response = Response(problem.status, problem.as_body())
         else:
-            response = rest.answer(Call(self.org, session.user_id, version), request, path[1:])
-        response.headers["Sforce-Limit-Info"] = self._usage()
+            response = rest.answer(Call(self.org, session.user_id, version, doom=request.doom), request, path[1:])
+        response.headers["Sforce-Limit-Info"] = self.org.allowance.shown()
         return response
 
     def _count(self, request: Request, path: tuple[str, ...]) -> None:
         """One call of the daily allowance, filed under its resource without ids."""
         with self.org.lock:
-            if self.org.calls.total() >= self.org.settings.daily_calls:
-                raise RequestError(403, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.")
+            self.org.allowance.spend()
             self.org.calls[f"{request.method} {resource(path)}"] += 1
 
-    def _usage(self) -> str:
-        return f"api-usage={self.org.calls.total()}/{self.org.settings.daily_calls}"
+
+def failure(fault: Fault) -> Response:
+    """The answer of a server that is not well."""
+    default = [{"errorCode": "SERVER_UNAVAILABLE", "message": "The server is temporarily unavailable"}]
+    return Response(fault.status, default if fault.body is None else fault.body)
 
 
 def resource(path: tuple[str, ...]) -> str:

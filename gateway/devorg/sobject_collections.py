@@ -130,15 +130,18 @@ def delete(call: Call, request: Request) -> Response:
 def _write_all(call: Call, records: list[Record], write_one: WriteOne, *, all_or_none: bool) -> Response:
     """Write each record apart; under ``allOrNone`` one failure undoes all."""
     with call.org.writing() as undo:
-        results = [_written(call, record, write_one) for record in records]
+        doomed = frozenset[int]() if call.doom is None else call.doom.doomed(len(records))
+        results = [_written(call, record, write_one, fails=number in doomed) for number, record in enumerate(records)]
         if all_or_none and not all(result["success"] for result in results):
             undo()
             results = [_rolled_back(result) for result in results]
     return Response(content=results)
 
 
-def _written(call: Call, record: Record, write_one: WriteOne) -> Result:
+def _written(call: Call, record: Record, write_one: WriteOne, *, fails: bool) -> Result:
     try:
+        if fails and call.doom is not None:
+            raise call.doom.error(record)
         with call.org.records.undoable():
             return write_one(record)
     except RecordError as problem:
