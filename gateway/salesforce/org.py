@@ -36,7 +36,7 @@ class SalesforceOrg:
         self._session = Session(settings, on_call=on_call, sleep=sleep, time_limits=time_limits)
         self._schema = Schema(self._session)
         self._changes = Changes(self._session, self._schema, settings.region)
-        self._tasks = Tasks(self._session, settings.task_key)
+        self._tasks = Tasks(self._session, settings.task_key, self._schema.forget)
 
     @property
     def usage(self) -> Usage | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,7 +25,7 @@ from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnection
 from gateway.domain.allowance import Purpose, Usage
 from gateway.errors import GatewayError, RetryableError, UnknownOutcomeError
 from gateway.salesforce.allowance import Allowance
-from gateway.salesforce.errors import Refusal, refusals_of, refused_call, says_used_up
+from gateway.salesforce.errors import Refusal, not_an_answer, refusals_of, refused_call, says_used_up
 from gateway.salesforce.logins import Login, Logins
 from gateway.salesforce.oauth import Token
 from gateway.salesforce.settings import OrgSettings
@@ -123,10 +123,11 @@ class Session:
 
     def query(self, soql: str) -> list[dict[str, Any]]:
         """All rows, deleted and archived ones included; a statement too long for an address goes in a composite."""
-        answer = self._first_rows(soql)
+        answer = self._with_members(self._first_rows(soql), "records", "done")
         rows: list[dict[str, Any]] = list(answer["records"])
         while not answer["done"]:
-            answer = self.read("queryAll", answer["nextRecordsUrl"].removeprefix(self._base))
+            page = self.read("queryAll", answer["nextRecordsUrl"].removeprefix(self._base))
+            answer = self._with_members(page, "records", "done")
             rows += answer["records"]
         return rows
 
@@ -155,12 +156,18 @@ class Session:
         return dict(self._bodies(answer, allow_missing))
 
     def _bodies(self, answer: Any, allow_missing: bool) -> Iterator[tuple[str, Any]]:
-        for part in answer["compositeResponse"]:
+        for part in self._with_members(answer, "compositeResponse")["compositeResponse"]:
             status, body = part["httpStatusCode"], part["body"]
             if status < 300:
                 yield part["referenceId"], body
             elif not (allow_missing and status == 404):
                 raise self._refusal(status, refusals_of(body), writing=False)
+
+    def _with_members(self, answer: Any, *names: str) -> Mapping[str, Any]:
+        """The answer, if it has these members. RetryableError: something in between has answered."""
+        if not (isinstance(answer, Mapping) and all(name in answer for name in names)):
+            raise not_an_answer(f"Org {self.settings.name!r}")
+        return answer
 
     def _answer(self, call: _Call) -> Any:
         with self.allowance.turn(self._purpose):
@@ -219,6 +226,8 @@ class Session:
     def _failed(self, call: _Call, error: requests.RequestException) -> GatewayError:
         what = type(error).__name__
         _log.info("salesforce.failed", org=self.settings.name, resource=call.resource, error=what)
+        if isinstance(error, requests.JSONDecodeError):
+            return not_an_answer(f"Org {self.settings.name!r}", writing=call.writing)
         if call.writing and not _never_sent(error):
             return UnknownOutcomeError(f"Org {self.settings.name!r}: the answer to a write was lost ({what}).")
         return RetryableError(f"Org {self.settings.name!r} could not be reached ({what}).")

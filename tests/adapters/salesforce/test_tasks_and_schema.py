@@ -82,14 +82,6 @@ def test_searches_go_on_over_pages(org: SalesforceOrg, keyless: SalesforceOrg) -
     assert set(keyless.find(["desk:1", "desk:2"], [])) == {"desk:1", "desk:2"}
 
 
-def test_keys_are_told_apart_by_case_where_they_can_be(org: SalesforceOrg) -> None:
-    """Salesforce does not look at letter case; a single spelling is taken, an exact one is preferred."""
-    org.create([TaskDraft("desk:AbC", CALL)])
-
-    assert set(org.find(["desk:abc"], [])) == {"desk:abc"}
-    assert set(org.find(["desk:AbC", "desk:abc"], [])) == {"desk:AbC"}
-
-
 def test_one_unreadable_draft_is_parked_alone(org: SalesforceOrg, counted: Counter[str]) -> None:
     """Salesforce refuses a call whole for a value it cannot read; the others are written all the same."""
     drafts = [TaskDraft(f"desk:{number}", {**CALL, "CallDurationInSeconds": 7}) for number in range(64)]
