@@ -88,7 +88,14 @@ class Gateway:
         self.right_of_way = RightOfWay()
         folding = Folding(self.database.deliveries, self.database.interactions, sources, now, self.right_of_way.give)
         writers = [self._writer(org) for org in self.orgs.values()]
-        self.engine = Engine(folding, writers, self.database.interactions, now, self._folded)
+        self.engine = Engine(
+            folding,
+            writers,
+            self.database.interactions,
+            now,
+            on_folded=self._folded,
+            outlook=lambda name: self.orgs[name].outlook,
+        )
         self.services = self._services(sources)
         self.app = create_app(self.services)
 

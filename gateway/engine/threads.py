@@ -10,11 +10,13 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import structlog
 
+from gateway.domain.allowance import Outlook
 from gateway.domain.retries import delay
+from gateway.engine.pacing import Flow, gathering
 from gateway.errors import ConfigError, GatewayError, RetryableError
 from gateway.ports import Backlog, DeliveryStatus, Interactions
 from gateway.usecases.interactions import LANES, Folding
@@ -32,8 +34,14 @@ FOLDED_AT_ONCE = 200
 GATHERING_SECONDS = 0.1
 """How long deliveries gather before the next are folded, so that many share a commit."""
 
-PARTIAL_BATCH_AGE = timedelta(seconds=5)
-"""While deliveries are still being folded, a batch waits to be full, but no longer than this."""
+PARTIAL_BATCH_SECONDS = 5.0
+"""How long a batch waits at the most to be full; where little is being folded, it waits for nothing."""
+
+FOLDING_SECONDS = 1.0
+"""Over what time it is seen how fast deliveries are folded: a backlog is one from its first second on."""
+
+FLOW_SECONDS = 60.0
+"""Over what time it is seen how fast interactions are written: the allowance is for a day, so that haste is no help."""
 
 log = structlog.get_logger(__name__)
 
@@ -99,18 +107,23 @@ class Engine:
         writers: Sequence[TaskWriter],
         interactions: Interactions,
         now: Callable[[], datetime],
+        *,
         on_folded: Callable[[Mapping[DeliveryStatus, int]], None] = lambda _: None,
+        outlook: Callable[[str], Outlook | None] = lambda _: None,
     ) -> None:
         self._folding = folding
         self._writers = writers
         self._interactions = interactions
         self._now = now
         self._on_folded = on_folded
+        self._outlook = outlook
         self._stopping = threading.Event()
         self._is_folding = False
         self.delivered = Hint()
         self._folded = Hint()
         self.pauses = {writer.org.name: Pause() for writer in writers}
+        self._folding_flow = Flow(FOLDING_SECONDS)
+        self._written_flow = {writer.org.name: Flow(FLOW_SECONDS) for writer in writers}
         self._threads = [threading.Thread(target=self._fold, name="fold", daemon=True), *self._lane_threads()]
 
     def start(self) -> None:
@@ -131,6 +144,10 @@ class Engine:
     def problems(self) -> dict[str, str]:
         """Why orgs cannot be written to now, by org."""
         return {org: pause.problem for org, pause in self.pauses.items() if pause.problem}
+
+    def gathering(self, org: str) -> float:
+        """How many seconds a partial batch of the org gathers now, so that its allowance holds out."""
+        return gathering(self._outlook(org), self._written_flow[org].per_second)
 
     def _lane_threads(self) -> Iterable[threading.Thread]:
         for writer in self._writers:
@@ -155,6 +172,7 @@ class Engine:
             self._is_folding = False
             raise
         self._is_folding = folded.total > 0
+        self._folding_flow.add(folded.total)
         self._on_folded(folded.counts)
         if self._is_folding or was_folding:
             # Also at the end: what waited for a fuller batch need not wait any more.
@@ -172,7 +190,7 @@ class Engine:
 
     def _write_once(self, writer: TaskWriter, lane: int) -> int:
         due = self._interactions.backlog(writer.org.name, lane, now=self._now(), limit=BATCH)
-        if due is None or self._may_grow(due):
+        if due is None or self._may_grow(writer.org.name, due):
             return 0
         pause = self.pauses[writer.org.name]
         try:
@@ -183,12 +201,21 @@ class Engine:
             return 0
         if written:
             pause.succeeded()
+            self._written_flow[writer.org.name].add(written)
         return written
 
-    def _may_grow(self, backlog: Backlog) -> bool:
-        """Whether more of the lane is about to be folded, so that waiting saves a call."""
-        young = self._now() - backlog.oldest < PARTIAL_BATCH_AGE
-        return self._is_folding and backlog.count < BATCH and young
+    def _may_grow(self, org: str, backlog: Backlog) -> bool:
+        """Whether waiting saves a call: much more is being folded, or the allowance is short."""
+        age = (self._now() - backlog.oldest).total_seconds()
+        return backlog.count < BATCH and age < max(self._filling(), self.gathering(org))
+
+    def _filling(self) -> float:
+        """How many seconds a batch waits for what is being folded: its gain is what comes meanwhile."""
+        if not self._is_folding:
+            return 0.0
+        part = self._folding_flow.per_second / LANES * PARTIAL_BATCH_SECONDS / BATCH
+        # At 20 a second nobody waits for more, at 160 a batch is full in time; between them it goes up steeply.
+        return PARTIAL_BATCH_SECONDS * min(1.0, part) ** 3
 
     def _guarded(self, step: Callable[[], int]) -> int:
         """A failing step is logged and tried again after a sweep: a thread of the engine never ends by itself."""

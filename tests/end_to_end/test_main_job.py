@@ -120,6 +120,7 @@ def test_nobody_without_the_token_gets_anything_in(gateway, store, id):
 
 
 def test_many_interactions_cost_few_calls(gateway, org, store, id):
+    org.faults({"kind": "latency", "milliseconds": 1000})  # so that a backlog forms, however fast this machine is
     org.control("DELETE", "calls")
     with requests.Session() as http:
         for number in range(300):

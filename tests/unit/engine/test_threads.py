@@ -11,6 +11,7 @@ from typing import Any, Self
 
 import pytest
 
+from gateway.domain.allowance import Outlook, Usage
 from gateway.domain.retries import CAP_SECONDS
 from gateway.engine import threads
 from gateway.engine.threads import Engine, Hint, Pause
@@ -58,7 +59,7 @@ class Script:
 class Stage:
     """An engine over scripted folding and writing of one lane."""
 
-    def __init__(self, *, fold: Any = NOTHING, write: Any = 0, backlog: Any = None) -> None:
+    def __init__(self, *, fold: Any = NOTHING, write: Any = 0, backlog: Any = None, outlook: Any = None) -> None:
         self.fold = fold if isinstance(fold, Script) else Script(fold)
         self.write = write if isinstance(write, Script) else Script(write)
         self.backlog = Script(backlog if backlog is not None else {2: Backlog(5, NOW)})
@@ -67,8 +68,9 @@ class Stage:
         self.writer = SimpleNamespace(org=SimpleNamespace(name="main"), write_lane=self._write_lane)
         self.interactions = SimpleNamespace(backlog=self._backlog)
         self.engine = Engine(
-            SimpleNamespace(step=self.fold), [self.writer], self.interactions, lambda: NOW, self.counted.append
-        )
+            SimpleNamespace(step=self.fold), [self.writer], self.interactions, lambda: NOW, on_folded=self.counted.append,
+            outlook=lambda _: outlook,
+        )  # fmt: skip
 
     def _backlog(self, org: str, lane: int, *, now: datetime, limit: int) -> Backlog | None:
         return self.backlog().get(lane)
@@ -201,17 +203,26 @@ def test_pauses_grow_with_each_failure_up_to_a_cap(monkeypatch):
 
 # --- full batches
 
+AGE = timedelta(seconds=threads.PARTIAL_BATCH_SECONDS)
+FILLS = BATCH * LANES / threads.PARTIAL_BATCH_SECONDS
+"""Folded in a second, this fills a batch of each lane just in time."""
+
 
 @pytest.mark.parametrize(
-    ("backlog", "is_written"),
+    ("per_second", "backlog", "is_written"),
     [
-        (Backlog(BATCH - 1, NOW), False),
-        (Backlog(BATCH, NOW), True),
-        (Backlog(1, NOW - threads.PARTIAL_BATCH_AGE), True),
-        (Backlog(1, NOW - threads.PARTIAL_BATCH_AGE + timedelta(seconds=1)), False),
+        (FILLS, Backlog(BATCH, NOW), True),
+        (FILLS, Backlog(BATCH - 1, NOW), False),
+        (10 * FILLS, Backlog(1, NOW), False),
+        (10 * FILLS, Backlog(BATCH - 1, NOW - AGE), True),
+        (FILLS, Backlog(1, NOW - AGE + timedelta(seconds=0.5)), False),
+        (FILLS / 2, Backlog(1, NOW - AGE / 10), False),
+        (FILLS / 2, Backlog(1, NOW - AGE / 7), True),
+        (20, Backlog(1, NOW - timedelta(seconds=0.01)), True),
     ],
 )
-def test_while_deliveries_are_folded_a_young_partial_batch_waits(backlog, is_written):
+def test_while_much_is_folded_a_batch_waits_for_it(monkeypatch, per_second, backlog, is_written):
+    monkeypatch.setattr(threads, "FOLDING_SECONDS", 10_000.0)  # the rate stands still
     folding, done = threading.Event(), threading.Event()
 
     def fold() -> Folded:
@@ -219,7 +230,9 @@ def test_while_deliveries_are_folded_a_young_partial_batch_waits(backlog, is_wri
         done.wait(PATIENCE)
         return NOTHING
 
-    stage = Stage(fold=Script(FOLDED, fold), write=5, backlog={2: backlog})
+    stage = Stage(
+        fold=Script(Folded({DeliveryStatus.FOLDED: int(10_000 * per_second) + 1}), fold), write=5, backlog={2: backlog}
+    )
     stage.engine._threads[0].start()
     assert folding.wait(PATIENCE)
     for thread in stage.engine._threads[1:]:
@@ -232,6 +245,42 @@ def test_while_deliveries_are_folded_a_young_partial_batch_waits(backlog, is_wri
     finally:
         done.set()
         stage.engine.stop(PATIENCE)
+
+
+SHORT = Outlook(Usage(50_000, 100_000))
+FAST_FLOW = 20
+"""With what is left of SHORT, a partial batch gathers 13.8 seconds at so many interactions a second."""
+
+
+@pytest.mark.parametrize(
+    ("backlog", "outlook", "is_written"),
+    [
+        (Backlog(BATCH - 1, NOW - timedelta(seconds=13)), SHORT, False),
+        (Backlog(BATCH - 1, NOW - timedelta(seconds=14)), SHORT, True),
+        (Backlog(BATCH, NOW), SHORT, True),
+        (Backlog(1, NOW), Outlook(Usage(50_000, 5_000_000)), True),
+        (Backlog(1, NOW), None, True),
+        (Backlog(1, NOW - timedelta(seconds=59)), Outlook(Usage(99_999, 100_000)), False),
+        (Backlog(1, NOW - timedelta(seconds=60)), Outlook(Usage(99_999, 100_000)), True),
+        (Backlog(1, NOW - timedelta(seconds=59)), Outlook(Usage(50_000, 100_000), growth=10.0), False),
+    ],
+)
+def test_partial_batches_gather_where_the_allowance_is_short(monkeypatch, backlog, outlook, is_written):
+    monkeypatch.setattr(threads, "FLOW_SECONDS", 1_000_000.0)  # the rate stands still
+    stage = Stage(write=5, backlog={2: backlog}, outlook=outlook)
+    stage.engine._written_flow["main"].add(1_000_000 * FAST_FLOW)
+    with stage:
+        eventually(lambda: stage.backlog.calls > 20 + LANES)
+    assert bool(stage.write.calls) is is_written
+
+
+def test_how_long_batches_gather_follows_from_what_was_written(monkeypatch):
+    monkeypatch.setattr(threads, "FLOW_SECONDS", 1_000_000.0)
+    stage = Stage(write=Script(1_000_000 * FAST_FLOW, 0), backlog={2: Backlog(BATCH, NOW)}, outlook=SHORT)
+    assert stage.engine.gathering("main") == 0
+    with stage:
+        eventually(lambda: stage.engine.gathering("main"))
+    assert stage.engine.gathering("main") == pytest.approx(13.8, abs=0.1)
 
 
 def test_a_batch_waits_no_longer_once_folding_failed():
