@@ -17,11 +17,11 @@ from urllib.parse import urlsplit
 import requests
 from urllib3.exceptions import NameResolutionError
 
-from gateway.domain.allowance import RESERVED_SHARE
 from gateway.domain.mappings import FieldMapping, FieldRule
 from gateway.domain.records import Kind
 from gateway.domain.tasks import MAX_PEOPLE
 from gateway.errors import GatewayError, RetryableError
+from gateway.salesforce.oauth import LoginRefusedError
 from gateway.salesforce.schema import WANTED, describe, key_lack
 from gateway.salesforce.session import TIME_LIMITS, Session
 from gateway.salesforce.settings import Flow, OrgSettings
@@ -184,45 +184,14 @@ def _clock(settings: OrgSettings, date: str | None, now: float) -> Iterator[Find
 
 # --- login ---------------------------------------------------------------------------------------------------------
 
-_APP = "Setup → External Client App Manager → the gateway's app"
-_PRE_AUTHORISE = (
-    f"{_APP} → Policies → OAuth Policies: Permitted Users = Admin approved users are pre-authorized, with the"
-    " permission set Gateway Integration under Select Permission Sets; then assign that set to the integration user."
-)
-_LOGIN_FIXES = {
-    "invalid_client_id": f"{_APP} → Settings → OAuth Settings → Consumer Key and Secret: copy the key into"
-    " auth.client_id. A new app is known after about ten minutes.",
-    "no client credentials user": f"{_APP} → Policies → OAuth Flows: Enable Client Credentials Flow, and enter the"
-    " integration user as Run As.",
-    "invalid_client": f"{_APP} → Settings → OAuth Settings → Consumer Key and Secret: copy the secret to where"
-    " auth.client_secret is read from.",
-    "not supported on this domain": "Setup → My Domain: copy Current My Domain URL into login_url.",
-    "hasn't approved": _PRE_AUTHORISE,
-    "not admin approved": _PRE_AUTHORISE,
-    "invalid_app_access": _PRE_AUTHORISE,
-    "udience": "Let login_url be the org's own domain (Setup → My Domain), or https://test.salesforce.com for a"
-    " sandbox and https://login.salesforce.com for any other org.",
-    "invalid assertion": f"{_APP} → Settings → OAuth Settings: Enable JWT Bearer Flow, and upload the certificate that"
-    " belongs to auth.private_key; check auth.username.",
-    "expired authorization code": "Turn on time synchronisation (NTP) on this machine.",
-    "expired access/refresh token": "Authorise the app once more and put the new token where auth.refresh_token is"
-    f" read from; {_APP} → Policies → Refresh Token Policy should be: valid until revoked.",
-    "unsupported_grant_type": f"{_APP} → Settings → OAuth Settings → Flow Enablement: tick the flow.",
-    "ip restricted": f"{_APP} → Policies → IP Relaxation: Relax IP restrictions; or add this machine's address under"
-    " Setup → Network Access.",
-    "inactive_user": "Setup → Users → the integration user → Edit: tick Active.",
-}
-"""What to do by a word of the refusal; the first that fits counts."""
-
-_LOGIN_FIX = (
-    "Setup → Users → the integration user → Login History shows why; the steps are in mappings/salesforce/README.md."
-)
+_LOGIN_FIX = "Go through mappings/salesforce/README.md, 3. App, once more."
 
 
 def _login_failure(settings: OrgSettings, failure: GatewayError | None) -> Finding:
-    said = str(failure)
-    fix = next((fix for sign, fix in _LOGIN_FIXES.items() if sign in said), _LOGIN_FIX)
-    return _wrong(Check.LOGIN, said.removeprefix(f"Org {settings.name!r}, login by "), fix)
+    if not isinstance(failure, LoginRefusedError):
+        return _wrong(Check.LOGIN, str(failure), _LOGIN_FIX)
+    fix = f"{failure.fix[0].upper()}{failure.fix[1:]}"
+    return _wrong(Check.LOGIN, f"{settings.flow.value} is refused; Salesforce answers {failure.answered}.", fix)
 
 
 # --- the API -------------------------------------------------------------------------------------------------------
@@ -239,8 +208,8 @@ _PERMISSIONS = "Setup → Permission Sets → Gateway Integration"
 _API_ENABLED = (
     f"{_PERMISSIONS} → System Permissions: API Enabled; then Manage Assignments: the integration user is listed."
 )
-_API_REQUESTS = "Setup → Company Information → API Requests, Last 24 Hours: find out who makes them, or buy more"
-_WAIT = f"{_API_REQUESTS}; if it is not that, https://status.salesforce.com may know more."
+_API_REQUESTS = "Setup → Company Information → API Requests, Last 24 Hours: find out who makes them, or buy more."
+_WAIT = f"Used-up calls: {_API_REQUESTS} Anything else: wait; https://status.salesforce.com knows of outages."
 _DEPLOY = "Deploy mappings/salesforce once more and assign its permission set, or by hand: "
 
 
@@ -287,9 +256,9 @@ def _allowance(session: Session) -> Finding:
             Check.ALLOWANCE, "The org does not say how many calls are left.", "See Setup → Company Information."
         )
     message = f"{usage.used} of {usage.max} calls of the last 24 hours are used."
-    if usage.max - usage.used > usage.max * RESERVED_SHARE:
+    if usage.left > usage.reserve:
         return _ok(Check.ALLOWANCE, message)
-    return _but(Check.ALLOWANCE, message, f"{_API_REQUESTS}.")
+    return _but(Check.ALLOWANCE, message, _API_REQUESTS)
 
 
 # --- Tasks ---------------------------------------------------------------------------------------------------------
@@ -327,9 +296,11 @@ def _writable(field: Described | None) -> bool:
 
 
 def _field_access(kind: str, name: str, access: str = "Edit") -> str:
+    custom = name.endswith("__c")
+    place = "Activity" if custom and kind == "Task" else kind
     return (
-        f"{_DEPLOY}Setup → Object Manager → {'Activity' if name.endswith('__c') and kind == 'Task' else kind}"
-        f" → Fields & Relationships → {name} → Set Field-Level Security ({access} for the integration user)."
+        f"{'' if custom else _DEPLOY}Setup → Object Manager → {place} → Fields & Relationships → {name}"
+        f" → Set Field-Level Security ({access} for the integration user)."
     )
 
 

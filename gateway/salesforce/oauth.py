@@ -28,11 +28,12 @@ _log = structlog.get_logger(__name__)
 
 
 class LoginRefusedError(ConfigError):
-    """The org refused the credentials; `fix` says what to do in Setup."""
+    """The org refused the credentials and `answered` so; `fix` says what is wrong and what to do in Setup."""
 
     def __init__(self, where: str, fix: str, answered: str) -> None:
         super().__init__(f"{where}: {fix} Salesforce answered {answered}.")
         self.fix = fix
+        self.answered = answered
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,8 +73,8 @@ def test_no_finding_shows_a_secret(local: LocalOrg, settings: OrgSettings) -> No
 @pytest.mark.parametrize(
     ("wrong", "fix"),
     [
-        ({"client_id": "other"}, "copy the key into auth.client_id"),
-        ({"client_secret": "other"}, "auth.client_secret"),
+        ({"client_id": "other"}, "Consumer Key"),
+        ({"client_secret": "other"}, "Consumer Secret"),
         ({"flow": Flow.REFRESH_TOKEN, "refresh_token": "old"}, "auth.refresh_token"),
     ],
     ids=str,
@@ -144,7 +144,7 @@ def test_an_api_version_is_judged_by_what_the_org_offers(
     findings = examine(replace(settings, api_version=version), MAPPING)
 
     assert only(Check.VERSION, findings).level is level
-    assert bool(of(Check.TASKS, findings)) is (level is not Level.PROBLEM)
+    assert bool(of(Check.ACCESS, findings)) is bool(of(Check.TASKS, findings)) is (level is not Level.PROBLEM)
 
 
 def test_used_up_calls_are_told_with_where_to_look(local: LocalOrg, settings: OrgSettings) -> None:
@@ -300,17 +300,10 @@ def test_the_stand_in_is_sound(diagnose: Diagnose) -> None:
     [
         ({"error": "invalid_grant", "error_description": "no client credentials user enabled"}, "Run As"),
         ({"error": "invalid_grant", "error_description": "user hasn't approved this consumer"}, "pre-authorized"),
-        ({"error": "invalid_app_access", "error_description": "user is not admin approved"}, "pre-authorized"),
-        ({"error": "invalid_grant", "error_description": "request not supported on this domain"}, "My Domain"),
-        ({"error": "invalid_grant", "error_description": "audience is invalid"}, "test.salesforce.com"),
-        ({"error": "invalid_grant", "error_description": "ip restricted"}, "Relax IP restrictions"),
-        ({"error": "inactive_user", "error_description": "user is inactive"}, "tick Active"),
-        ({"error": "unsupported_grant_type", "error_description": "grant type not supported"}, "Flow Enablement"),
-        ({"error": "something_new", "error_description": "whatever"}, "Login History"),
     ],
-    ids=lambda part: part if isinstance(part, str) else part["error"],
+    ids=["run as", "pre-authorized"],
 )
-def test_each_refusal_of_a_login_leads_to_its_place_in_setup(
+def test_a_refusal_of_a_login_is_told_with_its_place_in_setup(
     org: StandIn, diagnose: Diagnose, answer: dict[str, str], fix: str
 ) -> None:
     org.login = (400, answer)
@@ -318,7 +311,17 @@ def test_each_refusal_of_a_login_leads_to_its_place_in_setup(
     refused = only(Check.LOGIN, diagnose())
 
     assert refused.level is Level.PROBLEM
+    assert (
+        refused.message
+        == f"client_credentials is refused; Salesforce answers 400 invalid_grant ({answer['error_description']})."
+    )
     assert fix in str(refused.fix)
+
+
+def test_a_login_that_was_not_judged_is_told_as_that(org: StandIn, diagnose: Diagnose) -> None:
+    org.login = (400, {"error": "invalid_request", "error_description": "login rate exceeded"})
+
+    assert "logins come too fast" in only(Check.LOGIN, diagnose()).message
 
 
 def test_a_user_without_the_api_is_told_which_permission_to_give(org: StandIn, diagnose: Diagnose) -> None:
@@ -432,9 +435,9 @@ def test_a_mapped_field_that_is_hidden_or_read_only_is_a_problem(org: StandIn, d
 def test_a_custom_field_of_a_task_is_found_under_activity(diagnose: Diagnose) -> None:
     mapping = compile_mapping({"fields": {"Team__c": "legs[-1].team"}})
 
-    assert "Object Manager → Activity → Fields & Relationships → Team__c" in str(
-        only(Check.MAPPING, diagnose(mapping)).fix
-    )
+    fix = str(only(Check.MAPPING, diagnose(mapping)).fix)
+
+    assert fix.startswith("Setup → Object Manager → Activity → Fields & Relationships → Team__c → ")
 
 
 def test_a_field_for_new_tasks_only_is_told_unless_the_mapping_knows(diagnose: Diagnose) -> None:
