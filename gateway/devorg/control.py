@@ -68,6 +68,13 @@ class Control:
                 return self._merge(_body(request))
             case ("POST", "convert"):
                 return self._convert(_body(request))
+            case ("POST", "archive" | "undelete" | "purge" as deed):
+                return self._bin(deed, _body(request))
+            case ("POST", "search"):
+                return self._search(_body(request))
+            case ("POST", "replication"):
+                self.org.settings.most_replicated = _whole_number(_body(request), "most_ids")
+                return Response(HTTPStatus.NO_CONTENT)
             case ("GET", "tasks"):
                 return self._tasks(request)
             case ("PATCH" | "DELETE", "records", record_id):
@@ -170,9 +177,32 @@ class Control:
         lead = _known(self.org, body.get("lead"))
         account = _known(self.org, body["account"]) if body.get("account") else None
         contact = _known(self.org, body["contact"]) if body.get("contact") else None
+        name = body.get("opportunity_name")
+        target = lifecycle.Target(account, contact, None if name is None else str(name))
         with self.org.writing():
-            made = lifecycle.convert(self.org, lead, self._stamp_user(body), account=account, contact=contact)
+            made = lifecycle.convert(self.org, lead, self._stamp_user(body), target)
         return Response(content=made)
+
+    def _bin(self, deed: str, body: Json) -> Response:
+        """Archive or undelete the records of ``ids``, or empty the whole Recycle Bin."""
+        known = [] if deed == "purge" else [_known(self.org, each) for each in _listed(body, "ids")]
+        with self.org.writing():
+            if deed == "archive":
+                lifecycle.archive(self.org, known)
+            elif deed == "purge":
+                lifecycle.purge(self.org)
+            for record_id in known if deed == "undelete" else ():
+                lifecycle.undelete(self.org, record_id, self._stamp_user(body))
+        return Response(HTTPStatus.NO_CONTENT)
+
+    def _search(self, body: Json) -> Response:
+        """New records are found ``lag_milliseconds`` after their creation, or when told to ``index_now``."""
+        with self.org.lock:
+            if "lag_milliseconds" in body:
+                self.org.search.lag = timedelta(milliseconds=_whole_number(body, "lag_milliseconds"))
+            if body.get("index_now") is True:
+                self.org.search.catch_up()
+        return Response(HTTPStatus.NO_CONTENT)
 
     def _stamp_user(self, body: Json) -> str:
         """The person a control call speaks for: named by ``user``, else the first one."""

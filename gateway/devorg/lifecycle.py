@@ -1,4 +1,4 @@
-"""Merging records and converting leads, which people do in the user interface.
+"""What people do in the user interface: merge records, convert leads, empty the Recycle Bin or take things out of it.
 
 https://developer.salesforce.com/docs/atlas.en-us.api.meta/api/sforce_api_calls_merge.htm
 https://developer.salesforce.com/docs/atlas.en-us.api.meta/api/sforce_api_calls_convertlead.htm
@@ -6,6 +6,10 @@ https://developer.salesforce.com/docs/atlas.en-us.api.meta/api/sforce_api_calls_
 
 from __future__ import annotations
 
+from calendar import monthrange
+from collections import Counter
+from dataclasses import dataclass
+from datetime import date, datetime
 from typing import cast
 
 from gateway.devorg.errors import RecordError, bad_request
@@ -43,6 +47,7 @@ def merge(org: Org, winner: str, losers: list[str], user_id: str) -> None:
         raise bad_request("INVALID_ID_FIELD", "A merge takes one or two losers besides the winner")
     stamp = org.stamp(user_id)
     org.writer.living(sobject, winner)
+    _refuse_redundant_relations(org, sobject, [winner, *losers])
     for loser in losers:
         row = org.writer.living(sobject, loser)
         _reparent(org, sobject, loser, winner, stamp)
@@ -64,6 +69,85 @@ def _reparent(org: Org, sobject: SObject, old: str, new: str, stamp: Stamp) -> N
             continue
         for row in _pointing(org, child, relationship.field, old):
             org.writer.change(child, row, {relationship.field: new}, stamp)
+    _move_relations(org, sobject, old, new, stamp)
+
+
+_OTHER_END = {"Account": ("AccountId", "ContactId"), "Contact": ("ContactId", "AccountId")}
+
+
+def _refuse_redundant_relations(org: Org, sobject: SObject, merged: list[str]) -> None:
+    """Two relations with one account or contact cannot both be the winner's, unless both are direct.
+
+    https://knowledge.validity.com/hc/en-us/articles/7991200443803-Shared-Contacts-and-Merging-in-DemandTools
+    """
+    if sobject.name not in _OTHER_END:
+        return
+    own, other = _OTHER_END[sobject.name]
+    relation = org.records.schema["accountcontactrelation"]
+    rows = [row for record_id in merged for row in _pointing(org, relation, own, record_id)]
+    ends = Counter(row[other] for row in rows)
+    if any(ends[row[other]] > 1 and not row["IsDirect"] for row in rows):
+        kind, end = ("contacts", "account") if sobject.name == "Contact" else ("accounts", "contact")
+        message = (
+            f"These {kind} have the same related {end}. Open the related {end} record and remove redundant "
+            "account-contact relationship, then try merging again."
+        )
+        raise RecordError("MERGE_FAILED", message)
+
+
+def _move_relations(org: Org, sobject: SObject, old: str, new: str, stamp: Stamp) -> None:
+    """Relations of the loser become the winner's; a contact keeps one direct account, so they are indirect then."""
+    if sobject.name not in _OTHER_END:
+        return
+    own, other = _OTHER_END[sobject.name]
+    relation = org.records.schema["accountcontactrelation"]
+    known = {row[other] for row in _pointing(org, relation, own, new)}
+    for row in _pointing(org, relation, own, old):
+        if row[other] in known:
+            continue
+        moved = {**row, own: new, "IsDirect": row["IsDirect"] and sobject.name == "Account"}
+        org.records.put("AccountContactRelation", {**moved, "SystemModstamp": stamp.moment})
+
+
+def archive(org: Org, record_ids: list[str]) -> None:
+    """Archive activities, as the platform does with those that are old: only ``queryAll`` shows them from then on."""
+    for record_id in record_ids:
+        sobject = org.records.object_of(record_id)
+        if sobject is None or sobject.find("IsArchived") is None:
+            raise bad_request("INVALID_ID_FIELD", f"{record_id} is no activity")
+        org.records.put(sobject.name, {**org.writer.living(sobject, record_id), "IsArchived": True})
+
+
+def undelete(org: Org, record_id: str, user_id: str) -> None:
+    """Take a record out of the Recycle Bin, and what was deleted along with it."""
+    sobject = org.records.object_of(record_id)
+    row = None if sobject is None else org.records.get(sobject.name, record_id)
+    if sobject is None or row is None or not row["IsDeleted"] or row.get("MasterRecordId"):
+        raise RecordError("UNDELETE_FAILED", "Entity is not in the recycle bin")
+    stamp = org.stamp(user_id)
+    org.writer.restore(sobject, row, stamp)
+    for child, child_row in _deleted_along(org, sobject, row):
+        org.writer.restore(child, child_row, stamp)
+
+
+def _deleted_along(org: Org, sobject: SObject, row: Row) -> list[tuple[SObject, Row]]:
+    found: dict[object, tuple[SObject, Row]] = {}
+    for relationship in sobject.child_relationships:
+        child = org.records.schema.get(relationship.child.lower())
+        table = None if child is None else org.records.tables[child.name]
+        if child is None or table is None or relationship.field not in table.indexes or not child.find("IsDeleted"):
+            continue
+        for each in table.found(relationship.field, row["Id"]):
+            if each["IsDeleted"] and each["SystemModstamp"] == row["SystemModstamp"]:
+                found[each["Id"]] = (child, each)
+    return list(found.values())
+
+
+def purge(org: Org) -> None:
+    """Empty the Recycle Bin: only ``getDeleted`` still knows of what was in it."""
+    for name, table in org.records.tables.items():
+        for row in [row for row in table.rows.values() if row.get("IsDeleted")]:
+            org.records.erase(name, str(row["Id"]), cast("datetime", row["SystemModstamp"]))
 
 
 def _pointing(org: Org, child: SObject, field: str, target: str) -> list[Row]:
@@ -86,27 +170,58 @@ def _replace_people(org: Org, task: SObject, old: str, new: str, stamp: Stamp) -
         org.writer.change(task, row, given, stamp)
 
 
-def convert(org: Org, lead_id: str, user_id: str, *, account: str | None, contact: str | None) -> dict[str, str]:
-    """Turn a lead into an account and a contact, new ones unless given, and move its activities."""
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a lead is converted into: records that are there, or new ones; an opportunity only if it is named."""
+
+    account: str | None = None
+    contact: str | None = None
+    opportunity_name: str | None = None
+
+
+def convert(org: Org, lead_id: str, user_id: str, target: Target) -> dict[str, str]:
+    """Turn a lead into an account and a contact, and move its activities."""
     schema = org.records.schema
     lead = org.writer.living(schema["lead"], lead_id)
     if lead["IsConverted"]:
-        raise RecordError("CANNOT_UPDATE_CONVERTED_LEAD", "This lead has already been converted")
+        raise RecordError("CANNOT_UPDATE_CONVERTED_LEAD", "cannot reference converted lead")
     stamp = org.stamp(user_id)
-    account = account or org.writer.create(schema["account"], {"Name": lead["Company"]}, stamp)
-    if contact is None:
-        values = {name: lead[name] for name in _LEAD_TO_CONTACT if lead[name] is not None}
-        contact = org.writer.create(schema["contact"], {**values, "AccountId": account}, stamp)
+    account = target.account or org.writer.create(schema["account"], {"Name": lead["Company"]}, stamp)
+    contact = _contact_of(org, lead, target.contact, account, stamp)
+    made = {"account": account, "contact": contact}
+    if target.opportunity_name is not None:
+        made["opportunity"] = _opportunity(org, target.opportunity_name, account, stamp)
     _move_activities(org, lead_id, contact, stamp)
     converted: Values = {
         "IsConverted": True,
         "ConvertedDate": stamp.moment.date(),
         "ConvertedAccountId": account,
         "ConvertedContactId": contact,
+        "ConvertedOpportunityId": made.get("opportunity"),
         "Status": "Closed - Converted",
     }
     org.writer.change(schema["lead"], org.records.tables["Lead"].rows[lead_id], converted, stamp)
-    return {"account": account, "contact": contact}
+    return made
+
+
+def _contact_of(org: Org, lead: Row, contact: str | None, account: str, stamp: Stamp) -> str:
+    """A new contact with what the lead has, or a known one whose empty fields the lead fills."""
+    schema = org.records.schema["contact"]
+    values = {name: lead[name] for name in _LEAD_TO_CONTACT if lead[name] is not None}
+    if contact is None:
+        return org.writer.create(schema, {**values, "AccountId": account}, stamp)
+    row = org.writer.living(schema, contact)
+    org.writer.change(schema, row, {name: value for name, value in values.items() if row[name] is None}, stamp)
+    return contact
+
+
+def _opportunity(org: Org, name: str, account: str, stamp: Stamp) -> str:
+    """Open, with the last day of the quarter as its close date."""
+    today = stamp.moment.date()
+    month = today.month - (today.month - 1) % 3 + 2
+    close = date(today.year, month, monthrange(today.year, month)[1])
+    body = {"Name": name, "AccountId": account, "StageName": "Prospecting", "CloseDate": close.isoformat()}
+    return org.writer.create(org.records.schema["opportunity"], body, stamp)
 
 
 def _move_activities(org: Org, lead_id: str, contact: str, stamp: Stamp) -> None:

@@ -18,12 +18,16 @@ from gateway.devorg.errors import RequestError, not_found
 from gateway.devorg.locks import RowLocks
 from gateway.devorg.records import Records
 from gateway.devorg.schema import Features, Schema, SObject, build_schema
+from gateway.devorg.search_index import SearchIndex
 from gateway.devorg.validation import ValidationGuard
 from gateway.devorg.writing import ObjectRules, Stamp, Writer
 
 if TYPE_CHECKING:
     from gateway.devorg.jobs import Job
 
+
+MOST_REPLICATED = 600_000
+"""Ids in one answer of ``updated``."""
 
 Clock = Callable[[], datetime]
 
@@ -47,6 +51,7 @@ class Settings:
 
     features: Features = field(default_factory=Features)
     skew: timedelta = timedelta()
+    most_replicated: int = MOST_REPLICATED
     public_keys: dict[str, str] = field(default_factory=dict)
 
 
@@ -74,11 +79,13 @@ class Org:
         with self.lock:
             self.settings.features = self._first_features
             self.settings.skew = timedelta()
+            self.settings.most_replicated = MOST_REPLICATED
             self.allowance.reset()
             self.underway.reset()
             self.schema = build_schema(self.settings.features)
             everything = _everything(self.settings.features)
-            self.records = Records(everything)
+            self.search = SearchIndex(self.clock)
+            self.records = Records(everything, self.search.note)
             self.locks = RowLocks(self.clock)
             self.duplicates = DuplicateGuard(self.records)
             self.validation = ValidationGuard(self.records, self.clock)

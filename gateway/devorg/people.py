@@ -35,7 +35,13 @@ class NamedRules(NoRules):
 
 
 class LeadRules(NamedRules):
-    """Leads take their activities with them."""
+    """Leads take their activities with them, and cannot be edited once converted."""
+
+    def prepare(self, new: Row, old: Row | None, given: Values, stamp: Stamp) -> None:
+        """Name and addresses."""
+        if old is not None and old["IsConverted"]:
+            raise RecordError("CANNOT_UPDATE_CONVERTED_LEAD", "cannot reference converted lead")
+        super().prepare(new, old, given, stamp)
 
     def deleting(self, row: Row, stamp: Stamp) -> None:
         """Its activities go too."""

@@ -73,7 +73,7 @@ def search(call: Call, request: Request) -> Response:
     if not text:
         raise bad_request("MALFORMED_SEARCH", "A search string has to be specified")
     try:
-        found = sosl.execute(text, call.org.records, now=call.org.clock())
+        found = sosl.execute(text, call.org.search.source(call.org.records), now=call.org.clock())
     except soql.QueryError as problem:
         raise bad_request(problem.code, problem.message) from None
     return Response(content={"searchRecords": found})

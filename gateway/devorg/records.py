@@ -133,8 +133,9 @@ class Table:
 class Records:
     """Every table of the org, with one journal over all of them; also what queries read from."""
 
-    def __init__(self, schema: Schema) -> None:
+    def __init__(self, schema: Schema, created: Callable[[str], None] = lambda _record_id: None) -> None:
         self.use_schema(schema)
+        self._created = created
         self.tables = {sobject.name: Table(sobject) for sobject in schema.values()}
         self.erased: list[tuple[str, str, datetime]] = []
         self.nested = False
@@ -166,6 +167,8 @@ class Records:
 
     def _store(self, table: Table, record_id: str, row: Row | None) -> None:
         old = table.store(record_id, row)
+        if old is None:
+            self._created(record_id)
         if self._journal is not None:
             self._journal.append((table, record_id, old))
 

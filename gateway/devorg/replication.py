@@ -18,7 +18,6 @@ from gateway.devorg.values import to_json
 UPDATED_REACHES_BACK = timedelta(days=30)
 DELETED_REACHES_BACK = timedelta(days=15)
 _SHORTEST = timedelta(minutes=1)
-MOST_IDS = 600_000
 
 
 def updated(call: Call, request: Request, name: str) -> Response:
@@ -29,7 +28,7 @@ def updated(call: Call, request: Request, name: str) -> Response:
     found = [
         str(row["Id"]) for row in rows if not row.get("IsDeleted") and cast("datetime", row["SystemModstamp"]) < end
     ]
-    if len(found) > MOST_IDS:
+    if len(found) > call.org.settings.most_replicated:
         raise bad_request("EXCEEDED_ID_LIMIT", "Too many ids in the window; ask for a shorter one")
     return Response(content={"ids": found[::-1], "latestDateCovered": _shown(_covered(call, end))})
 

@@ -235,6 +235,13 @@ class Writer:
         gone = {**row, **last, "IsDeleted": True, "LastModifiedDate": stamp.moment, "SystemModstamp": stamp.moment}
         self.records.put(sobject.name, {**gone, "LastModifiedById": stamp.user_id})
 
+    def restore(self, sobject: SObject, row: Row, stamp: Stamp) -> None:
+        """Take a deleted row out of the Recycle Bin, with what its own rules make of that."""
+        self._check_unique(self._plan(sobject), row, str(row["Id"]))
+        new = {**row, "IsDeleted": False, "LastModifiedDate": stamp.moment, "SystemModstamp": stamp.moment}
+        self.records.put(sobject.name, {**new, "LastModifiedById": stamp.user_id})
+        self.rules.get(sobject.name, _NO_RULES).stored(new, None, stamp)
+
     def living(self, sobject: SObject, record_id: str) -> Row:
         """The record that is to be changed, or the error of one that is gone or never was."""
         found = self.records.get(sobject.name, record_id)
@@ -300,7 +307,10 @@ class Writer:
                 self.check_target(field, str(value))
 
     def check_target(self, field: Field, record_id: str) -> None:
-        """Raise unless ``record_id`` is a living record that ``field`` may point at."""
+        """Raise unless ``record_id`` is a living record that ``field`` may point at.
+
+        A record in the Recycle Bin is ENTITY_IS_DELETED, one that was purged or never was INVALID_CROSS_REFERENCE_KEY.
+        """
         target = self.records.object_of(record_id)
         if target is None or target.name not in field.reference_to:
             raise wrong_id_type(field, record_id)
@@ -309,6 +319,8 @@ class Writer:
             raise RecordError("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", (field.name,))
         if row.get("IsDeleted"):
             raise RecordError("ENTITY_IS_DELETED", "entity is deleted", (field.name,))
+        if row.get("IsConverted"):
+            raise RecordError("CANNOT_UPDATE_CONVERTED_LEAD", "cannot reference converted lead")
 
     def _check_unique(self, plan: _Plan, given: Values, record_id: str | None) -> None:
         for field in plan.unique:
