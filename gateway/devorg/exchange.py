@@ -20,7 +20,10 @@ _COMPACT = (",", ":")
 
 @dataclass(slots=True)
 class Request:
-    """A request, its path cut into decoded segments, header names in lower case."""
+    """A request, its path cut into decoded segments, header names in lower case.
+
+    ``query`` has the last value of each parameter, ``parameters`` all of them in order.
+    """
 
     method: str
     path: str
@@ -29,6 +32,7 @@ class Request:
     body: bytes = b""
     content: object = _NOTHING
     doom: Fault | None = None
+    parameters: tuple[tuple[str, str], ...] = ()
 
     @property
     def segments(self) -> tuple[str, ...]:
@@ -61,8 +65,8 @@ def request_for(
 ) -> Request:
     """A request for ``target``, a path with an optional query."""
     parts = urlsplit(target)
-    query = dict(parse_qsl(parts.query, keep_blank_values=True))
-    return Request(method, parts.path, query, headers, body, content)
+    parameters = tuple(parse_qsl(parts.query, keep_blank_values=True))
+    return Request(method, parts.path, dict(parameters), headers, body, content, parameters=parameters)
 
 
 @dataclass(slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 from http import HTTPStatus
 
 from gateway.devorg import (
@@ -11,6 +12,7 @@ from gateway.devorg import (
     describing,
     ingest,
     jobs,
+    parameterized_search,
     queries,
     query_jobs,
     replication,
@@ -89,6 +91,9 @@ def _route(call: Call, request: Request, segments: tuple[str, ...]) -> Response:
             return _by_method(request, GET=lambda: queries.more(call, request, locator))
         case ("search",):
             return _by_method(request, GET=lambda: queries.search(call, request))
+        case ("parameterizedSearch",):
+            found = partial(parameterized_search.search, call, request)
+            return _by_method(request, GET=found, POST=found)
         case ("sobjects", *rest):
             return _sobjects(call, request, tuple(rest))
         case ("composite", *rest):
@@ -224,7 +229,7 @@ def _with_head(answers: dict[str, Answer]) -> list[str]:
 
 
 def _resources(call: Call) -> dict[str, str]:
-    names = ("composite", "jobs", "limits", "query", "queryAll", "search", "sobjects")
+    names = ("composite", "jobs", "limits", "parameterizedSearch", "query", "queryAll", "search", "sobjects")
     return {name: f"{call.base}/{name}" for name in names}
 
 

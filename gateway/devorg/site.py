@@ -14,6 +14,8 @@ from gateway.devorg.faults import Fault, FaultBook, FaultKind
 from gateway.devorg.org import Org
 from gateway.devorg.pages import Pages
 
+_NO_APEX = "Could not find a match for URL"
+
 
 class Site:
     """Everything the server serves."""
@@ -40,8 +42,8 @@ class Site:
                 return oauth.revoke(self.org, request)
             case ("devorg", *control_path):
                 return self._control.answer(request, tuple(control_path))
-            case ("services", *_):
-                problem = not_found()
+            case ("services", *others):
+                problem = not_found(_NO_APEX) if others[:1] == ["apexrest"] else not_found()
                 return Response(problem.status, problem.as_body())
         return self._pages.answer(request, segments)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
-from gateway.devorg import ids
+from gateway.devorg import ids, preconditions
 from gateway.devorg.calls import Call, field_names
 from gateway.devorg.errors import RequestError, not_found
 from gateway.devorg.exchange import Request, Response
@@ -40,6 +40,8 @@ def retrieve(call: Call, request: Request, name: str, record_id: str) -> Respons
     sobject = call.org.sobject(name)
     names = field_names(sobject, request.query.get("fields"))
     row = _readable(call, sobject, _id(record_id))
+    if preconditions.is_known(request, row):
+        return Response(HTTPStatus.NOT_MODIFIED)
     return Response(content=call.shown(sobject, row, names))
 
 
@@ -65,6 +67,7 @@ def update(call: Call, request: Request, name: str, record_id: str) -> Response:
     body = request.record()
     _refuse_named_key(body, "Id")
     with call.org.writing():
+        preconditions.refuse_if_modified(request, call.org.writer.living(sobject, _id(record_id)))
         call.org.writer.update(sobject, _id(record_id), body, call.stamp())
     return Response(HTTPStatus.NO_CONTENT)
 

@@ -219,3 +219,10 @@ def test_basic_information_lists_recent_records(org: Any) -> None:
 
     assert basic["objectDescribe"]["name"] == "Lead"
     assert len(basic["recentItems"]) == 6
+
+
+def test_the_org_has_no_apex(org: Any) -> None:
+    answer = org.session.get(f"{org.url}/services/apexrest/Anything")
+
+    assert answer.status_code == 404
+    assert answer.json() == [{"errorCode": "NOT_FOUND", "message": "Could not find a match for URL"}]
