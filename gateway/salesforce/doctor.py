@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from email.utils import mktime_tz, parsedate_tz
 from enum import StrEnum
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
@@ -21,11 +20,11 @@ from gateway.domain.mappings import FieldMapping, FieldRule
 from gateway.domain.records import Kind
 from gateway.domain.tasks import MAX_PEOPLE
 from gateway.errors import GatewayError, RetryableError
-from gateway.salesforce.oauth import LoginRefusedError
+from gateway.salesforce.oauth import MOST_SKEW, LoginRefusedError
 from gateway.salesforce.schema import WANTED, describe, key_lack
 from gateway.salesforce.session import TIME_LIMITS, Session
 from gateway.salesforce.settings import Flow, OrgSettings
-from gateway.salesforce.transport import http_session
+from gateway.salesforce.transport import http_session, seconds_ahead
 
 Described: TypeAlias = Mapping[str, Any]
 """One object or field as the org's describe presents it to our user, who sees only what field-level security shows."""
@@ -146,7 +145,7 @@ def _network(http: requests.Session, settings: OrgSettings, clock: Callable[[], 
         answer = http.get(_versions_url(settings.login_url), allow_redirects=False)
     except requests.RequestException as error:
         return False, [_unreachable(host, error)]
-    clocks = _clock(settings, answer.headers.get("Date"), (before + clock()) / 2)
+    clocks = _clock(settings, seconds_ahead(answer, (before + clock()) / 2))
     return True, [_ok(Check.NETWORK, f"{host} answers."), *clocks]
 
 
@@ -163,21 +162,17 @@ def _unreachable(host: str, error: requests.RequestException) -> Finding:
     return _wrong(Check.NETWORK, what, f"Correct login_url, or let this machine connect to {host} (HTTPS, port 443).")
 
 
-_SKEW = 60
-_JWT_AHEAD, _JWT_BEHIND = 120, 180
-"""Our assertions end 180 seconds from now, which must be within the five minutes to come by the org's clock."""
+_NOTICEABLE_SKEW = 60
 
 
-def _clock(settings: OrgSettings, date: str | None, now: float) -> Iterator[Finding]:
-    parsed = parsedate_tz(date or "")
-    if parsed is None:
+def _clock(settings: OrgSettings, ahead: int | None) -> Iterator[Finding]:
+    if ahead is None:
         return
-    ahead = round(now - mktime_tz(parsed))
-    if abs(ahead) < _SKEW:
+    if abs(ahead) < _NOTICEABLE_SKEW:
         yield _ok(Check.CLOCK, "This machine's clock agrees with the org's.")
         return
     message = f"This machine's clock is {abs(ahead)} s {'ahead of' if ahead > 0 else 'behind'} the org's."
-    breaks = settings.flow is Flow.JWT_BEARER and not -_JWT_BEHIND < ahead < _JWT_AHEAD
+    breaks = settings.flow is Flow.JWT_BEARER and abs(ahead) > MOST_SKEW
     level = Level.PROBLEM if breaks else Level.WARNING
     yield Finding(Check.CLOCK, level, message, "Turn on time synchronisation (NTP) here; logins by JWT depend on it.")
 

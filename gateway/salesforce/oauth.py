@@ -7,7 +7,6 @@ The flows: https://help.salesforce.com/s/articleView?id=sf.remoteaccess_oauth_jw
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from email.utils import mktime_tz, parsedate_tz
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,11 +16,12 @@ import structlog
 from gateway.errors import ConfigError, GatewayError, RetryableError
 from gateway.salesforce.errors import not_an_answer, redirected, wait_asked, without_personal_data
 from gateway.salesforce.settings import Flow, OrgSettings, is_safe_origin
+from gateway.salesforce.transport import seconds_ahead
 
 _JWT_SECONDS = 180
 """Salesforce refuses assertions that expire more than five minutes ahead of its own clock."""
 
-_MOST_SKEW = 120
+MOST_SKEW = 120
 """Seconds that the two clocks may differ, so that an assertion is still one of the next five minutes."""
 
 _log = structlog.get_logger(__name__)
@@ -201,9 +201,8 @@ def _fix(said: str) -> str:
 
 def _skew(answer: requests.Response, now: float) -> str | None:
     """What is wrong with our clock, by the one of the org."""
-    theirs = parsedate_tz(answer.headers.get("Date", ""))
-    ahead = round(now - mktime_tz(theirs)) if theirs else 0
-    if abs(ahead) <= _MOST_SKEW:
+    ahead = seconds_ahead(answer, now) or 0
+    if abs(ahead) <= MOST_SKEW:
         return None
     side = "ahead of" if ahead > 0 else "behind"
     return f"this machine's clock is {abs(ahead)} s {side} the org's, so that assertions are refused: set it by NTP."

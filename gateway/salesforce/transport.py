@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from email.utils import mktime_tz, parsedate_tz
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -68,6 +69,12 @@ def allow_plain(session: requests.Session, instance_url: str, limits: tuple[floa
     prefix = f"https://{urlsplit(instance_url).netloc}/"
     if prefix not in session.adapters:
         session.mount(prefix, PlainLoopbackAdapter(limits))
+
+
+def seconds_ahead(answer: requests.Response, now: float) -> int | None:
+    """How far our clock is ahead of the one of whoever answered; None where the answer does not tell the time."""
+    theirs = parsedate_tz(answer.headers.get("Date", ""))
+    return round(now - mktime_tz(theirs)) if theirs else None
 
 
 _HEADERS: Mapping[str, str] = {"Sforce-Call-Options": f"client={CLIENT_NAME}", "User-Agent": CLIENT_NAME}

@@ -340,10 +340,10 @@ def test_a_user_without_the_api_is_told_which_permission_to_give(org: StandIn, d
         (59, Flow.CLIENT_CREDENTIALS, Level.OK),
         (61, Flow.CLIENT_CREDENTIALS, Level.WARNING),
         (-900, Flow.CLIENT_CREDENTIALS, Level.WARNING),
-        (119, Flow.JWT_BEARER, Level.WARNING),
-        (120, Flow.JWT_BEARER, Level.PROBLEM),
-        (-179, Flow.JWT_BEARER, Level.WARNING),
-        (-180, Flow.JWT_BEARER, Level.PROBLEM),
+        (120, Flow.JWT_BEARER, Level.WARNING),
+        (121, Flow.JWT_BEARER, Level.PROBLEM),
+        (-120, Flow.JWT_BEARER, Level.WARNING),
+        (-121, Flow.JWT_BEARER, Level.PROBLEM),
     ],
 )
 def test_a_clock_that_is_off_breaks_logins_by_jwt_only(
