@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
-import jwt
 import pytest
 import requests
 import responses
@@ -84,35 +83,6 @@ def test_jwt_bearer(connect: Connect, settings: OrgSettings, local: LocalOrg) ->
     org = connect(replace(settings, flow=Flow.JWT_BEARER, username="integration@devorg.example", private_key=private))
 
     assert org.find(["desk:1"], []) == {}
-
-
-@pytest.mark.parametrize(
-    ("login_url", "audience"),
-    [
-        ("https://login.salesforce.com", "https://login.salesforce.com"),
-        ("https://sunhill.my.salesforce.com/", "https://login.salesforce.com"),
-        ("https://test.salesforce.com", "https://test.salesforce.com"),
-        ("https://sunhill--dev.sandbox.my.salesforce.com", "https://test.salesforce.com"),
-        ("https://sunhill.my.site.com", "https://sunhill.my.site.com"),
-    ],
-)
-def test_jwt_audience(login_url: str, audience: str) -> None:
-    """Salesforce takes assertions meant for its shared login hosts, whatever host they are sent to."""
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    ).decode()
-    settings = replace(REMOTE, login_url=login_url, flow=Flow.JWT_BEARER, username="u@example.com", private_key=private)
-    with responses.RequestsMock() as web, requests.Session() as http:
-        sent = web.post(
-            f"{login_url.rstrip('/')}/services/oauth2/token", json={"access_token": "t", "instance_url": INSTANCE}
-        )
-        fetch_token(http, settings, 1000.0)
-        form = dict(part.split("=", 1) for part in sent.calls[0].request.body.split("&"))
-
-    claims = jwt.decode(form["assertion"], options={"verify_signature": False})
-
-    assert claims == {"iss": "key", "sub": "u@example.com", "aud": audience, "exp": 1180}
 
 
 def test_a_key_that_is_none(connect: Connect) -> None:
