@@ -131,6 +131,28 @@ def test_a_missing_key_field_does_not_hide_other_findings(local: LocalOrg, setti
     assert {finding.check for finding in findings} == set(Check)
 
 
+@pytest.mark.parametrize(
+    ("setup", "check", "level"),
+    [
+        ({"activity_key": "absent"}, Check.KEY, Level.PROBLEM),
+        ({"activity_key": "plain"}, Check.KEY, Level.WARNING),
+        ({"custom_fields": {"Activity": ["Region__c | string(20) | Region | cu !"]}}, Check.MAPPING, Level.PROBLEM),
+    ],
+    ids=["no key field", "not unique", "required field"],
+)
+def test_what_an_admin_set_up_is_seen(
+    local: LocalOrg, settings: OrgSettings, setup: dict[str, Any], check: Check, level: Level
+) -> None:
+    before = local.control("GET", "setup")
+    local.control("POST", "setup", setup)
+    try:
+        findings = examine(settings, MAPPING)
+    finally:
+        local.control("POST", "setup", before)
+
+    assert only(check, findings).level is level
+
+
 def test_an_org_without_a_key_field_is_told_what_it_misses(local: LocalOrg, settings: OrgSettings) -> None:
     assert only(Check.KEY, examine(replace(settings, task_key=None), MAPPING)).level is Level.WARNING
 
