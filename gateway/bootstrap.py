@@ -230,6 +230,7 @@ def policies_of(config: Config) -> dict[str, ConnectionPolicy]:
             org=connection.org,
             default_region=connection.default_region,
             contact_points=connection.contact_points,
+            companion_tasks=connection.companion_tasks,
         )
         for name, connection in config.connections.items()
     }

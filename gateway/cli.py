@@ -332,6 +332,7 @@ def show_interaction(path: Path | None, id: int) -> None:
         raise click.ClickException(f"There is no interaction {id}; see `gateway interactions list`.")
     row = _interaction_row(interaction)
     more = {"decision": interaction.match, "written": interaction.written, "kept": interaction.kept}
+    more["companions"] = interaction.companions
     _print_json(row | more | {"state": interaction.state})
 
 

@@ -107,6 +107,7 @@ class ConnectionConfig:
     default_region: str
     settings: Mapping[str, Any]
     contact_points: Mapping[str, ContactPoint]
+    companion_tasks: bool
     strict: bool
     retired: bool
 
@@ -555,6 +556,7 @@ class _ContactPointSchema(Schema):
     label = fields.String(load_default=None, allow_none=True)
     region = _Region(load_default=None, allow_none=True)
     create = fields.String(load_default="never", validate=validate.OneOf(["never"], error="must be one of: {choices}"))
+    companion_tasks = fields.Boolean(load_default=None, allow_none=True)
 
 
 class _ConnectionSchema(Schema):
@@ -563,6 +565,7 @@ class _ConnectionSchema(Schema):
     default_region = _Region(load_default="US")
     settings = fields.Dict(load_default=dict, allow_none=True)
     contact_points = fields.Dict(load_default=dict, allow_none=True)
+    companion_tasks = fields.Boolean(load_default=False)
     strict = fields.Boolean(load_default=False)
     retired = fields.Boolean(load_default=False)
 

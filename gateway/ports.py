@@ -92,8 +92,8 @@ class FoldedInteraction:
 class StoredInteraction:
     """An interaction as kept. It is dirty while `ready` and `version > written_version` and not parked.
 
-    `intended` holds the fields of a write whose outcome is not known yet, `written` the values last written, `kept`
-    the values that a person entered since and that are left alone, `match` the last decision as JSON.
+    `task_id`, `intended`, `written` and `kept` are the state of its Task (see `domain.tasks.TaskState`), `companions`
+    the same of the Tasks of further accounts, by account id, `match` the last decision as JSON.
     """
 
     id: int
@@ -113,6 +113,7 @@ class StoredInteraction:
     intended: TaskFields | None = None
     written: TaskFields = field(default_factory=dict)
     kept: TaskFields = field(default_factory=dict)
+    companions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     attempts: int = 0
     next_at: datetime | None = None
     parked: str | None = None
@@ -134,6 +135,7 @@ class Settlement:
     intended: TaskFields | None
     written: TaskFields
     kept: TaskFields
+    companions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     attempts: int = 0
     next_at: datetime | None = None
     parked: str | None = None

@@ -33,15 +33,20 @@ class ContactPoint:
     label: str | None = None
     region: str | None = None
     create: str = "never"
+    companion_tasks: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionPolicy:
-    """Settings of one connection, with those of its contact points by address."""
+    """Settings of one connection, with those of its contact points by address.
+
+    `companion_tasks`: where the parties belong to several accounts, each further account gets a Task of its own.
+    """
 
     name: str
     org: str
     default_region: str = "US"
+    companion_tasks: bool = False
     contact_points: Mapping[str, ContactPoint] = field(default_factory=dict)
 
     def at(self, address: str | None) -> ContactPoint:
@@ -51,3 +56,8 @@ class ConnectionPolicy:
     def region_at(self, address: str | None) -> str:
         """The country in which a number without a country code is dialled."""
         return self.at(address).region or self.default_region
+
+    def has_companions_at(self, address: str | None) -> bool:
+        """Whether further accounts get Tasks of their own."""
+        here = self.at(address).companion_tasks
+        return self.companion_tasks if here is None else here

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
+from hashlib import sha256
 from typing import Any, TypeAlias
 
 from gateway.domain.interactions import Direction, Interaction, Leg, Party, Status
@@ -20,6 +21,9 @@ TaskFields: TypeAlias = dict[str, Any]
 
 MAX_PEOPLE = 50
 """Most contacts on one Task with Shared Activities (object reference, TaskRelation)."""
+
+LONGEST_KEY = 255
+"""Characters that the External ID field holds."""
 
 
 DELETED = "The Task was deleted in Salesforce. It is not brought back; retry the interaction to write it again."
@@ -114,9 +118,30 @@ class Changes:
     kept: TaskFields
 
 
-def external_key(connection: str, external_id: str) -> str:
-    """The value that makes an interaction's Task unique in its org."""
-    return f"{connection}:{external_id}"
+@dataclass(frozen=True, slots=True)
+class TaskState:
+    """Where we stand with one Task of an interaction.
+
+    `intended` holds the fields of a write whose outcome is not known yet, `written` the values last written, `kept`
+    the values that a person entered since and that are left alone. `is_gone`: a person deleted it.
+    """
+
+    task_id: str | None = None
+    intended: TaskFields | None = None
+    written: TaskFields = field(default_factory=dict)
+    kept: TaskFields = field(default_factory=dict)
+    is_gone: bool = False
+
+
+def external_key(connection: str, external_id: str, account_id: str | None = None) -> str:
+    """The value that makes an interaction's Task unique in its org; a companion's names its account too."""
+    key = f"{connection}:{external_id}"
+    if account_id is None:
+        return key
+    longest = LONGEST_KEY - len(account_id) - 1
+    if len(key) > longest:
+        key = f"{key[: longest - 33]}~{sha256(key.encode()).hexdigest()[:32]}"
+    return f"{key}:{account_id}"
 
 
 def desired_task(
@@ -130,6 +155,7 @@ def desired_task(
     values |= relations(match, shared=abilities.shared_activities)
     if owner:
         values["OwnerId"] = owner.id
+    values |= _key_in_field(record["key"], abilities)
     create_only = frozenset(rule.field for rule in mapping.rules if rule.create_only)
     return _fit(values, create_only, abilities)
 
@@ -150,6 +176,34 @@ def relations(match: Match, *, shared: bool) -> TaskFields:
     if what:
         fields["WhatId"] = what.id
     return fields
+
+
+def further_accounts(match: Match) -> tuple[Record, ...]:
+    """The accounts that are involved besides the one that the Task is on, each once, the primary party's first."""
+    what = relations(match, shared=False).get("WhatId")
+    case = match.case.record
+    main = case.account_id if case and case.id == what else what
+    return tuple({p.account.id: p.account for p in match.parties if p.account and p.account.id != main}.values())
+
+
+def companion_task(desired: Desired, match: Match, account: Record, key: str, abilities: Abilities) -> Desired:
+    """The Task of a further account: as the interaction's own, but with the people of that account, on that account."""
+    fields = {name: value for name, value in desired.fields.items() if name not in _RELATIONS}
+    contacts = [p.id for p in match.people if p.kind is Kind.CONTACT and p.account_id == account.id][:MAX_PEOPLE]
+    if contacts:
+        fields["WhoId"] = contacts[0]
+    if contacts and abilities.shared_activities:
+        fields["TaskWhoIds"] = contacts
+    fields |= {"WhatId": account.id} | _key_in_field(key, abilities)
+    return _fit(fields, desired.create_only, abilities)
+
+
+def _key_in_field(key: str, abilities: Abilities) -> TaskFields:
+    """An org without a field for the external key is searched by CallObject, whatever the mapping says."""
+    return {} if abilities.key_field else {"CallObject": key}
+
+
+_RELATIONS = frozenset({"WhoId", "TaskWhoIds", "WhatId"})
 
 
 def changes(

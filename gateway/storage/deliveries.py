@@ -123,9 +123,9 @@ def _condition(status: DeliveryStatus) -> str:
     return "status = 1" if status is DeliveryStatus.FOLDED else SET_ASIDE
 
 
-def _stored(row: Row[*tuple[Any, ...]]) -> StoredDelivery:
+def _stored(row: Any) -> StoredDelivery:
     *told, status, reason, repeats, interactions = row
-    return StoredDelivery(*told, DeliveryStatus(status), reason, repeats, tuple(interactions or ()))
+    return StoredDelivery(*(*told, DeliveryStatus(status), reason, repeats, tuple(interactions or ())))
 
 
 def _settled_row(delivery: SettledDelivery) -> dict[str, Any]:

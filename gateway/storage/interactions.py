@@ -62,7 +62,7 @@ def _unless_newer(name: str) -> ColumnElement[Any]:
     )
 
 
-_OWN = ("written_version", "written_at", "match", "match_state", "task_id", "intended", "written", "kept")
+_OWN = ("written_version", "written_at", "match", "match_state", "task_id", "intended", "written", "kept", "companions")
 _TRIALS = ("attempts", "next_at", "parked")
 _settle = (
     update(interactions)
@@ -87,7 +87,7 @@ _unpark = (
     )
 )
 
-_unpark_anew = _unpark.values(task_id=None, intended=None, written={}, kept={})
+_unpark_anew = _unpark.values(task_id=None, intended=None, written={}, kept={}, companions={})
 
 _count_all = select(func.count()).select_from(interactions)
 _counts = {
@@ -222,6 +222,7 @@ def _settled_row(lease: Lease, settlement: Settlement) -> dict[str, Any]:
         "new_intended": encoded(settlement.intended),
         "new_written": encoded(settlement.written),
         "new_kept": encoded(settlement.kept),
+        "new_companions": encoded(settlement.companions),
         "new_attempts": settlement.attempts,
         "new_next_at": settlement.next_at,
         "new_parked": settlement.parked,

@@ -98,6 +98,7 @@ interactions = Table(
     Column("written", Json, nullable=False),
     Column("kept", Json, nullable=False),
     Column("state", Json, nullable=False),
+    Column("companions", Json, nullable=False, server_default="{}"),
     # In this order it also answers a search by external id alone.
     UniqueConstraint("external_id", "connection"),
 )

@@ -8,8 +8,8 @@ back by the external key before anything is created again; a value that a person
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any, Protocol
@@ -18,7 +18,7 @@ from gateway.domain.interactions import Interaction, interaction_of
 from gateway.domain.mappings import FieldMapping
 from gateway.domain.matching import Match, Sought, match, sought
 from gateway.domain.policies import ConnectionPolicy, MatchPolicy
-from gateway.domain.records import Known
+from gateway.domain.records import Known, Record
 from gateway.domain.retries import delay
 from gateway.domain.tasks import (
     DELETED,
@@ -29,11 +29,14 @@ from gateway.domain.tasks import (
     Outcome,
     TaskDraft,
     TaskFields,
+    TaskState,
     Verdict,
     canonical_record,
     changes,
+    companion_task,
     desired_task,
     external_key,
+    further_accounts,
     match_report,
 )
 from gateway.errors import ConfigError, RejectedError, RetryableError, UnknownOutcomeError, VersionConflictError
@@ -77,18 +80,36 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One interaction of a round: its decision and the Task it should have."""
+    """One Task of a round: what it should be, and where we stand with it.
+
+    `account` is None for the interaction's own Task; `further` are the accounts whose Tasks are written after this one.
+    """
 
     row: StoredInteraction
-    interaction: Interaction
     match: Match
     desired: Desired
+    state: TaskState
+    account: Record | None = None
+    further: tuple[Record, ...] = ()
     found: FoundTask | None = None
+
+    @property
+    def key(self) -> str:
+        """The external key of the Task."""
+        return external_key(self.row.connection, self.row.external_id, self.account.id if self.account else None)
 
     @property
     def task_id(self) -> str | None:
         """The Task to change, None to make one."""
-        return self.row.task_id or (self.found.task_id if self.found else None)
+        return self.state.task_id or (self.found.task_id if self.found else None)
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How one Task of a round ended; `standing` is its plan, with the row as it is now, if another comes after it."""
+
+    settlement: Settlement
+    standing: Plan | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,12 +151,20 @@ class TaskWriter:
         # What was refused may have been refused because the org has moved on since.
         self.feed.reach(max(max(row.updated_at, row.next_at or row.updated_at) for row in rows))
         plans = self._plan(lease, rows, abilities)
+        while plans:
+            standing = self._write(lease, plans, abilities)
+            plans = [_companion(plan, abilities) for plan in standing if plan.further]
+
+    def _write(self, lease: Lease, plans: list[Plan], abilities: Abilities) -> list[Plan]:
+        """Those that stand now as they should."""
         plans = self._read_back(plans, abilities)
         gone = [plan for plan in plans if plan.found and plan.found.is_deleted]
-        self._settle(lease, [self._parked(plan, DELETED) for plan in gone])
         live = [plan for plan in plans if not (plan.found and plan.found.is_deleted)]
-        self._create(lease, [plan for plan in live if plan.task_id is None])
-        self._update(lease, [plan for plan in live if plan.task_id is not None], abilities)
+        return [
+            *self._settle(lease, [self._deleted(plan) for plan in gone]),
+            *self._create(lease, [plan for plan in live if plan.task_id is None]),
+            *self._update(lease, [plan for plan in live if plan.task_id is not None], abilities),
+        ]
 
     def _plan(self, lease: Lease, rows: Sequence[StoredInteraction], abilities: Abilities) -> list[Plan]:
         """Decide on every row; those that can have no Task are parked."""
@@ -148,7 +177,7 @@ class TaskWriter:
                 plans.append(self._plan_one(row, interaction, looked_for, known, abilities))
             except RejectedError as error:
                 self.ledger.task(row, "parked")
-                parked.append(_unwritten(row, parked=error.reason))
+                parked.append(End(_unwritten(row, parked=error.reason)))
         self._settle(lease, parked)
         return plans
 
@@ -171,41 +200,45 @@ class TaskWriter:
         self.give_way()
         decision = match(interaction, looked_for, known, self.rules.matching)
         emails = [leg.agent_email for leg in interaction.legs if leg.agent_email]
-        record = canonical_record(interaction, decision, self._policy(row))
+        policy = self._policy(row)
+        record = canonical_record(interaction, decision, policy)
         desired = desired_task(record, decision, owner_of(emails, known), self.rules.mapping, abilities)
-        return Plan(row, interaction, decision, desired)
+        state = TaskState(row.task_id, row.intended, row.written, row.kept)
+        further = further_accounts(decision) if policy.has_companions_at(interaction.contact_point) else ()
+        return Plan(row, decision, _with_strays(desired, row, further), state, further=_to_write(further, row))
 
     def _read_back(self, plans: list[Plan], abilities: Abilities) -> list[Plan]:
         """A create whose outcome is unknown is looked up by its key before it could be repeated."""
-        unsure = {_key(plan.row): plan for plan in plans if plan.row.intended is not None and not plan.row.task_id}
+        unsure = {plan.key: plan for plan in plans if plan.state.intended is not None and not plan.state.task_id}
         if not unsure:
             return plans
         found = self.org.find(unsure, _fields(unsure.values(), abilities))
-        return [replace(plan, found=found.get(_key(plan.row))) for plan in plans]
+        return [replace(plan, found=found.get(plan.key)) for plan in plans]
 
-    def _create(self, lease: Lease, plans: list[Plan]) -> None:
-        self._send(lease, [(plan, Changes(plan.desired.fields, {}, {})) for plan in plans], self.org.create)
+    def _create(self, lease: Lease, plans: list[Plan]) -> list[Plan]:
+        return self._send(lease, [(plan, Changes(plan.desired.fields, {}, {})) for plan in plans], self.org.create)
 
-    def _update(self, lease: Lease, plans: list[Plan], abilities: Abilities) -> None:
+    def _update(self, lease: Lease, plans: list[Plan], abilities: Abilities) -> list[Plan]:
         """Bring existing Tasks up to date: only what differs from what we wrote, and nothing that a person entered."""
         if not plans:
-            return
+            return []
         current = self._current(plans, abilities)
-        self._settle(lease, [self._parked(plan, DELETED) for plan in plans if plan.task_id not in current])
         compared = [
             (plan, _change(plan, current[plan.task_id], abilities)) for plan in plans if plan.task_id in current
         ]
-        self._settle(lease, [self._unchanged(plan, change) for plan, change in compared if not change.send])
+        ends = [self._deleted(plan) for plan in plans if plan.task_id not in current]
+        ends += [self._unchanged(plan, change) for plan, change in compared if not change.send]
+        standing = self._settle(lease, ends)
         changed = [(plan, change) for plan, change in compared if change.send]
-        self._send(lease, self._remembered(lease, changed), self.org.update)
+        return standing + self._send(lease, self._remembered(lease, changed), self.org.update)
 
     def _remembered(self, lease: Lease, sends: list[tuple[Plan, Changes]]) -> list[tuple[Plan, Changes]]:
         """What a write of unknown outcome turns out to have written is kept before a new intent takes its place."""
         known = [
-            (_found_out(plan, change) if plan.row.intended is not None else plan, change) for plan, change in sends
+            (_found_out(plan, change) if plan.state.intended is not None else plan, change) for plan, change in sends
         ]
         told = [plan for (plan, _), (before, _) in zip(known, sends, strict=True) if plan is not before]
-        self._settle(lease, [_ended(p, attempts=p.row.attempts, next_at=p.row.next_at) for p in told])
+        self._settle(lease, [End(_still(plan, plan.state)) for plan in told])
         return known
 
     def _current(self, plans: list[Plan], abilities: Abilities) -> dict[str, TaskFields]:
@@ -218,30 +251,37 @@ class TaskWriter:
         lease: Lease,
         sends: list[tuple[Plan, Changes]],
         write: Callable[[Sequence[TaskDraft]], list[Outcome]],
-    ) -> None:
-        for together in _companies(sends):
-            self._send_together(lease, together, write)
+    ) -> list[Plan]:
+        return [plan for together in _companies(sends) for plan in self._send_together(lease, together, write)]
 
     def _send_together(
         self,
         lease: Lease,
         sends: list[tuple[Plan, Changes]],
         write: Callable[[Sequence[TaskDraft]], list[Outcome]],
-    ) -> None:
-        self.interactions.intend(lease, {plan.row.id: change.send for plan, change in sends})
+    ) -> list[Plan]:
+        self._intend(lease, sends)
         try:
-            outcomes = write([TaskDraft(_key(plan.row), change.send, plan.task_id) for plan, change in sends])
+            outcomes = write([TaskDraft(plan.key, change.send, plan.task_id) for plan, change in sends])
         except (RetryableError, ConfigError) as error:
             self._settle(lease, [self._postponed(plan, change, error) for plan, change in sends])
             raise
         results = zip(sends, outcomes, strict=True)
-        self._settle(lease, [self._settled(plan, change, outcome) for (plan, change), outcome in results])
+        return self._settle(lease, [self._settled(plan, change, outcome) for (plan, change), outcome in results])
 
-    def _settle(self, lease: Lease, settlements: list[Settlement]) -> None:
-        if settlements:
-            self.interactions.settle(lease, settlements)
+    def _intend(self, lease: Lease, sends: list[tuple[Plan, Changes]]) -> None:
+        own = {plan.row.id: change.send for plan, change in sends if not plan.account}
+        if own:
+            self.interactions.intend(lease, own)
+        self._settle(lease, [End(_still(plan, _unsure(plan, change))) for plan, change in sends if plan.account])
 
-    def _settled(self, plan: Plan, change: Changes, outcome: Outcome) -> Settlement:
+    def _settle(self, lease: Lease, ends: list[End]) -> list[Plan]:
+        """Store the ends; the plans after which another Task comes."""
+        if ends:
+            self.interactions.settle(lease, [end.settlement for end in ends])
+        return [end.standing for end in ends if end.standing]
+
+    def _settled(self, plan: Plan, change: Changes, outcome: Outcome) -> End:
         """One interaction's end, by its own result: an innocent row is never held back by a guilty one."""
         match outcome.verdict:
             case Verdict.WRITTEN:
@@ -250,32 +290,40 @@ class TaskWriter:
                 self.ledger.task(plan.row, "updated" if plan.task_id else "created", lag)
                 return _written(plan, change, now, outcome.task_id)
             case Verdict.GONE:
-                return self._parked(plan, DELETED)
+                return self._deleted(plan)
             case Verdict.PARK:
                 return self._parked(plan, outcome.reason)
             case Verdict.RETRY | Verdict.UNKNOWN | Verdict.REMATCH | Verdict.LOCKED:
                 return self._again(plan, change, outcome)
 
-    def _again(self, plan: Plan, change: Changes, outcome: Outcome) -> Settlement:
+    def _again(self, plan: Plan, change: Changes, outcome: Outcome) -> End:
         attempts = plan.row.attempts + 1
-        unknown = change.send if outcome.verdict is Verdict.UNKNOWN else plan.row.intended
+        state = _unsure(plan, change) if outcome.verdict is Verdict.UNKNOWN else plan.state
         if attempts >= (MANY_MATCHES if outcome.verdict is Verdict.REMATCH else MANY_ATTEMPTS):
-            return self._parked(plan, outcome.reason, intended=unknown)
+            return self._parked(plan, outcome.reason, state)
         self.ledger.task(plan.row, "retried")
         wait = max(delay(attempts, self.chance()), outcome.after or 0)
-        return _ended(plan, intended=unknown, attempts=attempts, next_at=self.now() + timedelta(seconds=wait))
+        return End(_ended(plan, state, attempts=attempts, next_at=self.now() + timedelta(seconds=wait)))
 
-    def _postponed(self, plan: Plan, change: Changes, error: Exception) -> Settlement:
+    def _postponed(self, plan: Plan, change: Changes, error: Exception) -> End:
         """The call as a whole failed. What may have been carried out is remembered; nobody's attempts are counted."""
-        unknown = change.send if isinstance(error, UnknownOutcomeError) else plan.row.intended
         self.ledger.task(plan.row, "retried")
-        return _ended(plan, intended=unknown, attempts=plan.row.attempts, next_at=plan.row.next_at)
+        return End(_still(plan, _unsure(plan, change) if isinstance(error, UnknownOutcomeError) else plan.state))
 
-    def _parked(self, plan: Plan, reason: str | None, **changes: Any) -> Settlement:
+    def _parked(self, plan: Plan, reason: str | None, state: TaskState | None = None) -> End:
         self.ledger.task(plan.row, "parked")
-        return _ended(plan, parked=reason, **changes)
+        if plan.account:
+            reason = f"The Task of the further account {plan.account.name}: {reason}"
+        return End(_ended(plan, state or plan.state, parked=reason))
 
-    def _unchanged(self, plan: Plan, change: Changes) -> Settlement:
+    def _deleted(self, plan: Plan) -> End:
+        """A person deleted the Task. That of a further account is let go, the interaction's own is asked about."""
+        if not plan.account:
+            return self._parked(plan, DELETED)
+        self.ledger.task(plan.row, "unchanged")
+        return _finished(plan, TaskState(is_gone=True))
+
+    def _unchanged(self, plan: Plan, change: Changes) -> End:
         self.ledger.task(plan.row, "unchanged")
         return _written(plan, change, None)
 
@@ -293,47 +341,85 @@ def _attempts(send: tuple[Plan, Changes]) -> int:
     return send[0].row.attempts
 
 
-def _key(row: StoredInteraction) -> str:
-    return external_key(row.connection, row.external_id)
+def _companion(plan: Plan, abilities: Abilities) -> Plan:
+    """The plan for the next of the further accounts."""
+    account, *others = plan.further
+    key = external_key(plan.row.connection, plan.row.external_id, account.id)
+    desired = companion_task(plan.desired, plan.match, account, key, abilities)
+    state = TaskState(**plan.row.companions.get(account.id, {}))
+    return Plan(plan.row, plan.match, desired, state, account, tuple(others))
 
 
-def _fields(plans: Any, abilities: Abilities) -> set[str]:
+def _to_write(further: Iterable[Record], row: StoredInteraction) -> tuple[Record, ...]:
+    """The accounts whose Task no person has deleted."""
+    return tuple(account for account in further if not row.companions.get(account.id, {}).get("is_gone"))
+
+
+def _with_strays(desired: Desired, row: StoredInteraction, further: Iterable[Record]) -> Desired:
+    """Tasks of accounts that are not involved any more are left to people: only they know what has become of them."""
+    if not row.companions:
+        return desired
+    involved = {account.id for account in further}
+    strays = [state["task_id"] for id, state in row.companions.items() if id not in involved and state["task_id"]]
+    said = [f"Task {id} is on an account that is not involved any more; delete it if nobody wants it." for id in strays]
+    return replace(desired, problems=(*desired.problems, *said))
+
+
+def _fields(plans: Iterable[Plan], abilities: Abilities) -> set[str]:
     """What has to be read to see what a person changed."""
-    named = {name for plan in plans for name in (*plan.desired.fields, *plan.row.written)}
+    named = {name for plan in plans for name in (*plan.desired.fields, *plan.state.written)}
     return named.intersection(abilities.task_fields) | {"OwnerId"}
 
 
 def _change(plan: Plan, current: TaskFields, abilities: Abilities) -> Changes:
-    return changes(plan.desired, plan.row.written, plan.row.intended, current, our_user=abilities.user_id)
+    return changes(plan.desired, plan.state.written, plan.state.intended, current, our_user=abilities.user_id)
 
 
 def _found_out(plan: Plan, change: Changes) -> Plan:
     """The plan with what its Task holds of ours as written; nothing about it is unknown any more."""
-    return replace(plan, row=replace(plan.row, task_id=plan.task_id, written=_ours(plan, change.held), intended=None))
+    return replace(plan, state=TaskState(plan.task_id, None, _ours(plan, change.held), plan.state.kept))
+
+
+def _unsure(plan: Plan, change: Changes) -> TaskState:
+    return replace(plan.state, task_id=plan.task_id, intended=change.send)
 
 
 def _ours(plan: Plan, held: TaskFields) -> TaskFields:
     """What the Task holds of ours; what is a person's is still compared with what we wrote there."""
-    ours = {**{name: value for name, value in plan.row.written.items() if name not in held}, **held}
+    ours = {**{name: value for name, value in plan.state.written.items() if name not in held}, **held}
     return {name: value for name, value in ours.items() if value is not None}
 
 
-def _written(plan: Plan, change: Changes, at: datetime | None, task_id: str | None = None) -> Settlement:
+def _written(plan: Plan, change: Changes, at: datetime | None, task_id: str | None = None) -> End:
     """The Task now holds what was sent besides what it held of ours."""
-    return _ended(
-        plan,
-        written_version=plan.row.version,
-        task_id=task_id or plan.task_id,
-        intended=None,
-        written=_ours(plan, {**change.held, **change.send}),
-        kept=change.kept,
-        written_at=at or plan.row.written_at,
-    )
+    ours = _ours(plan, {**change.held, **change.send})
+    return _finished(plan, TaskState(task_id or plan.task_id, None, ours, change.kept), at)
 
 
-def _ended(plan: Plan, **changes: Any) -> Settlement:
-    """The decision is kept; but for the changes nothing new stands in the org."""
-    told = {"match": match_report(plan.match, plan.desired.problems), "task_id": plan.task_id}
+def _finished(plan: Plan, state: TaskState, at: datetime | None = None) -> End:
+    """The Task stands; the interaction is written once its last one does."""
+    if plan.further:
+        settlement = _still(plan, state)
+        row = replace(plan.row, **{name: getattr(settlement, name) for name in _KEPT})
+        return End(settlement, replace(plan, row=row))
+    at = at or plan.row.written_at
+    return End(_ended(plan, state, written_version=plan.row.version, written_at=at))
+
+
+def _still(plan: Plan, state: TaskState) -> Settlement:
+    """Nothing is decided about the interaction."""
+    return _ended(plan, state, attempts=plan.row.attempts, next_at=plan.row.next_at)
+
+
+def _ended(plan: Plan, state: TaskState, **changes: Any) -> Settlement:
+    """The decision and the Task's state are kept; but for the changes nothing new stands in the org."""
+    if not state.is_gone:
+        state = replace(state, task_id=state.task_id or plan.task_id)
+    if plan.account:
+        told = {"companions": {**plan.row.companions, plan.account.id: asdict(state)}}
+    else:
+        told = {name: getattr(state, name) for name in ("task_id", "intended", "written", "kept")}
+        told["match"] = match_report(plan.match, plan.desired.problems)
     return _unwritten(plan.row, **told | changes)
 
 
@@ -343,4 +429,6 @@ def _unwritten(row: StoredInteraction, **changes: Any) -> Settlement:
     return Settlement(**kept | changes)
 
 
-_KEPT = ("id", "version", "written_version", "match", "task_id", "intended", "written", "kept", "written_at")
+_KEPT = (
+    "id", "version", "written_version", "match", "task_id", "intended", "written", "kept", "companions", "written_at",
+)  # fmt: skip

@@ -178,6 +178,13 @@ class TaskReference(Schema):
     link = _maybe("Its page in the org.")
 
 
+class Companion(Schema):
+    """The Task of a further account that an interaction involves."""
+
+    account_id = fields.String(**_about("The account."))
+    task = fields.Nested(TaskReference, allow_none=True, **_about("The Task; null before it is written."))
+
+
 class InteractionSummary(Schema):
     """One call, chat, e-mail thread or enquiry."""
 
@@ -229,6 +236,7 @@ class Interaction(InteractionSummary):
         values=fields.Raw(),
         **_about("Task fields that a person edited since; they are left alone."),
     )
+    companions = fields.List(fields.Nested(Companion), **_about("The Tasks of further accounts."))
 
 
 class InteractionPage(Schema):

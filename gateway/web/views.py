@@ -36,7 +36,7 @@ def interaction_view(row: StoredInteraction, task_link: TaskLink) -> Shown:
         "connection": row.connection,
         "external_id": row.external_id,
         "match": row.match,
-        "task": {"id": row.task_id, "link": task_link(row.org, row.task_id)} if row.task_id else None,
+        "task": _task(row.org, row.task_id, task_link),
         "parked": row.parked,
         "version": row.version,
         "written_version": row.written_version,
@@ -47,7 +47,15 @@ def interaction_view(row: StoredInteraction, task_link: TaskLink) -> Shown:
         "written_at": row.written_at,
         "written": row.written,
         "kept": row.kept,
+        "companions": [
+            {"account_id": account, "task": _task(row.org, state.get("task_id"), task_link)}
+            for account, state in row.companions.items()
+        ],
     }
+
+
+def _task(org: str, task_id: str | None, task_link: TaskLink) -> Shown | None:
+    return {"id": task_id, "link": task_link(org, task_id)} if task_id else None
 
 
 def delivery_view(row: StoredDelivery, *, with_body: bool = False) -> Shown:

@@ -282,7 +282,7 @@ class MemoryInteractions:
                 version = max(kept.row.version, kept.row.written_version + 1)
                 row = replace(kept.row, parked=None, attempts=0, next_at=None, version=version)
                 if anew:
-                    row = replace(row, task_id=None, intended=None, written={}, kept={})
+                    row = replace(row, task_id=None, intended=None, written={}, kept={}, companions={})
                 self.rows[row.id] = replace(kept, row=row)
         return len(parked)
 
@@ -325,6 +325,7 @@ class MemoryInteractions:
             "intended": _copy(one.intended),
             "written": _copy(one.written),
             "kept": _copy(one.kept),
+            "companions": _copy(one.companions),
         }
         if one.id in self.rows and self.rows[one.id].row.version == one.version:
             parked = None if one.parked is None else clean_text(one.parked)

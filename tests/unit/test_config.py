@@ -464,7 +464,7 @@ CASES = {
         DESK + "    settings: {token: {env: DESK_TOKEN}}\n    contact_points:\n      a: {create: always}\n      b: {lable: x}\n      c: 1\n",
         [
             "11: connections.desk.contact_points.a.create: must be one of: never",
-            '12: connections.desk.contact_points.b.lable: no such setting; did you mean "label"? (known: label, region, create)',
+            '12: connections.desk.contact_points.b.lable: no such setting; did you mean "label"? (known: label, region, create, companion_tasks)',
             "13: connections.desk.contact_points.c: must be a mapping, of lines `name: value`",
         ],
     ),
