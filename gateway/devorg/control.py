@@ -1,4 +1,31 @@
-"""The control surface below ``/devorg/``: what a test or a bench does to the org behind the API's back."""
+"""The control surface below ``/devorg/``: what a test or a bench does to the org behind the API's back.
+
+======================  ============================================================================================
+``reset``               back to the seed, or to ``{"seed": …}``, and every switch as at the start
+``load``                records by object, past every rule; answers with their ids
+``setup``               GET, POST: custom fields, the interaction key, duplicate and validation rules (see ``setup``)
+``faults``              GET, DELETE, POST: a list replaces all, one fault or script is added (see ``faults``)
+``locks``               GET, DELETE, POST ``{ids, times}``; ``{contention: {probability, seed, milliseconds}}``
+``calls``               GET, DELETE: the API calls counted by method and resource
+``quota``               ``{max, used}`` of the calls in 24 hours
+``concurrency``         ``{max, milliseconds}``: so many calls at once that have been under way for so long
+``clock``               ``{skew_milliseconds}``: how far the org's clock is ahead
+``search``              ``{lag_milliseconds}`` until search finds a new record; ``{index_now: true}``
+``replication``         ``{most_ids}`` in one answer of ``updated``
+``sessions/expire``     every access token is void
+``shared-activities``,  ``{on}``
+``person-accounts``
+``public-key``          ``{client_id, public_key}`` for the JWT flow
+``merge``               ``{winner, losers, user}``
+``convert``             ``{lead, account, contact, opportunity_name, user}``
+``archive``             ``{ids}`` of activities
+``undelete``, ``purge`` ``{ids}``; the whole Recycle Bin
+``records/ID``          GET, and PATCH ``{fields, user}``, DELETE as a person does it
+``tasks``               GET, with ``?since=``: every Task in the order of change
+======================  ============================================================================================
+
+``/devorg/`` itself is a page with a form for most of them.
+"""
 
 from __future__ import annotations
 

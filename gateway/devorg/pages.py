@@ -8,8 +8,9 @@ from typing import cast
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from gateway.devorg import ids
+from gateway.devorg import ids, setup
 from gateway.devorg.exchange import Request, Response
+from gateway.devorg.faults import FaultBook, FaultKind
 from gateway.devorg.org import Org
 from gateway.devorg.records import Row
 from gateway.devorg.schema import ID_TYPES, ChildRelationship, SObject
@@ -69,6 +70,27 @@ class Pages:
             case (record_id,):
                 return self._record(record_id)
         return self._page("missing.html", status=HTTPStatus.NOT_FOUND, sought=request.path)
+
+    def switches(self, faults: FaultBook, problem: str = "") -> Response:
+        """What can be switched in this org, as it is, with the forms to switch it."""
+        org = self._org
+        with org.lock:
+            return self._page(
+                "switches.html",
+                status=HTTPStatus.BAD_REQUEST if problem else HTTPStatus.OK,
+                problem=problem,
+                faults=faults.shown(),
+                kinds=[kind.value for kind in FaultKind],
+                sessions=len(org.sessions),
+                allowance=org.allowance,
+                underway=org.underway,
+                skew=int(org.settings.skew.total_seconds() * 1000),
+                lag=int(org.search.lag.total_seconds() * 1000),
+                features=org.settings.features,
+                setup=setup.shown(org),
+                locks=org.locks.held(),
+                contention=org.locks.contention,
+            )
 
     def _page(self, template: str, *, status: HTTPStatus = HTTPStatus.OK, **values: object) -> Response:
         shared: dict[str, object] = {

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from http import HTTPStatus
+from typing import cast
 
-from gateway.devorg import jobs, oauth, rest
+from gateway.devorg import forms, jobs, oauth, rest
 from gateway.devorg.allowance import CONCURRENT_EXCEEDED, TOTAL_EXCEEDED
 from gateway.devorg.calls import Call
 from gateway.devorg.control import Control
@@ -40,12 +42,23 @@ class Site:
                 return oauth.userinfo(self.org, request)
             case ("services", "oauth2", "revoke"):
                 return oauth.revoke(self.org, request)
+            case ("devorg",) if request.method in {"GET", "HEAD"}:
+                return self._pages.switches(self.faults)
+            case ("devorg", *control_path) if forms.is_form(request):
+                return self._switch(request, tuple(control_path))
             case ("devorg", *control_path):
                 return self._control.answer(request, tuple(control_path))
             case ("services", *others):
                 problem = not_found(_NO_APEX) if others[:1] == ["apexrest"] else not_found()
                 return Response(problem.status, problem.as_body())
         return self._pages.answer(request, segments)
+
+    def _switch(self, request: Request, path: tuple[str, ...]) -> Response:
+        """A control call sent by a form of the switches' page, which is where its sender sees what came of it."""
+        response = self._control.answer(forms.as_control_call(request), path)
+        if response.status < HTTPStatus.BAD_REQUEST:
+            return Response(HTTPStatus.SEE_OTHER, headers={"Location": "/devorg/"}, html="")
+        return self._pages.switches(self.faults, str(cast("dict[str, object]", response.content)["error"]))
 
     def refusal(self, struck: Mapping[FaultKind, Fault]) -> Response | None:
         """The answer of a fault that keeps a request from being looked at."""

@@ -72,3 +72,18 @@ def test_what_does_not_exist_is_said(org, page):
     answer = page.request.get(f"{org}/003000000000000AAA")
 
     assert answer.status == 404
+
+
+def test_a_person_switches_a_fault_and_a_feature(org, page):
+    page.goto(f"{org}/")
+    page.get_by_role("link", name="Switches").click()
+    page.get_by_role("combobox", name="Kind").select_option("quota")
+    page.get_by_role("button", name="Add fault").click()
+
+    assert page.get_by_role("rowheader", name="quota").is_visible()
+
+    page.get_by_role("button", name="End all faults").click()
+    page.get_by_role("button", name="Turn Shared Activities off").click()
+
+    assert page.get_by_text("None.").is_visible()
+    assert page.get_by_role("button", name="Turn Shared Activities on").is_visible()
