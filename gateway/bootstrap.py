@@ -6,8 +6,9 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Self
@@ -19,6 +20,7 @@ from ruamel.yaml.error import YAMLError
 from gateway.config import Config, JwtBearer, OrgConfig, RefreshToken
 from gateway.domain.mappings import FieldMapping, compile_mapping
 from gateway.domain.policies import ConnectionPolicy, MatchPolicy
+from gateway.engine.clock import Every
 from gateway.engine.right_of_way import RightOfWay
 from gateway.engine.threads import Engine
 from gateway.errors import ConfigError, RetryableError
@@ -26,10 +28,11 @@ from gateway.ports import DeliveryStatus, StoredInteraction
 from gateway.salesforce.org import Flow, OrgSettings, SalesforceOrg
 from gateway.sdk.discovery import installed_connectors
 from gateway.storage.database import Database
-from gateway.telemetry import Metrics
+from gateway.telemetry import Metrics, OrgGauges
 from gateway.usecases.interactions import Folding, Source
 from gateway.usecases.mirror import MirrorFeed
 from gateway.usecases.receive import Connection
+from gateway.usecases.status import TELL_SECONDS, OrgState, overview, tell
 from gateway.usecases.tasks import Rules, TaskWriter
 from gateway.web import Services, create_app
 
@@ -96,6 +99,7 @@ class Gateway:
             on_folded=self._folded,
             outlook=lambda name: self.orgs[name].outlook,
         )
+        self._telling = Every(TELL_SECONDS, self._tell, "status")
         self.services = self._services(sources)
         self.app = create_app(self.services)
 
@@ -117,12 +121,21 @@ class Gateway:
         """Take the store for this process and begin to work. ConfigError: another process has it."""
         self.database.claim_file()
         self.engine.start()
+        self._telling.start()
 
     def close(self) -> None:
         """Finish what is under way and let go of everything."""
         self.services.stopping.set()
         self.engine.stop()
+        self._fall_silent()
         self.database.close()
+
+    def _fall_silent(self) -> None:
+        if not self._telling.stop():
+            return
+        for name in self.orgs:
+            with suppress(RetryableError):
+                self.database.status.forget(name)
 
     def problems(self) -> list[str]:
         """What keeps this process from doing its work, in sentences."""
@@ -144,9 +157,28 @@ class Gateway:
 
     def _called(self, org: str, resource: str) -> None:
         self.metrics.calls.labels(org, resource).inc()
-        if usage := self.orgs[org].usage:
-            self.metrics.allowance_used.labels(org).set(usage.used)
-            self.metrics.allowance_limit.labels(org).set(usage.max)
+
+    def _tell(self) -> None:
+        for name in self.orgs:
+            tell(self.database.status, name, self._state(name), now())
+
+    def _state(self, name: str) -> OrgState:
+        org, pause = self.orgs[name], self.engine.pauses[name]
+        return OrgState(
+            problem=pause.problem,
+            paused_until=now() + timedelta(seconds=pause.seconds) if pause.seconds else None,
+            outlook=org.outlook,
+            gathering_seconds=self.engine.gathering(name),
+            calls_under_way=org.calls_under_way,
+            concurrent_calls=self.config.orgs[name].concurrent_calls,
+        )
+
+    def _gauges(self) -> dict[str, OrgGauges]:
+        return {name: _gauges(self._state(name), self.engine.pauses[name].seconds) for name in self.orgs}
+
+    def _overview(self) -> list[dict[str, Any]]:
+        fed = {name: connection.org for name, connection in self.config.connections.items()}
+        return overview(fed, self.orgs, self.database.status, self.database.deliveries, now())
 
     def _writer(self, org: SalesforceOrg) -> TaskWriter:
         store = self.database
@@ -165,6 +197,7 @@ class Gateway:
     def _services(self, sources: Mapping[str, Source]) -> Services:
         store = self.database
         self.metrics.watch(deliveries=store.deliveries.counts, interactions=store.interactions.counts)
+        self.metrics.watch_orgs(self._gauges)
         return Services(
             connections={name: self._connection(name, source) for name, source in sources.items()},
             inbox=store.inbox,
@@ -174,6 +207,7 @@ class Gateway:
             metrics=self.metrics,
             orgs=tuple(self.orgs),
             org_problems=self.engine.problems,
+            status=self._overview,
             public_url=self.config.public_url,
             ready=self.problems,
             task_link=self._task_link,
@@ -190,6 +224,21 @@ class Gateway:
         return f"{known.instance_url}/{task_id}" if known and known.instance_url else None
 
 
+def _gauges(state: OrgState, paused_seconds: float) -> OrgGauges:
+    outlook = state.outlook
+    usage = outlook.usage if outlook else None
+    return OrgGauges(
+        salesforce_allowance_used=usage.used if usage else None,
+        salesforce_allowance_limit=usage.max if usage else None,
+        salesforce_allowance_reserve=usage.reserve if usage else None,
+        salesforce_allowance_exhausted_seconds=outlook.exhausted_in if outlook else None,
+        salesforce_calls_under_way=state.calls_under_way,
+        gathering_seconds=state.gathering_seconds,
+        paused=state.problem is not None,
+        paused_seconds=paused_seconds,
+    )
+
+
 def org_settings(config: OrgConfig) -> OrgSettings:
     """The Salesforce side's settings of one org."""
     auth = config.auth
@@ -204,6 +253,7 @@ def org_settings(config: OrgConfig) -> OrgSettings:
         private_key=auth.private_key if isinstance(auth, JwtBearer) else None,
         refresh_token=auth.refresh_token if isinstance(auth, RefreshToken) else None,
         task_key=config.task_key,
+        concurrent_calls=config.concurrent_calls,
     )
 
 

@@ -166,6 +166,27 @@ def doctor(context: click.Context, org: str | None, *, as_json: bool) -> None:
         sys.exit(EXIT_FAILED)
 
 
+@cli.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def status(path: Path | None, *, as_json: bool) -> None:
+    """Show how each org is: paused or not and why, its API calls, what waits, and when its connections were heard.
+
+    It reads the store, where the running gateway says every few seconds how it is.
+    """
+    from gateway.usecases.status import overview  # noqa: PLC0415 - the other commands start faster without it
+
+    config = _config(path)
+    with _store(path) as store:
+        fed = {name: connection.org for name, connection in config.connections.items()}
+        orgs = overview(fed, config.orgs, store.status, store.deliveries, _now())
+    if as_json:
+        _print_json(orgs)
+        return
+    for org in orgs:
+        out.print(_org_status(org))
+
+
 @cli.group()
 def connectors() -> None:
     """The platforms that the gateway understands."""
@@ -425,6 +446,33 @@ def _interaction_row(interaction: StoredInteraction) -> dict[str, Any]:
         "written_version": interaction.written_version,
         "parked": interaction.parked is not None,
     }
+
+
+def _org_status(org: dict[str, Any]) -> Table:
+    condition = org["condition"] + (f" until {org['paused_until']}" if org.get("paused_until") else "")
+    if org["condition"] == "stopped":
+        condition += f"; the gateway last worked at {org['told_at']}" if org["told_at"] else "; no gateway works for it"
+    table = _table(org["name"], condition)
+    for name, text in _org_lines(org):
+        table.add_row(name, text)
+    return table
+
+
+def _org_lines(org: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    if org.get("problem"):
+        yield "problem", org["problem"]
+    if calls := org.get("calls"):
+        gone = f"; at this rate none are left at {calls['exhausted_at']}" if calls["exhausted_at"] else ""
+        kept = f"{calls['reserve']} kept for interactions"
+        yield "API calls", f"{calls['used']} of {calls['max']} used at {calls['reported_at']}, {kept}{gone}"
+    elif "calls" in org:
+        yield "API calls", "the org has not answered yet"
+    if "gathering_seconds" in org:
+        yield "pacing", f"partial batches gather {org['gathering_seconds']:g} s"
+        yield "at once", f"{org['calls_under_way']} of {org['concurrent_calls']} calls"
+    yield "interactions", ", ".join(f"{count} {name}" for name, count in org["interactions"].items())
+    for connection in org["connections"]:
+        yield connection["name"], f"last delivery {connection['last_delivery_at'] or 'never'}"
 
 
 def _report(results: dict[int, operations.Again], noun: str) -> None:

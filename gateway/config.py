@@ -85,13 +85,17 @@ Auth: TypeAlias = ClientCredentials | JwtBearer | RefreshToken
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrgConfig:
-    """One Salesforce org. `task_key` is the External ID field on Task; None: the org has no such field."""
+    """One Salesforce org. `task_key` is the External ID field on Task; None: the org has no such field.
+
+    `concurrent_calls` are made at once at the most.
+    """
 
     name: str
     login_url: str
     api_version: str
     auth: Auth
     task_key: str | None
+    concurrent_calls: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -549,6 +553,11 @@ class _OrgSchema(Schema):
         validate=validate.Regexp(
             r"[A-Za-z]\w{0,76}__c\Z", error="must be the API name of a custom field, which ends in __c"
         ),
+    )
+    concurrent_calls = fields.Integer(
+        load_default=4,
+        strict=True,
+        validate=validate.Range(1, 25, error="must be from 1 to 25, as many long calls as Salesforce bears at once"),
     )
 
 

@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import AbstractContextManager
+from dataclasses import Field, dataclass, field, fields
 from datetime import date, datetime, time, timedelta
 from enum import Enum, StrEnum
 from importlib.metadata import PackageNotFoundError, version
@@ -222,6 +223,11 @@ class Taken(StrEnum):
 
 Counts = Callable[[], Mapping[Any, int]]
 
+
+def _gauge(about: str) -> Any:
+    return field(default=None, metadata={"about": about})
+
+
 _ACK_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 _LAG_SECONDS = (0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 7200.0, 43200.0)
 
@@ -243,15 +249,15 @@ class Metrics:
         self.retries = self._counter("retries", "Records to be tried again later.", "org")
         self.parked = self._counter("parked", "Records given up until a person looks.", "org")
         self.calls = self._counter("salesforce_calls", "Salesforce API calls.", "org", "resource")
-        self.allowance_used = self._gauge(
-            "salesforce_allowance_used", "API calls of the org's day that are used up.", "org"
-        )
-        self.allowance_limit = self._gauge("salesforce_allowance_limit", "API calls that the org has a day.", "org")
         self._gauge("build", "The running version, always 1.", "version").labels(running_version()).set(1)
 
     def watch(self, *, deliveries: Counts | None = None, interactions: Counts | None = None) -> None:
         """Add what waits in the store, read whenever somebody asks for the metrics."""
         self.registry.register(_Backlog(deliveries=deliveries, interactions=interactions))
+
+    def watch_orgs(self, read: Callable[[], Mapping[str, OrgGauges]]) -> None:
+        """Add how each org is, likewise."""
+        self.registry.register(_Orgs(read))
 
     def taken(self, connection: str) -> Mapping[Taken, Callable[[], None]]:
         """The counters of one connection's inlet, looked up once."""
@@ -265,6 +271,48 @@ class Metrics:
 
     def _histogram(self, name: str, about: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
         return Histogram(f"gateway_{name}", about, labels, buckets=buckets, registry=self.registry)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrgGauges:
+    """How an org is, in numbers; what is None is left out of the metrics."""
+
+    salesforce_allowance_used: float | None = _gauge("API calls of the org's day that are used up, by all who use it.")
+    salesforce_allowance_limit: float | None = _gauge("API calls that the org has a day.")
+    salesforce_allowance_reserve: float | None = _gauge("API calls that are kept for interactions and wrap-up.")
+    salesforce_allowance_exhausted_seconds: float | None = _gauge(
+        "Until no API calls are left, if it goes on so; absent where that is not within a day."
+    )
+    salesforce_calls_under_way: float | None = _gauge("API calls that wait for their answers.")
+    gathering_seconds: float | None = _gauge("How long a partial batch gathers, so that the allowance holds out.")
+    paused: float | None = _gauge("1 while the org cannot be written to and its interactions wait.")
+    paused_seconds: float | None = _gauge("Until the org is tried again.")
+
+
+class _Orgs:
+    """One gauge for each field of OrgGauges, labelled by org."""
+
+    def __init__(self, read: Callable[[], Mapping[str, OrgGauges]]) -> None:
+        self._read = read
+
+    def describe(self) -> Iterator[GaugeMetricFamily]:
+        """Their names, without asking for values."""
+        return (self._family(gauge) for gauge in fields(OrgGauges))
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Their values now."""
+        orgs = self._read()
+        for gauge in fields(OrgGauges):
+            family = self._family(gauge)
+            for org, gauges in orgs.items():
+                value = getattr(gauges, gauge.name)
+                if value is not None:
+                    family.add_metric([org], value)
+            yield family
+
+    @staticmethod
+    def _family(gauge: Field[Any]) -> GaugeMetricFamily:
+        return GaugeMetricFamily(f"gateway_{gauge.name}", gauge.metadata["about"], labels=["org"])
 
 
 class _Backlog:

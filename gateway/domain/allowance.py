@@ -78,10 +78,11 @@ def growth(reports: Sequence[tuple[float, int]]) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """An org's allowance now, and the calls a second by which its usage grows."""
+    """An org's allowance as reported `age` seconds ago, and the calls a second by which its usage grows."""
 
     usage: Usage
     growth: float = 0.0
+    age: float = 0.0
 
     def left_in(self, seconds: float) -> float:
         """What will be left then, if it goes on so."""

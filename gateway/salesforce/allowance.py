@@ -109,7 +109,7 @@ class Allowance:
 
     def outlook(self) -> Outlook | None:
         """What was last heard and how it changes; None before the first answer."""
-        return Outlook(self.usage, self._growth) if self.usage else None
+        return Outlook(self.usage, self._growth, self._clock() - self._heard_at) if self.usage else None
 
     def _check_open(self) -> None:
         """Of several threads one asks a closed org, the others take its answer."""

@@ -17,6 +17,7 @@ from gateway.storage.interactions import InteractionTable
 from gateway.storage.locks import FileLock
 from gateway.storage.migrations import migrate
 from gateway.storage.mirror import MirrorTables
+from gateway.storage.status import StatusTable
 from gateway.storage.tokens import TokenTable
 from gateway.storage.transactions import Transactions
 
@@ -48,6 +49,7 @@ class Database:
         self.interactions = InteractionTable(self._transactions)
         self.mirror = MirrorTables(self._transactions)
         self.tokens = TokenTable(self._transactions)
+        self.status = StatusTable(self._transactions)
         try:
             self._bring_up_to_date()
         except BaseException:

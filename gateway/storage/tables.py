@@ -171,3 +171,11 @@ tokens = Table(
     Column("created_at", Moment, nullable=False),
     Column("revoked_at", Moment),
 )
+
+org_states = Table(
+    "org_states",
+    metadata,
+    Column("org", Text, primary_key=True),
+    Column("told_at", Moment, nullable=False),
+    Column("told", Json, nullable=False),
+)

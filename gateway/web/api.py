@@ -158,6 +158,11 @@ def _configuration(services: Services) -> _Operations:
             ]
         }
 
+    @operations.add("GET", "/status", schemas.Overview)
+    def show_status() -> Any:
+        """How each org is: paused or not, its API calls, what waits, and when each connection last delivered."""
+        return {"items": services.status()}
+
     @operations.add("GET", "/connections", schemas.Connections)
     def list_connections() -> Any:
         """The connections, without their settings."""

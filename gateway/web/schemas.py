@@ -8,6 +8,7 @@ from marshmallow import INCLUDE, Schema, ValidationError, fields, validate
 
 from gateway.domain.interactions import CallType, Channel, Direction, Status
 from gateway.ports import DeliveryStatus
+from gateway.usecases.status import Condition
 
 MAX_ID = 2**63 - 1
 MAX_PAGE = 200
@@ -307,3 +308,53 @@ class Org(Schema):
 
 class Orgs(Schema):
     items = fields.List(fields.Nested(Org), required=True)
+
+
+class Calls(Schema):
+    """The org's API calls of the last 24 hours, of all who use it."""
+
+    used = fields.Integer(required=True, **_about("How many were made."))
+    max = fields.Integer(required=True, **_about("How many are allowed."))
+    reserve = fields.Integer(required=True, **_about("How many are kept for interactions and wrap-up."))
+    reported_at = fields.String(required=True, **_about("When the org said so; an idle gateway does not ask."))
+    exhausted_at = _maybe("When none will be left, if it goes on so; null where that is not within a day.")
+
+
+class LastDelivery(Schema):
+    """A connection and when it was last heard."""
+
+    name = fields.String(required=True)
+    last_delivery_at = _maybe("When its last delivery came.")
+
+
+class InteractionCounts(Schema):
+    """How the interactions of an org stand."""
+
+    waiting = fields.Integer(required=True, **_about("To be written."))
+    parked = fields.Integer(required=True, **_about("Given up until a person looks."))
+    written = fields.Integer(required=True, **_about("Written as they are."))
+    open = fields.Integer(required=True, **_about("Going on; there is nothing to log yet."))
+
+
+class OrgStatus(Schema):
+    """How an org is. What only a process knows that works for it is left out while there is none."""
+
+    name = fields.String(required=True)
+    condition = _word(
+        "Written to; left alone for a while; or without a process that works for it.", Condition, allow_none=False
+    )
+    told_at = _maybe("When the process that works for it last said something.")
+    problem = _maybe("Why it is left alone.")
+    paused_until = _maybe("When it is tried again.")
+    calls = fields.Nested(Calls, allow_none=True, **_about("Null until the org has answered once."))
+    gathering_seconds = fields.Float(
+        **_about("How long a partial batch gathers now, so that the API calls of the day hold out.")
+    )
+    calls_under_way = fields.Integer(**_about("Calls that wait for their answers."))
+    concurrent_calls = fields.Integer(**_about("How many may wait at once."))
+    interactions = fields.Nested(InteractionCounts, required=True)
+    connections = fields.List(fields.Nested(LastDelivery), required=True)
+
+
+class Overview(Schema):
+    items = fields.List(fields.Nested(OrgStatus), required=True)

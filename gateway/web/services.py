@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 from gateway.ports import Deliveries, Inbox, Interactions, Tokens
 from gateway.telemetry import Metrics
@@ -27,6 +28,11 @@ def no_org_problems() -> Mapping[str, str]:
     return {}
 
 
+def no_status() -> Sequence[Mapping[str, Any]]:
+    """The answer where there are no orgs."""
+    return ()
+
+
 def no_link(_org: str, _task_id: str) -> str | None:
     """The answer where it is not known where an org's pages are."""
     return None
@@ -37,7 +43,8 @@ class Services:
     """Everything that the views use.
 
     `ready` lists, in sentences, what keeps this process from doing its work; `stopping` is set when it is about to
-    end; `org_problems` says, by org, why it cannot be written to now; `task_link` is the page of a Task in its org;
+    end; `org_problems` says, by org, why it cannot be written to now; `status` tells how each org is
+    (`usecases.status.overview`); `task_link` is the page of a Task in its org;
     `public_url` is what platforms call, without a slash at its end.
     """
 
@@ -49,6 +56,7 @@ class Services:
     metrics: Metrics
     orgs: Sequence[str] = ()
     org_problems: Callable[[], Mapping[str, str]] = no_org_problems
+    status: Callable[[], Sequence[Mapping[str, Any]]] = no_status
     public_url: str | None = None
     clock: Callable[[], datetime] = utc_now
     ready: Callable[[], Sequence[str]] = no_problems

@@ -6,8 +6,8 @@ import json
 import logging
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,14 @@ import pytest
 import structlog
 
 from gateway import cli
+from gateway.domain.allowance import Outlook, Usage
 from gateway.domain.interactions import fold
 from gateway.domain.tasks import DELETED
 from gateway.ports import DeliveryStatus, FoldedInteraction, NewDelivery, SettledDelivery, Settlement
 from gateway.salesforce.doctor import Check, Finding, Level
 from gateway.storage import Database
 from gateway.usecases import operations
+from gateway.usecases.status import OrgState, tell
 from tests.unit.usecases.desk import told
 
 NOW = datetime(2026, 3, 2, 15, tzinfo=UTC)
@@ -37,7 +39,7 @@ connections:
     org: main
     settings: {token: {env: FRONT_DESK_TOKEN}}
 """
-COMMANDS = ("check", "connectors", "deliveries", "demo", "devorg", "doctor", "interactions", "serve", "token")
+COMMANDS = ("check", "connectors", "deliveries", "demo", "devorg", "doctor", "interactions", "serve", "status", "token")
 
 
 @dataclass(frozen=True)
@@ -294,6 +296,83 @@ def test_the_doctor_asks_the_org_itself_and_logs_nothing_unless_told_to(run):
     assert shown.err == ""
 
 
+# --- status
+
+STATE = OrgState(
+    problem="Org 'main' has used up its API calls of the last 24 hours.",
+    paused_until=datetime(2026, 3, 2, 15, 5, tzinfo=UTC),
+    outlook=Outlook(Usage(60_000, 100_000), growth=10.0, age=7.0),
+    gathering_seconds=12.345,
+    calls_under_way=1,
+    concurrent_calls=4,
+)
+
+
+@pytest.fixture
+def at_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli, "_now", lambda: NOW)
+
+
+def test_the_status_of_a_working_gateway_is_shown(run, database, interactions, at_now):
+    deliver(database, "d-1", DeliveryStatus.WAITING)
+    tell(database.status, "main", STATE, NOW)
+    shown = run("status")
+
+    assert shown.code == 0
+    lines = [" ".join(line.split()) for line in shown.out.strip().splitlines()]
+    assert lines == [
+        "main paused until 2026-03-02T15:05:00+00:00",
+        "problem Org 'main' has used up its API calls of the last 24 hours.",
+        "API calls 60000 of 100000 used at 2026-03-02T14:59:53+00:00, 20000 kept for interactions; at this rate none are left at 2026-03-02T16:06:40+00:00",
+        "pacing partial batches gather 12.3 s",
+        "at once 1 of 4 calls",
+        "interactions 0 waiting, 2 parked, 1 written, 0 open",
+        "front-desk last delivery 2026-03-02T15:00:00+00:00",
+    ]
+
+
+def test_the_status_is_shown_as_json(run, database, interactions, at_now):
+    tell(database.status, "main", replace(STATE, problem=None, paused_until=None), NOW)
+
+    (org,) = json.loads(run("status", "--json").out)
+    assert org == {
+        "name": "main",
+        "condition": "working",
+        "told_at": "2026-03-02T15:00:00+00:00",
+        "problem": None,
+        "paused_until": None,
+        "calls": {
+            "used": 60_000,
+            "max": 100_000,
+            "reserve": 20_000,
+            "reported_at": "2026-03-02T14:59:53+00:00",
+            "exhausted_at": "2026-03-02T16:06:40+00:00",
+        },
+        "gathering_seconds": 12.3,
+        "calls_under_way": 1,
+        "concurrent_calls": 4,
+        "interactions": {"waiting": 0, "parked": 2, "written": 1, "open": 0},
+        "connections": [{"name": "front-desk", "last_delivery_at": None}],
+    }
+
+
+def test_an_org_that_has_not_answered_is_told(run, database, at_now):
+    tell(database.status, "main", replace(STATE, outlook=None), NOW)
+
+    assert "the org has not answered yet" in run("status").out
+
+
+def test_without_a_gateway_what_only_it_knows_is_left_out(run, database, at_now):
+    assert "stopped; no gateway works for it" in run("status").out
+
+    tell(database.status, "main", STATE, NOW - timedelta(seconds=31))
+    shown = run("status")
+    assert shown.code == 0
+    assert "stopped; the gateway last worked at 2026-03-02T14:59:29+00:00" in shown.out
+    assert "used up" not in shown.out
+    assert "interactions" in shown.out
+
+
 # --- connectors
 
 
@@ -491,7 +570,9 @@ def test_a_database_that_cannot_be_opened_is_told(run, folder):
 
 
 @pytest.mark.parametrize(
-    "arguments", [["serve"], ["token", "list"], ["deliveries", "list"], ["interactions", "list"]], ids=" ".join
+    "arguments",
+    [["serve"], ["status"], ["token", "list"], ["deliveries", "list"], ["interactions", "list"]],
+    ids=" ".join,
 )
 def test_no_command_starts_with_wrong_settings(run, folder, arguments):
     (folder / "gateway.yaml").write_text(SETTINGS + "speed: 9\n")

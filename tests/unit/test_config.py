@@ -119,6 +119,7 @@ class TestValid:
         assert (main.api_version, main.task_key) == ("62.0", "Gateway_Interaction_Key__c")
         assert sandbox.auth == RefreshToken(client_id="3MVG9", client_secret=None, refresh_token=SECRET)
         assert (sandbox.login_url, sandbox.task_key) == ("http://127.0.0.1:8090", None)
+        assert main.concurrent_calls == 4
         assert (desk.name, desk.connector, desk.org, desk.default_region) == ("front-desk", "desk", "main", "DE")
         assert desk.settings == {"token": ENV["DESK_TOKEN"], "lines": {"a": {"token": ENV["DESK_TOKEN"]}}}
         assert desk.contact_points == {
@@ -312,7 +313,7 @@ def test_what_is_nested_too_deeply(tmp_path, depth):
     assert problems(tmp_path, text) == ["gateway.yaml:1: brackets stand in brackets too deeply; write it flatter"]
 
 
-KNOWN_ORG_KEYS = "login_url, api_version, auth, task_key"
+KNOWN_ORG_KEYS = "login_url, api_version, auth, task_key, concurrent_calls"
 FLOWS = "client_credentials, jwt_bearer, refresh_token"
 CASES = {
     "unknown at the top": (
@@ -326,6 +327,14 @@ CASES = {
     "unknown in an org": (
         ORG + "    login: x\n",
         [f'5: orgs.main.login: no such setting; did you mean "login_url"? (known: {KNOWN_ORG_KEYS})'],
+    ),
+    "more calls at once than an org bears": (
+        ORG + "    concurrent_calls: 26\n",
+        ["5: orgs.main.concurrent_calls: must be from 1 to 25, as many long calls as Salesforce bears at once"],
+    ),
+    "calls at once that are no number": (
+        ORG + "    concurrent_calls: many\n",
+        ["5: orgs.main.concurrent_calls: must be a whole number"],
     ),
     "org without auth": ("orgs:\n  main: {}\n", ["2: orgs.main.auth: is missing; add it"]),
     "org with a bad name": (

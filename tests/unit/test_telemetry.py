@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from prometheus_client import generate_latest
 
 from gateway.ports import DeliveryStatus
-from gateway.telemetry import MASK, Metrics, Sampler, Taken, about, configure, redact, redact_value
+from gateway.telemetry import MASK, Metrics, OrgGauges, Sampler, Taken, about, configure, redact, redact_value
 
 FORMATS = [
     phonenumbers.PhoneNumberFormat.E164,
@@ -269,14 +269,12 @@ def test_metrics_are_named_and_counted():
     metrics.taken("desk")[Taken.STORED]()
     metrics.tasks.labels("main", "created").inc(3)
     metrics.lag_seconds.labels("main").observe(0.5)
-    metrics.allowance_used.labels("main").set(7)
 
     text = generate_latest(metrics.registry).decode()
 
     assert 'gateway_deliveries_total{connection="desk",result="stored"} 1.0' in text
     assert 'gateway_tasks_total{org="main",result="created"} 3.0' in text
     assert 'gateway_lag_seconds_count{org="main"} 1.0' in text
-    assert 'gateway_salesforce_allowance_used{org="main"} 7.0' in text
     assert 'gateway_build{version="' in text
     assert "_created" not in text.replace('result="created"', "")
 
@@ -303,6 +301,22 @@ def test_the_backlog_is_read_when_asked_for():
 
     assert metrics.registry.get_sample_value("gateway_stored_deliveries", {"state": "waiting"}) == 2
     assert metrics.registry.get_sample_value("gateway_stored_interactions", {"state": "parked"}) == 4
+
+
+def test_orgs_are_looked_at_when_asked_for():
+    metrics = Metrics()
+    orgs = {"main": OrgGauges(salesforce_allowance_used=7, paused=True, paused_seconds=1.5), "spare": OrgGauges()}
+    metrics.watch_orgs(lambda: orgs)
+
+    def shown(name: str, org: str = "main") -> float | None:
+        return metrics.registry.get_sample_value(f"gateway_{name}", {"org": org})
+
+    assert (shown("salesforce_allowance_used"), shown("paused"), shown("paused_seconds")) == (7, 1, 1.5)
+    assert shown("salesforce_allowance_exhausted_seconds") is None, "what is not known is left out"
+    assert shown("paused", "spare") is None
+    text = generate_latest(metrics.registry).decode()
+    assert "# HELP gateway_salesforce_allowance_used API calls of the org's day that are used up" in text
+    assert all(line.startswith(("#", "gateway_")) for line in text.splitlines())
 
 
 def test_a_store_that_is_down_hides_nothing_else(caplog):

@@ -237,6 +237,7 @@ def test_the_growth_is_seen_over_an_hour(world):
     outlook = world.allowance.outlook()
     assert outlook.growth == pytest.approx(0.5, rel=0.05)
     assert outlook.usage == Usage(14_400 + 30 * 59, 100_000)
+    assert outlook.age == 60, "the clock went on since"
 
 
 # --- in a session with the local org

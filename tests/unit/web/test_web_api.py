@@ -18,7 +18,8 @@ from schemathesis.specs.openapi.checks import (
 
 from gateway.ports import DeliveryStatus
 from gateway.usecases.operations import Role
-from tests.unit.web.doubles import NOW, Gateway
+from gateway.usecases.status import overview
+from tests.unit.web.doubles import NOW, Gateway, MemoryDeliveries
 
 MATCH = {
     "state": "ambiguous",
@@ -64,6 +65,7 @@ OPERATIONS = [
     ("POST", "/api/deliveries/1/replay", Role.OPERATOR),
     ("GET", "/api/orgs", Role.READER),
     ("GET", "/api/connections", Role.READER),
+    ("GET", "/api/status", Role.READER),
 ]
 
 
@@ -292,6 +294,29 @@ def test_orgs_and_connections_without_secrets(reader, gateway):
         "webhook_url": "http://localhost/webhooks/retired",
     } in connections  # fmt: skip
     assert {connection["state"] for connection in connections} == {"open", "retired", "disabled"}
+
+
+def test_how_the_orgs_are():
+    told = overview({"front-desk": "main"}, ["main", "spare"], ToldStatus(), MemoryDeliveries(), NOW)
+    gateway = Gateway(status=lambda: told)
+    answer = gateway.client.get("/api/status", headers=gateway.bearer(Role.READER))
+
+    assert answer.json["items"] == json.loads(json.dumps(told))
+    assert [(org["name"], org["condition"]) for org in told] == [("main", "paused"), ("spare", "stopped")]
+
+
+class ToldStatus:
+    """A status of one org that is paused."""
+
+    def told(self) -> dict[str, Any]:
+        told = {
+            "problem": "Down.", "paused_until": "2026-03-02T15:05:00+00:00", "gathering_seconds": 1.5, "calls_under_way": 0,
+            "calls": {"used": 1, "max": 9, "reserve": 2, "reported_at": "2026-03-02T15:00:00+00:00", "exhausted_at": None}, "concurrent_calls": 4,
+        }  # fmt: skip
+        return {"main": (NOW, told)}
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        return {"front-desk": {"waiting": 1, "parked": 2, "open": 3, "written": 4}}
 
 
 def test_a_failure_tells_nothing(gateway, reader, caplog):
