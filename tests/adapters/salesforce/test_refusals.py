@@ -356,6 +356,17 @@ def test_one_record_refused_by_the_org(
         assert "Sideways" not in (refused.reason or "")
 
 
+def test_a_change_that_relates_may_have_met_either(contact: str) -> None:
+    """Without a field in the refusal it is the Task or the related record that went: the next round finds out."""
+    refusal = Refusal("ENTITY_IS_DELETED", "entity is deleted")
+
+    outcomes = [
+        outcome_of([refusal], sent, key_field=KEY, creating=False) for sent in ({"WhoId": contact}, {"Subject": "x"})
+    ]
+
+    assert [outcome.verdict for outcome in outcomes] == [Verdict.REMATCH, Verdict.GONE]
+
+
 def test_ids_are_told() -> None:
     """An admin needs the record that is meant; it says nothing about a person."""
     message = (
