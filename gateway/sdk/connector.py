@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar
@@ -80,6 +80,22 @@ class Settings(Schema):
         """The settings that must never be shown."""
         declared = cls().fields
         return frozenset(name for name, field in declared.items() if isinstance(field, Secret))
+
+
+UNKNOWN_KEY = "Unknown field."
+"""What a schema says of a key that it does not know."""
+
+
+def each_problem(messages: object, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """The messages of a `ValidationError`, each with the keys, and positions in lists, that lead to its place."""
+    if isinstance(messages, dict):
+        for key, inner in messages.items():
+            yield from each_problem(inner, path if key == "_schema" else (*path, key))
+    elif isinstance(messages, list):
+        for inner in messages:
+            yield from each_problem(inner, path)
+    else:
+        yield path, str(messages)
 
 
 class Connector:

@@ -15,11 +15,10 @@ from typing import Any
 from marshmallow import ValidationError
 
 from gateway.errors import ConfigError
-from gateway.sdk.connector import Connector, Settings
+from gateway.sdk.connector import UNKNOWN_KEY, Connector, Settings, each_problem
 
 GROUP = "gateway.connectors"
 
-_UNKNOWN_KEY = "Unknown field."
 _DECLARED = ("name", "title", "settings_schema")
 
 
@@ -42,16 +41,6 @@ def discover(points: Iterable[EntryPoint] | None = None) -> Installed:
 def installed_connectors() -> dict[str, type[Connector]]:
     """The connectors that can be used, by the name that gateway.yaml gives as `connector`."""
     return discover().connectors
-
-
-def build(name: str, settings: Mapping[str, Any], *, installed: Installed | None = None) -> Connector:
-    """The connector `name` with validated settings; ConfigError lists every problem, each with the key's path."""
-    known = discover() if installed is None else installed
-    if name in known.broken:
-        raise ConfigError(f"The connector {name} is installed but broken: {known.broken[name]}")
-    if name not in known.connectors:
-        raise ConfigError(f"There is no connector named {name}{_meant(name, known.connectors)}.")
-    return configured(known.connectors[name], settings)
 
 
 def configured(connector: type[Connector], settings: Mapping[str, Any]) -> Connector:
@@ -91,29 +80,15 @@ def _checked(point: EntryPoint) -> type[Connector]:
 
 def _sentences(error: ValidationError, schema: type[Settings]) -> Iterator[str]:
     known = sorted(schema().fields)
-    for path, message in _flattened(error.messages):
-        if message == _UNKNOWN_KEY:
-            yield f"settings.{path} is no setting{_meant(path, known)}."
+    for path, message in each_problem(error.messages):
+        if message == UNKNOWN_KEY and path:
+            yield f"{_dotted(path)} is no setting{_meant(str(path[-1]), known)}."
         else:
-            yield f"settings.{path}: {message}" if path else message
+            yield f"{_dotted(path)}: {message}" if path else message
 
 
-def _flattened(messages: object, path: str = "") -> Iterator[tuple[str, str]]:
-    """Marshmallow nests its messages by key and by position in a list; `_schema` stands for the whole."""
-    if isinstance(messages, dict):
-        for key, inner in messages.items():
-            yield from _flattened(inner, path if key == "_schema" else _joined(path, key))
-    elif isinstance(messages, list):
-        for inner in messages:
-            yield from _flattened(inner, path)
-    else:
-        yield path, str(messages)
-
-
-def _joined(path: str, key: object) -> str:
-    if isinstance(key, int):
-        return f"{path}[{key}]"
-    return f"{path}.{key}" if path else str(key)
+def _dotted(path: tuple[str | int, ...]) -> str:
+    return "settings" + "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in path)
 
 
 def _meant(word: str, known: Iterable[str]) -> str:

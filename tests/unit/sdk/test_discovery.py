@@ -9,7 +9,7 @@ from marshmallow import fields
 
 from gateway.errors import ConfigError
 from gateway.sdk.connector import Connector, Secret, Secrets, Settings
-from gateway.sdk.discovery import GROUP, Installed, build, configured, discover, installed_connectors
+from gateway.sdk.discovery import GROUP, Installed, configured, discover, installed_connectors
 
 
 class PlainSettings(Settings):
@@ -84,21 +84,10 @@ def test_the_same_connector_listed_twice_is_one():
 
 
 def test_building_one():
-    connector = build("plain", {"api_key": "k"}, installed=Installed({"plain": Plain}))
+    connector = configured(Plain, {"api_key": "k"})
 
     assert isinstance(connector, Plain)
     assert connector.settings == {"api_key": "k", "region": "US"}
-
-
-def test_an_unknown_connector_is_told_with_what_may_have_been_meant():
-    installed = Installed({"plain": Plain}, {"gone": "no_such_module:Gone: it is not there"})
-
-    with pytest.raises(ConfigError, match="There is no connector named plane; did you mean plain"):
-        build("plane", {}, installed=installed)
-    with pytest.raises(ConfigError, match="There is no connector named zendesk; there are plain"):
-        build("zendesk", {}, installed=installed)
-    with pytest.raises(ConfigError, match="gone is installed but broken: no_such_module:Gone: it is not there"):
-        build("gone", {}, installed=installed)
 
 
 def test_every_problem_is_told_with_its_key():

@@ -1,0 +1,28 @@
+"""`gateway.yaml` and the environment, read into typed settings; every problem is listed at once, with its line."""
+
+from gateway.config.document import EXAMPLE
+from gateway.config.reading import OVERRIDES, load
+from gateway.config.settings import (
+    Auth,
+    ClientCredentials,
+    Config,
+    ConnectionConfig,
+    JwtBearer,
+    OrgConfig,
+    RefreshToken,
+    SecretText,
+)
+
+__all__ = [
+    "EXAMPLE",
+    "OVERRIDES",
+    "Auth",
+    "ClientCredentials",
+    "Config",
+    "ConnectionConfig",
+    "JwtBearer",
+    "OrgConfig",
+    "RefreshToken",
+    "SecretText",
+    "load",
+]

@@ -1,0 +1,158 @@
+"""From file and environment to settings: every problem is found before any is told."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+from urllib.parse import urlsplit
+
+from gateway.config.document import parse, read
+from gateway.config.report import Report, Trail
+from gateway.config.schemas import FLOWS, MY_DOMAINS, ConnectionSchema, ContactPointSchema, FileSchema, OrgSchema
+from gateway.config.secrets import Secrets
+from gateway.config.settings import Auth, ClientCredentials, Config, ConnectionConfig, OrgConfig
+from gateway.config.shaping import Shaping, suggestion
+from gateway.domain.policies import ContactPoint
+from gateway.errors import ConfigError
+from gateway.sdk import Connector
+
+OVERRIDES = {"GATEWAY_DATABASE_URL": "database", "GATEWAY_HOST": "host", "GATEWAY_PORT": "port"}
+"""Settings that the environment overrides, so that one image runs with any database and at any address."""
+
+
+def load(path: Path | None, env: Mapping[str, str], connectors: Mapping[str, type[Connector]]) -> Config:
+    """Read the file at `path`, else in GATEWAY_CONFIG, else ./gateway.yaml. ConfigError: all that must be changed."""
+    path = path or Path(env.get("GATEWAY_CONFIG") or "gateway.yaml")
+    report = Report(str(path))
+    try:
+        tree = parse(read(path), report)
+        _override(tree, env, report)
+        config = _Reading(report, env, path, connectors).config(tree)
+    except RecursionError:
+        raise ConfigError(f"{path}:1: brackets stand in brackets too deeply; write it flatter") from None
+    if config is None or report.problems:
+        raise ConfigError(*report.sentences(report.problems))
+    return config
+
+
+def _override(tree: dict[str, Any], env: Mapping[str, str], report: Report) -> None:
+    for variable, setting in OVERRIDES.items():
+        if env.get(variable):
+            tree[setting] = env[variable]
+            report.origins[setting,] = variable
+
+
+class _Reading:
+    """One pass over the tree: what is found wrong is reported, and what is right is built."""
+
+    def __init__(
+        self, report: Report, env: Mapping[str, str], path: Path, connectors: Mapping[str, type[Connector]]
+    ) -> None:
+        self._report = report
+        self._path = path
+        self._connectors = connectors
+        self._secrets = Secrets(report, env, path.parent)
+        self._shaped = Shaping(report, self._secrets).shaped
+
+    def config(self, tree: dict[str, Any]) -> Config | None:
+        """The settings; None, or of no use, when there are problems."""
+        self._note_password(tree)
+        if "database" in tree:
+            tree = {**tree, "database": self._secrets.resolve(tree["database"], ("database",))}
+        top = self._shaped(FileSchema(), tree, ())
+        orgs = self._named(top, "orgs", self._org)
+        connections = self._named(top, "connections", partial(self._connection, list(orgs)))
+        if self._report.problems:
+            return None
+        return Config(
+            **{**top, "orgs": orgs, "connections": connections, "sync": MappingProxyType(top["sync"] or {})},
+            path=self._path,
+            warnings=tuple(self._report.sentences(self._report.warnings)),
+        )
+
+    def _note_password(self, tree: dict[str, Any]) -> None:
+        url = tree.get("database")
+        if (
+            isinstance(url, str)
+            and re.match(r"[^/]+://[^/@]*:[^/@]+@", url)
+            and ("database",) not in self._report.origins
+        ):
+            self._report.warn(
+                ("database",), "holds a password in plain text; move the address to {env: NAME} or {file: PATH}"
+            )
+
+    def _named(self, top: dict[str, Any], kind: str, read: Callable[[str, Any], Any]) -> Mapping[str, Any]:
+        """What stands under `orgs` or `connections`, by name."""
+        found = {}
+        for name, settings in (top.get(kind) or {}).items():
+            if not re.fullmatch(r"[a-z0-9][a-z0-9_.-]{0,63}", name):
+                self._report.problem(
+                    (kind, name), "names are of a-z, 0-9, - . _ and begin with a letter or digit; rename it"
+                )
+            found[name] = read(name, settings)
+        return MappingProxyType(found)
+
+    def _org(self, name: str, raw: Any) -> OrgConfig | None:
+        trail = ("orgs", name)
+        shaped = self._shaped(OrgSchema(), raw, trail)
+        auth = self._auth(shaped["auth"], (*trail, "auth")) if "auth" in shaped else None
+        if isinstance(auth, ClientCredentials) and "login_url" in shaped:
+            self._check_my_domain(shaped["login_url"], trail)
+        if auth is None or not shaped.keys() >= OrgSchema().fields.keys():
+            return None
+        return OrgConfig(**{**shaped, "name": name, "auth": auth})
+
+    def _auth(self, raw: dict[str, Any], trail: Trail) -> Auth | None:
+        flow = raw.get("flow")
+        if not isinstance(flow, str) or flow not in FLOWS:
+            problem = "is missing" if flow is None else f'no flow is called "{flow}"'
+            self._report.problem((*trail, "flow"), problem + suggestion(str(flow), list(FLOWS)))
+            return None
+        schema, kind = FLOWS[flow]
+        before = len(self._report.problems)
+        shaped = self._shaped(schema(), self._secrets.resolve_inside(raw, trail), trail)
+        if len(self._report.problems) > before:
+            return None
+        return kind(**{name: inner for name, inner in self._secrets.hide(shaped).items() if name != "flow"})
+
+    def _check_my_domain(self, login_url: str, trail: Trail) -> None:
+        instead = MY_DOMAINS.get(urlsplit(login_url).hostname or "")
+        if instead:
+            self._report.problem(
+                (*trail, "login_url"),
+                f"client_credentials is answered by the org's My Domain only; write {instead} (Setup, My Domain)",
+            )
+
+    def _connection(self, orgs: list[str], name: str, raw: Any) -> ConnectionConfig | None:
+        trail = ("connections", name)
+        before = len(self._report.problems)
+        shaped = self._shaped(ConnectionSchema(), raw, trail)
+        self._check_known(shaped.get("connector"), list(self._connectors), (*trail, "connector"))
+        self._check_known(shaped.get("org"), orgs, (*trail, "org"))
+        settings = self._settings(shaped, (*trail, "settings"))
+        points = self._contact_points(shaped.get("contact_points"), (*trail, "contact_points"))
+        if len(self._report.problems) > before:
+            return None
+        return ConnectionConfig(**{**shaped, "name": name, "settings": settings, "contact_points": points})
+
+    def _check_known(self, name: str | None, known: list[str], trail: Trail) -> None:
+        if name is not None and name not in known:
+            self._report.problem(trail, f'no {trail[-1]} is called "{name}"{suggestion(name, known)}')
+
+    def _settings(self, shaped: dict[str, Any], trail: Trail) -> Mapping[str, Any]:
+        resolved = self._secrets.resolve_inside(shaped.get("settings") or {}, trail)
+        connector = self._connectors.get(shaped.get("connector", ""))
+        if connector is None or "settings" not in shaped:
+            return {}
+        return MappingProxyType(self._secrets.hide(self._shaped(connector.settings_schema(), resolved, trail)))
+
+    def _contact_points(self, raw: Any, trail: Trail) -> Mapping[str, ContactPoint]:
+        found = {}
+        for address, settings in (raw or {}).items():
+            shaped = self._shaped(ContactPointSchema(), settings or {}, (*trail, address))
+            found[address] = ContactPoint(**shaped)
+        return MappingProxyType(found)

@@ -1,0 +1,188 @@
+"""The form of every setting, and its default."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from ipaddress import ip_address
+from typing import Any
+from urllib.parse import urlsplit
+
+from marshmallow import Schema, ValidationError, fields, validate
+from phonenumbers import SUPPORTED_REGIONS
+
+from gateway.config.settings import Auth, ClientCredentials, JwtBearer, RefreshToken, SecretText
+from gateway.sdk import Secret
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+class _WebAddress(fields.String):
+    """`https://host[:port]`, or http for this machine; without a slash at the end."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
+        address = super()._deserialize(value, attr, data, **kwargs)
+        try:
+            parts = urlsplit(address)
+            host, _ = parts.hostname or "", parts.port
+        except ValueError:
+            host = ""
+        if not re.fullmatch(r"[\w.-]+|[0-9a-f:.]+", host) or not address.isprintable():
+            raise ValidationError("is not a web address; write https://host")
+        if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(host)):
+            raise ValidationError("must begin with https:// (http:// is for this machine only)")
+        if parts.username is not None or parts.path not in {"", "/"} or parts.query or parts.fragment:
+            raise ValidationError("must be https://host only; leave out user, path and query")
+        return address.rstrip("/?#")
+
+
+class _DatabaseUrl(fields.String):
+    """SQLAlchemy's URL of an SQLite file or a PostgreSQL database, with the driver that we ship."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> SecretText:
+        url = super()._deserialize(value, attr, data, **kwargs)
+        scheme, _, rest = url.partition("://")
+        if scheme == "sqlite":
+            return SecretText(self._sqlite(url, rest))
+        if scheme in {"postgresql", "postgres", "postgresql+psycopg"}:
+            return SecretText(self._postgresql(f"postgresql+psycopg://{rest}"))
+        raise ValidationError("must begin with sqlite:/// or postgresql+psycopg://")
+
+    def _sqlite(self, url: str, rest: str) -> str:
+        if not rest.startswith("/"):
+            raise ValidationError(
+                "must be sqlite:///file.db, or sqlite:////path/to/file.db, with three or four slashes"
+            )
+        if rest == "/" or rest.startswith(("/:memory:", "/?")):
+            raise ValidationError(
+                "must name a file, or what was received is lost at the end; such as sqlite:///gateway.db"
+            )
+        return url
+
+    def _postgresql(self, url: str) -> str:
+        try:
+            parts = urlsplit(url)
+            _, _ = parts.hostname, parts.port
+        except ValueError:
+            raise ValidationError(
+                "is not an address; write postgresql+psycopg://user:password@host:5432/name"
+            ) from None
+        if parts.path in {"", "/"}:
+            raise ValidationError("names no database; write postgresql+psycopg://user:password@host:5432/name")
+        return url
+
+
+class _Region(fields.String):
+    """A country by its two letters, as ISO 3166 and the numbering plans have it."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
+        region = super()._deserialize(value, attr, data, **kwargs)
+        if region in SUPPORTED_REGIONS:
+            return region
+        if region.upper() in SUPPORTED_REGIONS:
+            raise ValidationError(f'countries are in capitals; write "{region.upper()}"')
+        raise ValidationError("is not a country of two letters, such as US, DE or JP")
+
+
+class _ApiVersion(fields.Field[str]):
+    """`62.0`, with or without quotes; External ID fields on Task need 31.0."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:  # noqa: ARG002
+        version = str(value) if isinstance(value, str | float) else ""
+        if not re.fullmatch(r"[1-9][0-9]{1,2}\.0", version) or float(version) < 31:
+            raise ValidationError('must be a Salesforce API version from 31.0 on, such as "62.0"')
+        return version
+
+
+_NOT_EMPTY = validate.Length(min=1, error="is empty; fill it in")
+
+
+class _FlowSchema(Schema):
+    flow = fields.String()
+    client_id = fields.String(required=True, validate=_NOT_EMPTY)
+
+
+class _ClientCredentialsSchema(_FlowSchema):
+    client_secret = Secret(required=True, validate=_NOT_EMPTY)
+
+
+class _JwtBearerSchema(_FlowSchema):
+    username = fields.String(required=True, validate=_NOT_EMPTY)
+    private_key = Secret(
+        required=True,
+        validate=validate.Regexp(
+            r"\s*-----BEGIN [A-Z ]*PRIVATE KEY-----",
+            error="is not a private key in PEM; use {{file: PATH}} of the .pem or .key file",
+        ),
+    )
+
+
+class _RefreshTokenSchema(_FlowSchema):
+    client_secret = Secret(load_default=None, allow_none=True, validate=_NOT_EMPTY)
+    refresh_token = Secret(required=True, validate=_NOT_EMPTY)
+
+
+FLOWS: dict[str, tuple[type[Schema], type[Auth]]] = {
+    ClientCredentials.flow: (_ClientCredentialsSchema, ClientCredentials),
+    JwtBearer.flow: (_JwtBearerSchema, JwtBearer),
+    RefreshToken.flow: (_RefreshTokenSchema, RefreshToken),
+}
+
+# What to write instead of the hosts that never answer client_credentials.
+MY_DOMAINS = {
+    "login.salesforce.com": "https://MyDomain.my.salesforce.com",
+    "test.salesforce.com": "https://MyDomain--SandboxName.sandbox.my.salesforce.com",
+}
+
+
+class OrgSchema(Schema):
+    login_url = _WebAddress(load_default="https://login.salesforce.com")
+    api_version = _ApiVersion(load_default="62.0")
+    auth = fields.Dict(required=True)
+    task_key = fields.String(
+        load_default="Gateway_Interaction_Key__c",
+        allow_none=True,
+        validate=validate.Regexp(
+            r"[A-Za-z]\w{0,76}__c\Z", error="must be the API name of a custom field, which ends in __c"
+        ),
+    )
+    concurrent_calls = fields.Integer(
+        load_default=4,
+        strict=True,
+        validate=validate.Range(1, 25, error="must be from 1 to 25, as many long calls as Salesforce bears at once"),
+    )
+
+
+class ContactPointSchema(Schema):
+    label = fields.String(load_default=None, allow_none=True)
+    region = _Region(load_default=None, allow_none=True)
+    create = fields.String(load_default="never", validate=validate.OneOf(["never"], error="must be one of: {choices}"))
+    companion_tasks = fields.Boolean(load_default=None, allow_none=True)
+
+
+class ConnectionSchema(Schema):
+    connector = fields.String(required=True)
+    org = fields.String(required=True)
+    default_region = _Region(load_default="US")
+    settings = fields.Dict(load_default=dict, allow_none=True)
+    contact_points = fields.Dict(load_default=dict, allow_none=True)
+    companion_tasks = fields.Boolean(load_default=False)
+    strict = fields.Boolean(load_default=False)
+    retired = fields.Boolean(load_default=False)
+
+
+class FileSchema(Schema):
+    database = _DatabaseUrl(load_default=SecretText("sqlite:///gateway.db"))
+    public_url = _WebAddress(load_default=None, allow_none=True)
+    host = fields.String(
+        load_default="127.0.0.1", validate=validate.Regexp(r"[\w.:-]+\Z", error="must be a host name or address")
+    )
+    port = fields.Integer(load_default=8080, validate=validate.Range(0, 65535, error="must be from 0 to 65535"))
+    orgs = fields.Dict(required=True)
+    connections = fields.Dict(load_default=dict, allow_none=True)
+    sync = fields.Dict(load_default=dict, allow_none=True)

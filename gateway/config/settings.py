@@ -1,0 +1,99 @@
+"""All settings as the gateway uses them: typed, complete and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, TypeAlias
+
+from gateway.domain.policies import ContactPoint
+
+
+class SecretText(str):
+    """A text that its `repr` hides, and so do those of all that contain it."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'***'"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientCredentials:
+    """The gateway logs in as the integration user that the org's app names."""
+
+    flow: ClassVar[str] = "client_credentials"
+    client_id: str
+    client_secret: SecretText
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JwtBearer:
+    """The gateway signs for one user whom the org's app has approved; `private_key` is PEM."""
+
+    flow: ClassVar[str] = "jwt_bearer"
+    client_id: str
+    username: str
+    private_key: SecretText
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefreshToken:
+    """A person authorised the gateway once."""
+
+    flow: ClassVar[str] = "refresh_token"
+    client_id: str
+    client_secret: SecretText | None
+    refresh_token: SecretText
+
+
+Auth: TypeAlias = ClientCredentials | JwtBearer | RefreshToken
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrgConfig:
+    """One Salesforce org. `task_key` is the External ID field on Task; None: the org has no such field.
+
+    `concurrent_calls` are made at once at the most.
+    """
+
+    name: str
+    login_url: str
+    api_version: str
+    auth: Auth
+    task_key: str | None
+    concurrent_calls: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionConfig:
+    """One configured instance of a connector; `settings` fulfil the connector's schema.
+
+    `strict` answers unreadable deliveries with 400 instead of keeping them; `retired` tells the platform to stop.
+    """
+
+    name: str
+    connector: str
+    org: str
+    default_region: str
+    settings: Mapping[str, Any]
+    contact_points: Mapping[str, ContactPoint]
+    companion_tasks: bool
+    strict: bool
+    retired: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """All settings. `sync` is kept as written; `warnings` are sentences for `gateway check`."""
+
+    database: SecretText
+    public_url: str | None
+    host: str
+    port: int
+    orgs: Mapping[str, OrgConfig]
+    connections: Mapping[str, ConnectionConfig]
+    sync: Mapping[str, Any] = field(repr=False)
+    path: Path
+    warnings: tuple[str, ...] = ()
