@@ -93,7 +93,8 @@ class StoredInteraction:
     """An interaction as kept. It is dirty while `ready` and `version > written_version` and not parked.
 
     `task_id`, `intended`, `written` and `kept` are the state of its Task (see `domain.tasks.TaskState`), `companions`
-    the same of the Tasks of further accounts, by account id, `match` the last decision as JSON.
+    the same of the Tasks of further accounts, by account id, `match` the last decision as JSON, made with the mirror as
+    it was at `matched_at`.
     """
 
     id: int
@@ -109,6 +110,7 @@ class StoredInteraction:
     updated_at: datetime
     written_at: datetime | None = None
     match: Mapping[str, Any] | None = None
+    matched_at: datetime | None = None
     task_id: str | None = None
     intended: TaskFields | None = None
     written: TaskFields = field(default_factory=dict)
@@ -140,6 +142,7 @@ class Settlement:
     next_at: datetime | None = None
     parked: str | None = None
     written_at: datetime | None = None
+    matched_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +218,12 @@ class Interactions(Protocol):
 
     def settle(self, lease: Lease, settlements: Sequence[Settlement]) -> None:
         """Store the end of a round. VersionConflictError: the lease is lost, nothing was stored."""
+
+    def unsure(self, lease: Lease, *, before: datetime, limit: int) -> list[StoredInteraction]:
+        """Written interactions of the lane, last told of before then, that were matched with an older mirror."""
+
+    def reconsider(self, lease: Lease, *, same: Collection[int], other: Collection[int], matched_at: datetime) -> None:
+        """Keep that they were matched again; the `other` are to be written anew. VersionConflictError: lease lost."""
 
     def release(self, lease: Lease) -> None:
         """Give the lane back at once; harmless if it is already lost."""

@@ -400,6 +400,20 @@ def match_report(match: Match, problems: Sequence[str]) -> dict[str, Any]:
     }
 
 
+def is_same_decision(match: Match, report: Mapping[str, Any] | None) -> bool:
+    """Whether a decision leads to the same records as the one reported."""
+    return report is not None and _records(match_report(match, ())) == _records(report)
+
+
+def _records(report: Mapping[str, Any]) -> list[Any]:
+    named = [
+        report["account"],
+        report["case"],
+        *(side[what] for side in report["parties"] for what in ("who", "account")),
+    ]
+    return [report["state"], *(record and record["id"] for record in named)]
+
+
 def _named(record: Record | None) -> dict[str, Any] | None:
     if record is None:
         return None

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -20,7 +20,7 @@ from gateway.engine.pacing import Flow, gathering
 from gateway.errors import ConfigError, GatewayError, RetryableError
 from gateway.ports import Backlog, DeliveryStatus, Interactions
 from gateway.usecases.interactions import LANES, Folding
-from gateway.usecases.tasks import BATCH, TaskWriter
+from gateway.usecases.tasks import BATCH, FRESH, TaskWriter
 
 SWEEP_SECONDS = 1.0
 """How long a lost hint can delay work."""
@@ -180,29 +180,39 @@ class Engine:
         return folded.total
 
     def _write(self, writer: TaskWriter, lane: int) -> None:
-        seen = 0
+        seen, look_again_at = 0, 0.0
         pause = self.pauses[writer.org.name]
         while not self._stopping.is_set():
             if pause.seconds:
                 self._stopping.wait(pause.seconds)
             elif not self._guarded(lambda: self._write_once(writer, lane)):
+                if time.monotonic() >= look_again_at:
+                    self._guarded(lambda: self._at_org(writer, lane, writer.look_again))
+                    look_again_at = time.monotonic() + SWEEP_SECONDS
                 seen = self._folded.wait(seen, SWEEP_SECONDS)
 
     def _write_once(self, writer: TaskWriter, lane: int) -> int:
         due = self._interactions.backlog(writer.org.name, lane, now=self._now(), limit=BATCH)
         if due is None or self._may_grow(writer.org.name, due):
             return 0
+        written = self._at_org(writer, lane, writer.write_lane)
+        if written:
+            self._written_flow[writer.org.name].add(written)
+        return written
+
+    def _at_org(self, writer: TaskWriter, lane: int, act: Callable[[int, timedelta], int]) -> int:
+        """Do it; an org that cannot be used now is left alone for a while. A short allowance takes an older mirror."""
         pause = self.pauses[writer.org.name]
+        patience = max(FRESH, timedelta(seconds=self.gathering(writer.org.name)))
         try:
-            written = writer.write_lane(lane)
+            done = act(lane, patience)
         except (RetryableError, ConfigError) as error:
             pause.failed(error)
             log.warning("org_paused", org=writer.org.name, error=str(error), seconds=round(pause.seconds, 1))
             return 0
-        if written:
+        if done:
             pause.succeeded()
-            self._written_flow[writer.org.name].add(written)
-        return written
+        return done
 
     def _may_grow(self, org: str, backlog: Backlog) -> bool:
         """Whether waiting saves a call: much more is being folded, or the allowance is short."""

@@ -16,7 +16,7 @@ from gateway.ports import Backlog, Lease, Settlement, StoredInteraction
 from gateway.storage import lanes
 from gateway.storage.bulk import execute_rows
 from gateway.storage.columns import Listed, Moment, among, encoded
-from gateway.storage.tables import DIRTY, OPEN, PARKED, interactions
+from gateway.storage.tables import DIRTY, OPEN, PARKED, UNSURE, interactions
 from gateway.storage.transactions import Transactions
 
 MATCH_STATES = ("matched", "ambiguous", "unmatched")
@@ -62,7 +62,18 @@ def _unless_newer(name: str) -> ColumnElement[Any]:
     )
 
 
-_OWN = ("written_version", "written_at", "match", "match_state", "task_id", "intended", "written", "kept", "companions")
+_OWN = (
+    "written_version",
+    "written_at",
+    "match",
+    "match_state",
+    "task_id",
+    "intended",
+    "written",
+    "kept",
+    "companions",
+    "matched_at",
+)
 _TRIALS = ("attempts", "next_at", "parked")
 _settle = (
     update(interactions)
@@ -72,6 +83,23 @@ _settle = (
         | {name: _unless_newer(name) for name in _TRIALS}
     )
 )
+_unsure = (
+    _columns.where(
+        text(UNSURE),
+        interactions.c.org == bindparam("of_org"),
+        interactions.c.lane == bindparam("of_lane"),
+        interactions.c.updated_at <= bindparam("before", type_=Moment()),
+    )
+    .order_by(interactions.c.updated_at)
+    .limit(bindparam("limit"))
+)
+_OF_LANE_TOO = (
+    among(interactions.c.id, bindparam("ids", type_=Listed(BigInteger))),
+    text(UNSURE),
+    *_OF_LANE[1:],
+)
+_confirm = update(interactions).where(*_OF_LANE_TOO).values(matched_at=bindparam("at"))
+_reopen = _confirm.values(version=interactions.c.version + 1, waiting_since=bindparam("at"))
 _unpark = (
     update(interactions)
     .where(among(interactions.c.id, bindparam("ids", type_=Listed(BigInteger))), text(PARKED))
@@ -143,6 +171,18 @@ class InteractionTable:
             lanes.check(connection, lease)
             if rows:
                 execute_rows(connection, _settle, rows)
+
+    def unsure(self, lease: Lease, *, before: datetime, limit: int) -> builtins.list[StoredInteraction]:
+        values = {"of_org": lease.org, "of_lane": lease.lane, "before": before, "limit": limit}
+        with self._transactions.reading() as connection:
+            return [_stored(row) for row in connection.execute(_unsure, values)]
+
+    def reconsider(self, lease: Lease, *, same: Collection[int], other: Collection[int], matched_at: datetime) -> None:
+        with self._transactions.writing() as connection:
+            lanes.check(connection, lease)
+            for statement, ids in ((_confirm, same), (_reopen, other)):
+                values = {"ids": sorted(ids), "of_org": lease.org, "of_lane": lease.lane, "at": matched_at}
+                connection.execute(statement, values)
 
     def release(self, lease: Lease) -> None:
         with self._transactions.writing() as connection:
@@ -223,6 +263,7 @@ def _settled_row(lease: Lease, settlement: Settlement) -> dict[str, Any]:
         "new_written": encoded(settlement.written),
         "new_kept": encoded(settlement.kept),
         "new_companions": encoded(settlement.companions),
+        "new_matched_at": settlement.matched_at,
         "new_attempts": settlement.attempts,
         "new_next_at": settlement.next_at,
         "new_parked": settlement.parked,

@@ -39,6 +39,9 @@ OPEN = "NOT ready AND parked IS NULL"
 DIRTY = "ready AND version > written_version AND parked IS NULL"
 """Interactions whose newest state does not stand in the org."""
 
+UNSURE = "matched_at < updated_at AND version = written_version AND parked IS NULL"
+"""Written interactions that were matched with a mirror older than what they tell."""
+
 PARKED = "parked IS NOT NULL"
 """Interactions given up for now."""
 
@@ -99,6 +102,7 @@ interactions = Table(
     Column("kept", Json, nullable=False),
     Column("state", Json, nullable=False),
     Column("companions", Json, nullable=False, server_default="{}"),
+    Column("matched_at", Moment),
     # In this order it also answers a search by external id alone.
     UniqueConstraint("external_id", "connection"),
 )
@@ -111,6 +115,7 @@ Index(
     interactions.c.next_at,
     **_where(DIRTY),
 )
+Index("ix_interactions_unsure", interactions.c.org, interactions.c.lane, interactions.c.updated_at, **_where(UNSURE))
 Index("ix_interactions_parked", interactions.c.id, **_where(PARKED))
 Index("ix_interactions_open", interactions.c.id, **_where(OPEN))
 Index(None, interactions.c.match_state, interactions.c.id)

@@ -25,15 +25,16 @@ class MirrorFeed:
         self._lock = Lock()
         self._read_at: datetime | None = None
 
-    def reach(self, moment: datetime) -> None:
-        """Return once the mirror shows the org as it was at `moment`, or later; one caller at a time reads."""
+    def reach(self, moment: datetime) -> datetime:
+        """Wait until the mirror shows the org as it was at `moment` or later; when that was. Callers take turns."""
         with self._lock:
             started = self._now()
             if self._read_at is not None and self._read_at >= moment and started - self._read_at < PATIENCE:
-                return
+                return self._read_at
             for page in self._org.changes(self._mirror.cursors(self._org.name)):
                 self._mirror.apply(self._org.name, page)
             self._read_at = started
+            return started
 
 
 def known_of(mirror: Mirror, org: str, soughts: Sequence[Sought]) -> Known:

@@ -8,10 +8,12 @@ back by the external key before anything is created again; a value that a person
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import groupby
+from threading import Condition
 from typing import Any, Protocol
 
 from gateway.domain.interactions import Interaction, interaction_of
@@ -37,6 +39,7 @@ from gateway.domain.tasks import (
     desired_task,
     external_key,
     further_accounts,
+    is_same_decision,
     match_report,
 )
 from gateway.errors import ConfigError, RejectedError, RetryableError, UnknownOutcomeError, VersionConflictError
@@ -48,6 +51,9 @@ BATCH = 200
 
 LEASE_SECONDS = 120
 """Longer than a round may take: two reading and two writing calls with their time limits."""
+
+FRESH = timedelta(seconds=5)
+"""How much older the mirror may be at first than what is matched with it, so that nobody waits for it to be read."""
 
 MANY_ATTEMPTS = 12
 """After so many attempts at one record (not at the org) it is parked."""
@@ -79,6 +85,15 @@ class Rules:
 
 
 @dataclass(frozen=True, slots=True)
+class Decided:
+    """An interaction with what it belongs to."""
+
+    row: StoredInteraction
+    interaction: Interaction
+    match: Match
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """One Task of a round: what it should be, and where we stand with it.
 
@@ -89,6 +104,7 @@ class Plan:
     match: Match
     desired: Desired
     state: TaskState
+    matched_at: datetime
     account: Record | None = None
     further: tuple[Record, ...] = ()
     found: FoundTask | None = None
@@ -112,6 +128,27 @@ class End:
     standing: Plan | None = None
 
 
+class AccountsInWork:
+    """The accounts to which something is being written: two calls at once to one would lock each other out there."""
+
+    def __init__(self) -> None:
+        self._changed = Condition()
+        self._ids: set[str] = set()
+
+    @contextmanager
+    def holding(self, ids: Collection[str]) -> Iterator[None]:
+        """Wait until nobody else writes to any of them, and keep them; all at once, so that nobody deadlocks."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._ids.isdisjoint(ids))
+            self._ids.update(ids)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._ids.difference_update(ids)
+                self._changed.notify_all()
+
+
 @dataclass(frozen=True, slots=True)
 class TaskWriter:
     """Writes the dirty interactions of one org, a lane at a time."""
@@ -126,19 +163,21 @@ class TaskWriter:
     now: Callable[[], datetime]
     chance: Callable[[], float] = field(default=random.random)
     give_way: Callable[[], None] = lambda: None
+    accounts: AccountsInWork = field(default_factory=AccountsInWork)
 
-    def write_lane(self, lane: int) -> int:
+    def write_lane(self, lane: int, patience: timedelta = FRESH) -> int:
         """Write up to 200 due interactions of a lane; how many were settled, 0 if the lane is held elsewhere.
 
+        The mirror may be older than a few interactions by `patience`: `look_again` makes good for it.
         RetryableError, ConfigError: the org as a whole cannot be written to now; what was taken is due again later.
         """
-        lease = self.interactions.lease(self.org.name, lane, owner=self.owner, now=self.now(), seconds=LEASE_SECONDS)
+        lease = self._lease(lane)
         if lease is None:
             return 0
         try:
             rows = self.interactions.take(lease, now=self.now(), limit=BATCH)
             if rows:
-                self._round(lease, rows)
+                self._round(lease, rows, patience)
             return len(rows)
         except VersionConflictError:
             return 0
@@ -146,11 +185,47 @@ class TaskWriter:
             self.interactions.release(lease)
             self.ledger.round_ended(self.org.name)
 
-    def _round(self, lease: Lease, rows: Sequence[StoredInteraction]) -> None:
+    def look_again(self, lane: int, patience: timedelta = FRESH) -> int:
+        """Match those again that were matched with a mirror older than they; how many were looked at.
+
+        Where the decision is another now, the Task is due to be corrected. Errors as for `write_lane`.
+        """
+        lease = self._lease(lane)
+        if lease is None:
+            return 0
+        try:
+            rows = self.interactions.unsure(lease, before=self.now() - patience, limit=BATCH)
+            if rows:
+                self._reconsider(lease, rows)
+            return len(rows)
+        except VersionConflictError:
+            return 0
+        finally:
+            self.interactions.release(lease)
+
+    def _lease(self, lane: int) -> Lease | None:
+        name = self.org.name
+        return self.interactions.lease(name, lane, owner=self.owner, now=self.now(), seconds=LEASE_SECONDS)
+
+    def _reconsider(self, lease: Lease, rows: Sequence[StoredInteraction]) -> None:
+        matched_at = self.feed.reach(max(row.updated_at for row in rows))
+        _, decided = self._decide(rows)
+        other = {each.row.id for each in decided if not is_same_decision(each.match, each.row.match)}
+        same = {row.id for row in rows} - other
+        self.interactions.reconsider(lease, same=same, other=other, matched_at=matched_at)
+
+    def _reach(self, rows: Sequence[StoredInteraction], patience: timedelta) -> datetime:
+        """The mirror's moment. A full batch is worth a call to see everything that was there when it was told of.
+
+        What was refused may have been refused because the org has moved on since.
+        """
+        newest = max(row.updated_at for row in rows)
+        wanted = newest if len(rows) >= BATCH else newest - patience
+        return self.feed.reach(max([wanted, *(row.next_at for row in rows if row.next_at)]))
+
+    def _round(self, lease: Lease, rows: Sequence[StoredInteraction], patience: timedelta) -> None:
         abilities = self.org.abilities()
-        # What was refused may have been refused because the org has moved on since.
-        self.feed.reach(max(max(row.updated_at, row.next_at or row.updated_at) for row in rows))
-        plans = self._plan(lease, rows, abilities)
+        plans = self._plan(lease, rows, abilities, self._reach(rows, patience))
         while plans:
             standing = self._write(lease, plans, abilities)
             plans = [_companion(plan, abilities) for plan in standing if plan.further]
@@ -166,20 +241,30 @@ class TaskWriter:
             *self._update(lease, [plan for plan in live if plan.task_id is not None], abilities),
         ]
 
-    def _plan(self, lease: Lease, rows: Sequence[StoredInteraction], abilities: Abilities) -> list[Plan]:
+    def _plan(
+        self, lease: Lease, rows: Sequence[StoredInteraction], abilities: Abilities, matched_at: datetime
+    ) -> list[Plan]:
         """Decide on every row; those that can have no Task are parked."""
+        known, decided = self._decide(rows)
+        plans, parked = [], []
+        for each in decided:
+            try:
+                plans.append(self._plan_one(each, known, abilities, matched_at))
+            except RejectedError as error:
+                self.ledger.task(each.row, "parked")
+                parked.append(End(_unwritten(each.row, parked=error.reason)))
+        self._settle(lease, parked)
+        return plans
+
+    def _decide(self, rows: Sequence[StoredInteraction]) -> tuple[Known, list[Decided]]:
         told = [(row, interaction_of(row.external_id, row.state)) for row in rows]
         soughts = [self._sought(row, interaction) for row, interaction in told]
         known = known_of(self.mirror, self.org.name, soughts)
-        plans, parked = [], []
+        decided = []
         for (row, interaction), looked_for in zip(told, soughts, strict=True):
-            try:
-                plans.append(self._plan_one(row, interaction, looked_for, known, abilities))
-            except RejectedError as error:
-                self.ledger.task(row, "parked")
-                parked.append(End(_unwritten(row, parked=error.reason)))
-        self._settle(lease, parked)
-        return plans
+            self.give_way()
+            decided.append(Decided(row, interaction, match(interaction, looked_for, known, self.rules.matching)))
+        return known, decided
 
     def _sought(self, row: StoredInteraction, interaction: Interaction) -> Sought:
         policy = self._policy(row)
@@ -189,23 +274,22 @@ class TaskWriter:
         known = self.rules.connections.get(row.connection)
         return known or ConnectionPolicy(name=row.connection, org=row.org)
 
-    def _plan_one(
-        self,
-        row: StoredInteraction,
-        interaction: Interaction,
-        looked_for: Sought,
-        known: Known,
-        abilities: Abilities,
-    ) -> Plan:
+    def _plan_one(self, decided: Decided, known: Known, abilities: Abilities, matched_at: datetime) -> Plan:
         self.give_way()
-        decision = match(interaction, looked_for, known, self.rules.matching)
-        emails = [leg.agent_email for leg in interaction.legs if leg.agent_email]
+        row, interaction, decision = decided.row, decided.interaction, decided.match
         policy = self._policy(row)
+        emails = [leg.agent_email for leg in interaction.legs if leg.agent_email]
         record = canonical_record(interaction, decision, policy)
         desired = desired_task(record, decision, owner_of(emails, known), self.rules.mapping, abilities)
-        state = TaskState(row.task_id, row.intended, row.written, row.kept)
         further = further_accounts(decision) if policy.has_companions_at(interaction.contact_point) else ()
-        return Plan(row, decision, _with_strays(desired, row, further), state, further=_to_write(further, row))
+        return Plan(
+            row,
+            decision,
+            _with_strays(desired, row, further),
+            TaskState(row.task_id, row.intended, row.written, row.kept),
+            matched_at,
+            further=_to_write(further, row),
+        )
 
     def _read_back(self, plans: list[Plan], abilities: Abilities) -> list[Plan]:
         """A create whose outcome is unknown is looked up by its key before it could be repeated."""
@@ -261,8 +345,10 @@ class TaskWriter:
         write: Callable[[Sequence[TaskDraft]], list[Outcome]],
     ) -> list[Plan]:
         self._intend(lease, sends)
+        drafts = [TaskDraft(plan.key, change.send, plan.task_id) for plan, change in sends]
         try:
-            outcomes = write([TaskDraft(plan.key, change.send, plan.task_id) for plan, change in sends])
+            with self.accounts.holding({id for plan, _ in sends for id in _locked(plan)}):
+                outcomes = write(drafts)
         except (RetryableError, ConfigError) as error:
             self._settle(lease, [self._postponed(plan, change, error) for plan, change in sends])
             raise
@@ -337,6 +423,15 @@ def _companies(sends: Sequence[tuple[Plan, Changes]]) -> Iterator[list[tuple[Pla
         yield from (alike[start : start + size] for start in range(0, len(alike), size))
 
 
+def _locked(plan: Plan) -> Iterator[str]:
+    """What Salesforce locks with the Task: the account that it is on, or the lead."""
+    account = plan.account or plan.match.account
+    if account:
+        yield account.id
+    elif who := plan.desired.fields.get("WhoId"):
+        yield who
+
+
 def _attempts(send: tuple[Plan, Changes]) -> int:
     return send[0].row.attempts
 
@@ -347,7 +442,7 @@ def _companion(plan: Plan, abilities: Abilities) -> Plan:
     key = external_key(plan.row.connection, plan.row.external_id, account.id)
     desired = companion_task(plan.desired, plan.match, account, key, abilities)
     state = TaskState(**plan.row.companions.get(account.id, {}))
-    return Plan(plan.row, plan.match, desired, state, account, tuple(others))
+    return Plan(plan.row, plan.match, desired, state, plan.matched_at, account, tuple(others))
 
 
 def _to_write(further: Iterable[Record], row: StoredInteraction) -> tuple[Record, ...]:
@@ -416,10 +511,10 @@ def _ended(plan: Plan, state: TaskState, **changes: Any) -> Settlement:
     if not state.is_gone:
         state = replace(state, task_id=state.task_id or plan.task_id)
     if plan.account:
-        told = {"companions": {**plan.row.companions, plan.account.id: asdict(state)}}
+        told: dict[str, Any] = {"companions": {**plan.row.companions, plan.account.id: asdict(state)}}
     else:
         told = {name: getattr(state, name) for name in ("task_id", "intended", "written", "kept")}
-        told["match"] = match_report(plan.match, plan.desired.problems)
+        told |= {"match": match_report(plan.match, plan.desired.problems), "matched_at": plan.matched_at}
     return _unwritten(plan.row, **told | changes)
 
 
@@ -431,4 +526,5 @@ def _unwritten(row: StoredInteraction, **changes: Any) -> Settlement:
 
 _KEPT = (
     "id", "version", "written_version", "match", "task_id", "intended", "written", "kept", "companions", "written_at",
+    "matched_at",
 )  # fmt: skip

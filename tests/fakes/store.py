@@ -243,6 +243,33 @@ class MemoryInteractions:
             for one in settlements:
                 self._settle_one(lease, one)
 
+    def unsure(self, lease: Lease, *, before: datetime, limit: int) -> list[StoredInteraction]:
+        found = [kept.row for kept in self._unsure(lease) if kept.row.updated_at <= before]
+        return sorted(found, key=lambda row: row.updated_at)[:limit]
+
+    def reconsider(self, lease: Lease, *, same: Collection[int], other: Collection[int], matched_at: datetime) -> None:
+        with self._lock:
+            self._check(lease)
+            for kept in self._unsure(lease):
+                row = kept.row
+                if row.id in same:
+                    self.rows[row.id] = replace(kept, row=replace(row, matched_at=matched_at))
+                elif row.id in other:
+                    row = replace(row, matched_at=matched_at, version=row.version + 1)
+                    self.rows[row.id] = replace(kept, row=row, waiting_since=matched_at)
+
+    def _unsure(self, lease: Lease) -> list[_Kept]:
+        with self._lock:
+            return [
+                kept
+                for kept in self.rows.values()
+                if (kept.row.org, kept.row.lane) == (lease.org, lease.lane)
+                and kept.row.version == kept.row.written_version
+                and kept.row.parked is None
+                and kept.row.matched_at is not None
+                and kept.row.matched_at < kept.row.updated_at
+            ]
+
     def release(self, lease: Lease) -> None:
         with self._lock:
             if self._holds(lease):
@@ -326,6 +353,7 @@ class MemoryInteractions:
             "written": _copy(one.written),
             "kept": _copy(one.kept),
             "companions": _copy(one.companions),
+            "matched_at": one.matched_at,
         }
         if one.id in self.rows and self.rows[one.id].row.version == one.version:
             parked = None if one.parked is None else clean_text(one.parked)

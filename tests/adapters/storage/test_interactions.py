@@ -30,6 +30,11 @@ def _backlog(store, org="main", lane=1, now=LATER, limit=10):
     return store.interactions.backlog(org, lane, now=now, limit=limit)
 
 
+def _by_name(rows, *names):
+    found = {row.external_id: row for row in rows}
+    return [found[name] for name in names]
+
+
 def _names(rows):
     return [row.external_id for row in rows]
 
@@ -140,6 +145,62 @@ class TestTaking:
         store.interactions.settle(lease, [written(replace(row, version=2))])
         _fold(store, "c-1", version=2, now=NOW + 2 * MINUTE)
         assert _backlog(store).oldest == NOW + 2 * MINUTE
+
+
+class TestLookingAgain:
+    def _written(self, store, *names, matched_at=NOW - MINUTE, **changes):
+        rows = _fold(store, *names, **changes)
+        lease = _lease(store, lane=rows[0].lane, org=rows[0].org)
+        store.interactions.settle(lease, [written(row, matched_at=matched_at) for row in rows])
+        store.interactions.release(lease)
+
+    def test_finds_the_written_of_the_lane_that_were_matched_with_an_older_mirror(self, store):
+        self._written(store, "b", now=NOW + MINUTE)
+        self._written(store, "a")
+        self._written(store, "sure", matched_at=NOW)
+        self._written(store, "other lane", lane=2)
+        self._written(store, "other org", org="sandbox")
+        self._written(store, "news")
+        _fold(store, "news", version=1)
+        (parked,) = _fold(store, "parked")
+        lease = _lease(store)
+        store.interactions.settle(lease, [written(parked, matched_at=NOW - MINUTE, parked="No.")])
+
+        assert _names(store.interactions.unsure(lease, before=LATER, limit=10)) == ["a", "b"]
+        assert _names(store.interactions.unsure(lease, before=LATER, limit=1)) == ["a"]
+        assert _names(store.interactions.unsure(lease, before=NOW, limit=10)) == ["a"]
+        assert store.interactions.unsure(lease, before=NOW - MINUTE, limit=10) == []
+
+    def test_what_is_the_same_is_sure_and_what_is_not_is_due(self, store):
+        self._written(store, "same", "other", "untouched")
+        lease = _lease(store)
+        same, other, untouched = _by_name(
+            store.interactions.unsure(lease, before=LATER, limit=10), "same", "other", "untouched"
+        )
+        store.interactions.reconsider(lease, same={same.id}, other={other.id}, matched_at=LATER)
+
+        assert store.interactions.unsure(lease, before=LATER, limit=10) == [untouched]
+        assert store.interactions.get(same.id) == replace(same, matched_at=LATER)
+        assert store.interactions.take(lease, now=LATER, limit=10) == [replace(other, matched_at=LATER, version=2)]
+        assert _backlog(store) == Backlog(1, LATER)
+
+    def test_news_that_came_meanwhile_are_left_alone(self, store):
+        self._written(store, "c-1")
+        lease = _lease(store)
+        (row,) = store.interactions.unsure(lease, before=LATER, limit=10)
+        _fold(store, "c-1", version=1)
+        before = store.interactions.get(row.id)
+        store.interactions.reconsider(lease, same=set(), other={row.id}, matched_at=LATER)
+        assert store.interactions.get(row.id) == before
+
+    def test_only_whoever_holds_the_lane_may(self, store):
+        self._written(store, "c-1")
+        lease = _lease(store)
+        (row,) = store.interactions.unsure(lease, before=LATER, limit=10)
+        store.interactions.release(lease)
+        with pytest.raises(VersionConflictError):
+            store.interactions.reconsider(lease, same={row.id}, other=set(), matched_at=LATER)
+        assert store.interactions.get(row.id) == row
 
 
 class TestSettling:

@@ -114,6 +114,7 @@ class TestSettings:
             (folding._update, "(external_id=? AND connection=?)"),
             (interactions._take, "ix_interactions_dirty (org=? AND lane=?)"),
             (interactions._backlog, "ix_interactions_dirty (org=? AND lane=?)"),
+            (interactions._unsure, "ix_interactions_unsure (org=? AND lane=? AND updated_at<?)"),
             (interactions._by_key, "(external_id=? AND connection=?)"),
             (interactions._unpark, "PRIMARY KEY (rowid=?)"),
             (mirror._by_ids, "(org=? AND id=?)"),

@@ -85,7 +85,7 @@ class Twins(RuleBasedStateMachine):
         lease = data.draw(st.sampled_from(self.leases))
         rows = self.both(lambda store: store.interactions.take(lease, now=now, limit=2))
         settlements = [
-            written(row, version=row.version - stale, written_version=row.version if succeeds else row.written_version, attempts=row.attempts + 1, next_at=wait, parked=reason)
+            written(row, version=row.version - stale, written_version=row.version if succeeds else row.written_version, attempts=row.attempts + 1, next_at=wait, parked=reason, matched_at=now)
             for row in rows
         ]  # fmt: skip
         self.both(lambda store: store.interactions.intend(lease, {row.id: {"n": row.version} for row in rows}))
@@ -96,6 +96,15 @@ class Twins(RuleBasedStateMachine):
         if self.leases:
             lease = data.draw(st.sampled_from(self.leases))
             self.both(lambda store: store.interactions.release(lease))
+
+    @rule(data=st.data(), at=MOMENTS)
+    def reconsider(self, data: Any, at: Any) -> None:
+        if self.leases:
+            lease = data.draw(st.sampled_from(self.leases))
+            rows = self.both(lambda store: store.interactions.unsure(lease, before=at, limit=2))
+            others = {row.id for row in rows if data.draw(st.booleans())}
+            sames = {row.id for row in rows} - others
+            self.both(lambda store: store.interactions.reconsider(lease, same=sames, other=others, matched_at=at))
 
     @invariant()
     def nobody_can_tell_them_apart(self) -> None:

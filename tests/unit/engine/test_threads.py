@@ -59,13 +59,18 @@ class Script:
 class Stage:
     """An engine over scripted folding and writing of one lane."""
 
-    def __init__(self, *, fold: Any = NOTHING, write: Any = 0, backlog: Any = None, outlook: Any = None) -> None:
+    def __init__(
+        self, *, fold: Any = NOTHING, write: Any = 0, backlog: Any = None, outlook: Any = None, again: Any = 0
+    ) -> None:
         self.fold = fold if isinstance(fold, Script) else Script(fold)
         self.write = write if isinstance(write, Script) else Script(write)
         self.backlog = Script(backlog if backlog is not None else {2: Backlog(5, NOW)})
+        self.again = again if isinstance(again, Script) else Script(again)
         self.counted: list[Any] = []
         self.lanes: set[int] = set()
-        self.writer = SimpleNamespace(org=SimpleNamespace(name="main"), write_lane=self._write_lane)
+        self.writer = SimpleNamespace(
+            org=SimpleNamespace(name="main"), write_lane=self._write_lane, look_again=self._look_again
+        )
         self.interactions = SimpleNamespace(backlog=self._backlog)
         self.engine = Engine(
             SimpleNamespace(step=self.fold), [self.writer], self.interactions, lambda: NOW, on_folded=self.counted.append,
@@ -75,7 +80,10 @@ class Stage:
     def _backlog(self, org: str, lane: int, *, now: datetime, limit: int) -> Backlog | None:
         return self.backlog().get(lane)
 
-    def _write_lane(self, lane: int) -> int:
+    def _look_again(self, lane: int, patience: timedelta) -> int:
+        return self.again() if lane == 2 else 0
+
+    def _write_lane(self, lane: int, patience: timedelta) -> int:
         self.lanes.add(lane)
         return self.write()
 
@@ -199,6 +207,13 @@ def test_pauses_grow_with_each_failure_up_to_a_cap(monkeypatch):
 
     assert 0.5 <= waits[0] <= 1
     assert all(CAP_SECONDS / 2 <= wait <= CAP_SECONDS for wait in waits[-4:])
+
+
+def test_an_idle_lane_looks_again_and_an_org_that_fails_then_is_left_alone(monkeypatch):
+    monkeypatch.setattr(threads, "SWEEP_SECONDS", 0.01)
+    with Stage(backlog={}, again=Script(0, 3, ConfigError("The password has expired."))) as stage:
+        eventually(lambda: stage.engine.problems() == {"main": "The password has expired."})
+        assert (stage.again.calls, stage.write.calls) == (3, 0)
 
 
 # --- full batches

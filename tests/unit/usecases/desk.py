@@ -158,6 +158,10 @@ class Desk:
         """One round per lane."""
         return sum(self.writer.write_lane(lane) for lane in range(LANES))
 
+    def look_again(self) -> int:
+        """Once per lane."""
+        return sum(self.writer.look_again(lane) for lane in range(LANES))
+
     def take_in(self, *partials: PartialInteraction) -> None:
         """Received, folded and written."""
         self.receive(partials)

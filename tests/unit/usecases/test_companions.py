@@ -171,7 +171,7 @@ def test_a_locked_further_task_is_sent_again(desk):
 def test_a_task_of_an_account_that_is_not_involved_any_more_is_left_to_people(desk):
     desk.take_in(BOTH)
     desk.org.change(replace(OWEN, account_id=HOUSE.id))
-    desk.pass_time(1)
+    desk.pass_time(60)
     desk.take_in(told(Event.WRAPPED_UP, at=1, parties=(), disposition="Solved"))
 
     (problem,) = desk.row().match["problems"]

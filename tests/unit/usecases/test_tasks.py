@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
@@ -16,7 +17,7 @@ from gateway.domain.tasks import DELETED, Outcome, TaskDraft, Verdict
 from gateway.errors import ConfigError, RetryableError, UnknownOutcomeError
 from gateway.usecases import operations
 from gateway.usecases.interactions import LANES
-from gateway.usecases.tasks import LEASE_SECONDS, MANY_ATTEMPTS, MANY_MATCHES
+from gateway.usecases.tasks import BATCH, FRESH, LEASE_SECONDS, MANY_ATTEMPTS, MANY_MATCHES, AccountsInWork
 from tests.fakes.org import KEY_FIELD, FakeOrg
 from tests.unit.usecases.desk import (
     ADA,
@@ -29,10 +30,13 @@ from tests.unit.usecases.desk import (
     OWEN_CALLS,
     START,
     Desk,
+    contact,
     leg,
     sometimes,
     told,
 )
+
+PATIENCE = 60
 
 COMPLETED = told(legs=(leg(disposition="Resolved"),), started_at=START - timedelta(minutes=5), ended_at=START)
 WRAPPED_UP = told(Event.WRAPPED_UP, at=2, parties=(), notes="Sent replacement", disposition="Sold")
@@ -436,6 +440,97 @@ def test_a_create_that_the_org_carries_out_late_is_found_also_after_a_failed_try
 
     assert len(desk.tasks()) == 1
     assert desk.row().written_version == 1
+
+
+# --- a mirror that was a little older
+
+
+def _before_its_contact(desk: Desk) -> None:
+    """A call is written with a mirror that was read just before its caller became a contact."""
+    desk.take_in(told(id="c-0"))
+    desk.pass_time(1)
+    desk.org.change(DANA)
+    desk.take_in(told(parties=(Party(role="customer", phone="+14085550111"),)))
+
+
+DANA = contact(7, "Dana Late", "+14085550111", INSTALLER)
+
+
+def test_a_few_interactions_do_not_wait_for_the_mirror_and_are_matched_again_soon(desk):
+    _before_its_contact(desk)
+    assert (desk.task().fields.get("WhoId"), desk.org.calls.count("composite")) == (None, 1)
+    assert desk.look_again() == 0, "too soon: it would cost a call for each"
+
+    desk.pass_time(FRESH.total_seconds())
+    assert desk.look_again() == 1
+    desk.write()
+    assert (desk.task().fields["WhoId"], desk.task().fields["WhatId"]) == (DANA.id, INSTALLER.id)
+    assert len(desk.tasks()) == 1
+    assert (desk.look_again(), desk.write()) == (0, 0)
+
+
+def test_a_second_look_that_changes_nothing_writes_nothing(desk):
+    desk.take_in(told(id="c-0"))
+    desk.pass_time(1)
+    desk.take_in(COMPLETED)
+    desk.pass_time(FRESH.total_seconds())
+    calls = len(desk.org.calls)
+
+    assert desk.look_again() == 1
+    assert desk.write() == 0
+    assert desk.org.calls[calls:] == ["composite"]
+    assert desk.look_again() == 0
+
+
+def test_a_persons_choice_outlives_a_second_look(desk):
+    _before_its_contact(desk)
+    desk.org.people_edit(desk.task().id, WhoId=OWEN.id, TaskWhoIds=[OWEN.id])
+    desk.pass_time(FRESH.total_seconds())
+    desk.look_again()
+    desk.write()
+    assert desk.task().fields["WhoId"] == OWEN.id
+
+
+def test_a_full_batch_is_worth_reading_the_mirror_for(desk):
+    desk.take_in(told(id="c-0"))
+    desk.pass_time(1)
+    desk.org.change(DANA)
+    same_lane = [told(id=f"d-{n}", parties=(Party(role="customer", phone="+14085550111"),)) for n in range(BATCH)]
+    desk.take_in(*same_lane)
+    assert {desk.task(partial.id).fields["WhoId"] for partial in same_lane} == {DANA.id}
+
+
+# --- two lanes at one account
+
+
+def test_two_lanes_never_write_to_one_account_at_once():
+    """The second call begins only after the first is answered; to other accounts nobody waits."""
+    accounts, inside, most = AccountsInWork(), [], []
+
+    def write(ids: set[str]) -> None:
+        with accounts.holding(ids):
+            inside.append(ids)
+            most.append(sum("shared" in each for each in inside))
+            inside.remove(ids)
+
+    with ThreadPoolExecutor(8) as pool:
+        for done in [pool.submit(write, {"shared", f"own-{n}"}) for n in range(200)]:
+            done.result(PATIENCE)
+    assert set(most) == {1}
+
+    with accounts.holding({"a", "b"}), accounts.holding({"c"}):
+        pass
+
+
+def test_what_a_call_locks_is_free_again_whatever_becomes_of_it(desk):
+    desk.receive([COMPLETED])
+    desk.fold()
+    desk.org.switches.before += [lost(), lost()]
+    with pytest.raises(UnknownOutcomeError):
+        desk.write()
+    with pytest.raises(UnknownOutcomeError):
+        desk.write()
+    assert desk.write() == 1
 
 
 # --- results of single records
