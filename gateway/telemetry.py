@@ -11,7 +11,6 @@ import re
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
-from contextlib import AbstractContextManager
 from dataclasses import Field, dataclass, field, fields
 from datetime import date, datetime, time, timedelta
 from enum import Enum, StrEnum
@@ -134,7 +133,6 @@ def configure(level: str = "INFO", *, json: bool | None = None) -> None:
     """Send all logs of this process to stderr, redacted; JSON unless a person sits at the terminal."""
     as_json = not sys.stderr.isatty() if json is None else json
     shared: list[Any] = [
-        structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.PositionalArgumentsFormatter(),
@@ -168,18 +166,6 @@ def _route_standard_logs(shared: list[Any], level: str, *, as_json: bool) -> Non
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     # Tells every plug-in that it loads, at each start.
     logging.getLogger("alembic").setLevel(logging.WARNING)
-
-
-def about(
-    *,
-    connection: str | None = None,
-    org: str | None = None,
-    delivery: int | None = None,
-    interaction: int | None = None,
-) -> AbstractContextManager[None]:
-    """Name what the block is about in every line that is logged within it."""
-    told = {"connection": connection, "org": org, "delivery": delivery, "interaction": interaction}
-    return structlog.contextvars.bound_contextvars(**{key: value for key, value in told.items() if value is not None})
 
 
 class Sampler:
