@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from gateway.domain.identity import case_key
 from gateway.domain.interactions import Interaction
-from gateway.domain.records import Kind, Known, Record
+from gateway.domain.records import Kind, Known, Record, full_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class CaseChoice:
 def explicit_case(references: Mapping[str, str], known: Known) -> Record | None:
     """The case that the platform names by number or by id; it may be closed."""
     key = case_key(references.get("case_number", ""))
-    named = [*known.by_key.get(key or "", ()), known.by_id.get(references.get("case_id", ""))]
+    named = [*known.by_key.get(key or "", ()), known.named(references.get("case_id"))]
     return next((record for record in named if record and record.kind is Kind.CASE), None)
 
 
@@ -37,7 +37,7 @@ def choose_case(
     if the people are known and it names nobody in other fields either; it is offered otherwise.
     """
     if explicit := explicit_case(interaction.references, known):
-        return CaseChoice(explicit, f"Case {explicit.number} was named.", is_explicit=True)
+        return CaseChoice(explicit, _as_named(explicit, interaction.references, known), is_explicit=True)
     missing = _named_but_missing(interaction)
     theirs = _own_cases(people, keys, known)
     open_cases = theirs or (list(known.cases.get(account.id, ())) if account else [])
@@ -52,6 +52,13 @@ def choose_case(
     numbers = ", ".join(case.number or case.id for case in open_cases)
     reason = f"{missing}Open and not chosen: {numbers}."
     return CaseChoice(None, reason, tuple(open_cases))
+
+
+def _as_named(case: Record, references: Mapping[str, str], known: Known) -> str:
+    number, id = references.get("case_number", ""), references.get("case_id", "")
+    if case_key(number) in case.keys or full_id(id) == case.id:
+        return f"Case {case.number} was named."
+    return f"Case {id if known.named(id) else number} was named, which was merged into case {case.number}."
 
 
 def _named_but_missing(interaction: Interaction) -> str:

@@ -13,7 +13,7 @@ from gateway.domain.cases import CaseChoice, choose_case, explicit_case
 from gateway.domain.identity import case_key, domain_key, email_key, handle_key, phone_key
 from gateway.domain.interactions import Interaction, Party
 from gateway.domain.policies import MatchPolicy
-from gateway.domain.records import Kind, Known, Record
+from gateway.domain.records import Kind, Known, Record, full_id
 
 NAMES_AGREE = 88
 """Least similarity (0-100, word order ignored) at which two names are taken for one."""
@@ -100,7 +100,7 @@ def sought(interaction: Interaction, region: str, policy: MatchPolicy) -> Sought
         parties=tuple(_keys(party, interaction, region) for party in interaction.parties),
         domains=tuple(domain_key(p.email, policy.public_domains) if p.email else None for p in interaction.parties),
         cases=(number,) if number else (),
-        ids=tuple(references[name] for name in _ID_REFERENCES if references.get(name)),
+        ids=tuple(full_id(references[name]) for name in _ID_REFERENCES if references.get(name)),
         agents=tuple(key for leg in interaction.legs if leg.agent_email and (key := email_key(leg.agent_email))),
     )
 
@@ -118,9 +118,11 @@ def match(interaction: Interaction, looked_for: Sought, known: Known, policy: Ma
     case = choose_case(interaction, [p.who for p in parties if p.who], account, keys, known)
     if case.record and case.record.account_id:
         account = known.by_id.get(case.record.account_id, account)
-    account = account or _named_account(interaction, known)
+    told = [*(party.reason for party in parties), case.reason]
+    if account is None and (account := _named_account(interaction, known)):
+        told.append(_naming(interaction.references["account_id"], account, account.name))
     state = _overall(parties, account, case)
-    reason = " ".join([*(p.reason for p in parties), case.reason]).strip() or "Nobody outside is named."
+    reason = " ".join(filter(None, map(str.strip, told))) or "Nobody outside is named."
     return Match(state, reason, policy.version, parties, account, case)
 
 
@@ -156,8 +158,14 @@ def _overall(parties: Sequence[PartyMatch], account: Record | None, case: CaseCh
 
 
 def _named_account(interaction: Interaction, known: Known) -> Record | None:
-    named = known.by_id.get(interaction.references.get("account_id", ""))
+    named = known.named(interaction.references.get("account_id"))
     return named if named and named.kind is Kind.ACCOUNT else None
+
+
+def _naming(reference: str, named: Record, called: str) -> str:
+    if named.id == full_id(reference):
+        return f"The platform named {called}."
+    return f"The platform named {reference}, which was merged into {called}."
 
 
 def _match_party(party: Party, keys: Sequence[str], domain: str | None, scene: _Scene) -> PartyMatch:
@@ -222,9 +230,11 @@ def _candidates(party: Party, keys: Sequence[str], scene: _Scene) -> list[Candid
 def _evidence(party: Party, keys: Sequence[str], scene: _Scene) -> Iterable[tuple[Record, Evidence]]:
     known, policy = scene.known, scene.policy
     for name in ("contact_id", "lead_id"):
-        named = known.by_id.get(scene.interaction.references.get(name, "")) if scene.is_primary else None
+        reference = scene.interaction.references.get(name, "") if scene.is_primary else ""
+        named = known.named(reference)
         if named and (person := _person(named, known)):
-            yield person, Evidence("The platform named this record.", policy.reference)
+            called = "this record" if person is named else "the lead that became this contact"
+            yield person, Evidence(_naming(reference, named, called), policy.reference)
     for key in keys:
         people = _people(known.by_key.get(key, ()), known)
         for person in people:

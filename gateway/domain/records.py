@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -17,13 +18,29 @@ class Kind(StrEnum):
     USER = "User"
 
 
+_SHORT_ID = re.compile(r"[0-9A-Za-z]{15}")
+_SUFFIX = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
+
+
+def full_id(text: str) -> str:
+    """A record's id in its form of 18 characters; anything else as it is.
+
+    The last three characters say which of each five before them are capitals
+    (https://help.salesforce.com/s/articleView?id=000385585&type=1).
+    """
+    if not _SHORT_ID.fullmatch(text):
+        return text
+    fives = (text[:5], text[5:10], text[10:])
+    return text + "".join(_SUFFIX[sum(one.isupper() << bit for bit, one in enumerate(five))] for five in fives)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
     """One record as mirrored. `keys` are its identity keys (see `domain.identity`); ids have 18 characters.
 
     `account_id` and `contact_id` are what it belongs to (for a converted lead, what it became); `number` is a case's
     number; `is_open` is false for closed cases, converted leads and inactive users; `topics` are a case's subject,
-    type and reason.
+    type and reason; `merged_into` is who took the place of a record that was merged away.
     """
 
     kind: Kind
@@ -35,12 +52,14 @@ class Record:
     number: str | None = None
     is_open: bool = True
     topics: tuple[str, ...] = ()
+    merged_into: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
     """All that is known about the keys of some interactions; what is not in here is not in the org.
 
+    What was merged away leads to the record that took its place, under its own id and, for a case, its own number.
     `cases` holds open cases by the contact or account they belong to; `domains` the accounts behind a `domain:…` key,
     each with the number of its records that show it.
     """
@@ -49,3 +68,7 @@ class Known:
     by_id: Mapping[str, Record]
     cases: Mapping[str, Sequence[Record]]
     domains: Mapping[str, Mapping[str, int]]
+
+    def named(self, reference: str | None) -> Record | None:
+        """The record that a platform names by its id, of 15 or 18 characters."""
+        return self.by_id.get(full_id(reference or ""))
