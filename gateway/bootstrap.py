@@ -29,9 +29,9 @@ from gateway.salesforce.org import Flow, OrgSettings, SalesforceOrg
 from gateway.sdk.discovery import installed_connectors
 from gateway.storage.database import Database
 from gateway.telemetry import Metrics, OrgGauges
-from gateway.usecases.interactions import Folding, Source
+from gateway.usecases.connections import Connection
+from gateway.usecases.interactions import Folding
 from gateway.usecases.mirror import MirrorFeed
-from gateway.usecases.receive import Connection
 from gateway.usecases.status import TELL_SECONDS, OrgState, overview, tell
 from gateway.usecases.tasks import Rules, TaskWriter
 from gateway.web import Services, create_app
@@ -85,11 +85,13 @@ class Gateway:
         self.config = config
         self.metrics = Metrics()
         self.rules = rules_of(config)
-        sources = sources_of(config, self.rules)
+        connections = connections_of(config, self.rules)
         self.database = Database(config.database, on_commit=self._delivered)
         self.orgs = {name: self._org(org) for name, org in config.orgs.items()}
         self.right_of_way = RightOfWay()
-        folding = Folding(self.database.deliveries, self.database.interactions, sources, now, self.right_of_way.give)
+        folding = Folding(
+            self.database.deliveries, self.database.interactions, connections, now, self.right_of_way.give
+        )
         writers = [self._writer(org) for org in self.orgs.values()]
         self.engine = Engine(
             folding,
@@ -100,7 +102,7 @@ class Gateway:
             outlook=lambda name: self.orgs[name].outlook,
         )
         self._telling = Every(TELL_SECONDS, self._tell, "status")
-        self.services = self._services(sources)
+        self.services = self._services(connections)
         self.app = create_app(self.services)
 
     def __enter__(self) -> Self:
@@ -194,12 +196,12 @@ class Gateway:
             give_way=self.right_of_way.give,
         )
 
-    def _services(self, sources: Mapping[str, Source]) -> Services:
+    def _services(self, connections: Mapping[str, Connection]) -> Services:
         store = self.database
         self.metrics.watch(deliveries=store.deliveries.counts, interactions=store.interactions.counts)
         self.metrics.watch_orgs(self._gauges)
         return Services(
-            connections={name: self._connection(name, source) for name, source in sources.items()},
+            connections=connections,
             inbox=store.inbox,
             deliveries=store.deliveries,
             interactions=store.interactions,
@@ -211,12 +213,6 @@ class Gateway:
             public_url=self.config.public_url,
             ready=self.problems,
             task_link=self._task_link,
-        )
-
-    def _connection(self, name: str, source: Source) -> Connection:
-        settings = self.config.connections[name]
-        return Connection(
-            name=name, org=settings.org, connector=source.connector, strict=settings.strict, retired=settings.retired
         )
 
     def _task_link(self, org: str, task_id: str) -> str | None:
@@ -257,12 +253,17 @@ def org_settings(config: OrgConfig) -> OrgSettings:
     )
 
 
-def sources_of(config: Config, rules: Rules) -> dict[str, Source]:
-    """The configured connectors by connection. ConfigError: a connector refuses its settings."""
+def connections_of(config: Config, rules: Rules) -> dict[str, Connection]:
+    """The connections by name, each with its connector. ConfigError: a connector refuses its settings."""
     connectors = installed_connectors()
     return {
-        name: Source(connectors[connection.connector](connection.settings), rules.connections[name])
-        for name, connection in config.connections.items()
+        name: Connection(
+            connector=connectors[settings.connector](settings.settings),
+            policy=rules.connections[name],
+            strict=settings.strict,
+            retired=settings.retired,
+        )
+        for name, settings in config.connections.items()
     }
 
 

@@ -125,10 +125,10 @@ def demo(*, once: bool) -> None:
 @click.pass_obj
 def check(path: Path | None) -> None:
     """Check gateway.yaml and the mappings; every problem is listed with its line and the fix."""
-    from gateway.bootstrap import rules_of, sources_of  # noqa: PLC0415 - the other commands start faster without it
+    from gateway.bootstrap import connections_of, rules_of  # noqa: PLC0415 - the other commands start faster without it
 
     config = _config(path)
-    sources_of(config, rules_of(config))
+    connections_of(config, rules_of(config))
     for warning in config.warnings:
         out.print(f"Note: {warning}", style="yellow", highlight=False)
     table = _table("connection", "platform", "org", "post to")

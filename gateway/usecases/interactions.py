@@ -21,7 +21,7 @@ from gateway.ports import (
     StoredDelivery,
     StoredInteraction,
 )
-from gateway.sdk import Connector, Delivery
+from gateway.usecases.connections import Connection
 
 LANES = 4
 """Lanes per org: a full batch saves 200 times more than another writer gains."""
@@ -29,14 +29,6 @@ LANES = 4
 _ATTEMPTS = 5
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A connection as folding sees it."""
-
-    connector: Connector
-    policy: ConnectionPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +49,7 @@ class Folding:
 
     deliveries: Deliveries
     interactions: Interactions
-    sources: Mapping[str, Source]
+    connections: Mapping[str, Connection]
     now: Callable[[], datetime]
     give_way: Callable[[], None] = lambda: None
 
@@ -76,7 +68,7 @@ class Folding:
 
     def _read(self, delivery: StoredDelivery) -> _Reading:
         self.give_way()
-        return _read(delivery, self.sources.get(delivery.connection))
+        return _read(delivery, self.connections.get(delivery.connection))
 
     def _store(self, readings: list[_Reading]) -> None:
         if not readings:
@@ -97,7 +89,7 @@ class Folding:
         state = fold(stored.state if stored else None, partials)
         if stored and state == stored.state:
             return None
-        policy = self.sources[key[0]].policy
+        policy = self.connections[key[0]].policy
         return FoldedInteraction(
             org=policy.org,
             connection=key[0],
@@ -119,38 +111,29 @@ class _Reading:
     settled: SettledDelivery
 
 
-def _read(delivery: StoredDelivery, source: Source | None) -> _Reading:
-    status, reason, partials = _parse(delivery, source)
+def _read(delivery: StoredDelivery, connection: Connection | None) -> _Reading:
+    status, reason, partials = _parse(delivery, connection)
     ids = tuple(dict.fromkeys(partial.id for partial in partials))
     settled = SettledDelivery(id=delivery.id, status=status, reason=reason, interactions=ids)
     return _Reading(delivery, partials, settled)
 
 
 def _parse(
-    delivery: StoredDelivery, source: Source | None
+    delivery: StoredDelivery, connection: Connection | None
 ) -> tuple[DeliveryStatus, str | None, tuple[PartialInteraction, ...]]:
-    if source is None:
+    if connection is None:
         reason = f"The connection {delivery.connection} is not in gateway.yaml any more; add it and replay."
         return DeliveryStatus.PARKED, reason, ()
     try:
-        partials = tuple(source.connector.parse(_as_parsed(delivery)))
+        partials = tuple(connection.read(delivery))
     except RejectedError as error:
         return DeliveryStatus.PARKED, error.reason, ()
     except Exception as error:  # noqa: BLE001 - a defect of one connector must not stop the deliveries of the others
-        reason = f"The connector {source.connector.name} failed on it ({type(error).__name__}); this is its defect."
+        reason = f"The connector {connection.connector.name} failed on it ({type(error).__name__}); this is its defect."
         return DeliveryStatus.PARKED, reason, ()
     if not partials:
         return DeliveryStatus.IGNORED, "An event that is not logged.", ()
     return DeliveryStatus.FOLDED, None, partials
-
-
-def _as_parsed(delivery: StoredDelivery) -> Delivery:
-    return Delivery(
-        content_type=delivery.content_type,
-        headers=delivery.headers,
-        body=delivery.body,
-        received_at=delivery.received_at,
-    )
 
 
 def _lane(partials: Iterable[PartialInteraction], policy: ConnectionPolicy) -> int:

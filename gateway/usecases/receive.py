@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from gateway.domain.interactions import clean_text
 from gateway.errors import RejectedError, RetryableError, UnauthorizedError
 from gateway.ports import Inbox, NewDelivery, Receipt
-from gateway.sdk import Answer, Connector, Delivery, Request
+from gateway.sdk import Answer, Request
+from gateway.usecases.connections import Connection
 
 MAX_KEY = 200
 """Longest delivery key that is stored as it is; a longer one is stored by its hash."""
@@ -19,22 +19,6 @@ NEVER_KEPT = frozenset({"authorization", "cookie", "proxy-authorization", "set-c
 """Headers that carry secrets: not stored even where a connector asks for them."""
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Connection:
-    """One configured instance of a connector and the org that it feeds.
-
-    `strict` refuses what the connector cannot read instead of storing and parking it; `retired` tells the platform to
-    stop sending; `disabled` refuses everything for now.
-    """
-
-    name: str
-    org: str
-    connector: Connector
-    strict: bool = False
-    retired: bool = False
-    disabled: bool = False
 
 
 Received: TypeAlias = Receipt | Answer
@@ -115,14 +99,8 @@ def _key(request: Request, connection: Connection, digest: str) -> str:
 
 def _read(delivery: NewDelivery, connection: Connection) -> None:
     """Raise RejectedError if the connector does; any other failure is ours, and the delivery is kept for later."""
-    told = Delivery(
-        content_type=delivery.content_type,
-        headers=delivery.headers,
-        body=delivery.body,
-        received_at=delivery.received_at,
-    )
     try:
-        connection.connector.parse(told)
+        connection.read(delivery)
     except RejectedError:
         raise
     except Exception:

@@ -286,7 +286,7 @@ class Connection(Schema):
     connector = fields.String(required=True, **_about("The platform's connector."))
     title = fields.String(required=True, **_about("The platform's name."))
     org = fields.String(required=True, **_about("The org it feeds."))
-    state = _word("Whether it takes deliveries.", ("open", "disabled", "retired"), allow_none=False)
+    state = _word("Whether it takes deliveries.", ("open", "retired"), allow_none=False)
     webhook_url = fields.String(required=True, **_about("Where the platform posts to."))
 
 

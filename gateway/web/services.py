@@ -10,7 +10,7 @@ from typing import Any
 
 from gateway.ports import Deliveries, Inbox, Interactions, Tokens
 from gateway.telemetry import Metrics
-from gateway.usecases.receive import Connection
+from gateway.usecases.connections import Connection
 
 
 def utc_now() -> datetime:

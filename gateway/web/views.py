@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from gateway.domain.interactions import interaction_of
 from gateway.ports import StoredDelivery, StoredInteraction
-from gateway.usecases.receive import Connection
+from gateway.usecases.connections import Connection
 
 Row = TypeVar("Row", StoredDelivery, StoredInteraction)
 Shown = dict[str, Any]
@@ -78,13 +78,12 @@ def delivery_view(row: StoredDelivery, *, with_body: bool = False) -> Shown:
 
 def connection_view(connection: Connection, base_url: str) -> Shown:
     """A connection without its settings, which hold secrets."""
-    state = "retired" if connection.retired else "disabled" if connection.disabled else "open"
     return {
         "name": connection.name,
         "connector": connection.connector.name,
         "title": connection.connector.title,
         "org": connection.org,
-        "state": state,
+        "state": "retired" if connection.retired else "open",
         "webhook_url": f"{base_url}/webhooks/{connection.name}",
     }
 

@@ -18,7 +18,8 @@ from gateway.errors import RejectedError, RetryableError, UnauthorizedError
 from gateway.ports import Receipt
 from gateway.sdk import Answer, Request
 from gateway.telemetry import Sampler, Taken
-from gateway.usecases.receive import Connection, Received, greet, receive
+from gateway.usecases.connections import Connection
+from gateway.usecases.receive import Received, greet, receive
 from gateway.web.bodies import TooLargeError, read_body
 from gateway.web.headers import SECURITY_HEADERS, secure
 from gateway.web.problems import RefusedError, come_again, refusal_response
@@ -100,8 +101,6 @@ class Inlet:
         if self._connection.retired:
             detail = "This connection is retired: stop sending to it."
             raise self._count(Taken.CLOSED, RefusedError(410, "retired", "Connection retired", detail))
-        if self._connection.disabled:
-            raise self._count(Taken.CLOSED, RefusedError(403, "disabled", "Connection disabled"))
 
     def _check_type(self, environ: Environ) -> None:
         type = environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()

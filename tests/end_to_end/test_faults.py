@@ -17,7 +17,8 @@ from gateway.errors import GatewayError
 from gateway.ports import NewDelivery
 from gateway.salesforce.org import Flow, OrgSettings, SalesforceOrg
 from gateway.storage import Database
-from gateway.usecases.interactions import LANES, Folding, Source
+from gateway.usecases.connections import Connection
+from gateway.usecases.interactions import LANES, Folding
 from gateway.usecases.mirror import MirrorFeed
 from gateway.usecases.tasks import Rules, TaskWriter
 from tests.end_to_end.processes import KEY, Org, Store, event, eventually, post
@@ -52,8 +53,8 @@ class Bench:
         )  # fmt: skip
         self.store = Database(f"sqlite:///{folder}/gateway.db")
         policy = ConnectionPolicy(name="front-desk", org="main")
-        source = Source(GenericConnector({"token": ["t"]}), policy)
-        self.folding = Folding(self.store.deliveries, self.store.interactions, {"front-desk": source}, now)
+        connection = Connection(connector=GenericConnector({"token": ["t"]}), policy=policy)
+        self.folding = Folding(self.store.deliveries, self.store.interactions, {"front-desk": connection}, now)
         self.writer = TaskWriter(
             org=self.salesforce,
             interactions=self.store.interactions,

@@ -17,7 +17,8 @@ from gateway.domain.mappings import FieldMapping
 from gateway.domain.policies import ConnectionPolicy
 from gateway.domain.records import Kind, Record
 from gateway.ports import NewDelivery, StoredDelivery, StoredInteraction
-from gateway.usecases.interactions import LANES, Folded, Folding, Source
+from gateway.usecases.connections import Connection
+from gateway.usecases.interactions import LANES, Folded, Folding
 from gateway.usecases.mirror import MirrorFeed
 from gateway.usecases.tasks import Rules, TaskWriter
 from tests.fakes.org import FakeOrg, StandingTask
@@ -105,9 +106,9 @@ class Desk:
         self.platform = Platform()
         self.ledger = CountingLedger()
         policy = ConnectionPolicy(name="desk", org="main")
-        self.sources = {"desk": Source(self.platform, policy)}
+        self.connections = {"desk": Connection(connector=self.platform, policy=policy)}
         self.rules = Rules(mapping, SHIPPED_POLICY, {"desk": policy})
-        self.folding = Folding(self.store.deliveries, self.store.interactions, self.sources, self.now)
+        self.folding = Folding(self.store.deliveries, self.store.interactions, self.connections, self.now)
         self.writer = self.new_writer()
 
     def now(self) -> datetime:

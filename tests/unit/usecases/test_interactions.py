@@ -133,7 +133,7 @@ def test_a_connection_that_was_taken_out_of_the_settings_parks_with_the_fix(desk
     assert desk.delivery(id).status is DeliveryStatus.PARKED
     assert "gone is not in gateway.yaml any more; add it and replay" in desk.delivery(id).reason
 
-    desk.folding = replace(desk.folding, sources=desk.sources | {"gone": desk.sources["desk"]})
+    desk.folding = replace(desk.folding, connections=desk.connections | {"gone": desk.connections["desk"]})
     desk.store.deliveries.requeue([id])
     assert desk.fold().counts == {DeliveryStatus.FOLDED: 1}
     assert desk.row().connection == "gone"

@@ -12,9 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway import sdk
+from gateway.domain.policies import ConnectionPolicy
 from gateway.errors import RejectedError, RetryableError, UnauthorizedError
 from gateway.ports import NewDelivery, Receipt
-from gateway.usecases.receive import MAX_KEY, Connection, greet, receive
+from gateway.usecases.connections import Connection
+from gateway.usecases.receive import MAX_KEY, greet, receive
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
 REQUEST = sdk.Request(
@@ -70,7 +72,7 @@ class Platform(sdk.Connector):
 
 
 def connection(*, strict: bool = False, **says: Any) -> Connection:
-    return Connection(name="desk", org="main", connector=Platform(**says), strict=strict)
+    return Connection(connector=Platform(**says), policy=ConnectionPolicy(name="desk", org="main"), strict=strict)
 
 
 @pytest.fixture

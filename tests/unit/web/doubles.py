@@ -12,10 +12,11 @@ from typing import Any
 
 from gateway import sdk
 from gateway.domain.interactions import state_of
+from gateway.domain.policies import ConnectionPolicy
 from gateway.ports import DeliveryStatus, NewDelivery, Receipt, StoredDelivery, StoredInteraction, Token
 from gateway.telemetry import Metrics
+from gateway.usecases.connections import Connection
 from gateway.usecases.operations import Role, create_token
-from gateway.usecases.receive import Connection
 from gateway.web import Services, create_app
 
 NOW = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)
@@ -204,6 +205,10 @@ class MemoryTokens:
         return False
 
 
+def _connection(name: str, connector: sdk.Connector, *, org: str = "main", **more: bool) -> Connection:
+    return Connection(connector=connector, policy=ConnectionPolicy(name=name, org=org), **more)
+
+
 class Gateway:
     """The application on doubles."""
 
@@ -218,12 +223,11 @@ class Gateway:
         connections = {
             connection.name: connection
             for connection in (
-                Connection(name="front-desk", org="main", connector=self.connector),
-                Connection(name="strict", org="main", connector=self.connector, strict=True),
-                Connection(name="retired", org="main", connector=self.connector, retired=True),
-                Connection(name="disabled", org="main", connector=self.connector, disabled=True),
-                Connection(name="forms", org="sandbox", connector=FormConnector()),
-                Connection(name="büro", org="main", connector=self.connector),
+                _connection("front-desk", self.connector),
+                _connection("strict", self.connector, strict=True),
+                _connection("retired", self.connector, retired=True),
+                _connection("forms", FormConnector(), org="sandbox"),
+                _connection("büro", self.connector),
             )
         }
         self.services = Services(

@@ -137,9 +137,8 @@ def test_an_address_with_odd_encodings_is_the_one_it_decodes_to(gateway):
     assert gateway.post(path="/webhooks/%FF%00").status_code == 404
 
 
-def test_a_retired_and_a_disabled_connection(gateway):
+def test_a_retired_connection(gateway):
     assert_problem(gateway.post(path="/webhooks/retired"), 410, "retired")
-    assert_problem(gateway.post(path="/webhooks/disabled"), 403, "disabled")
     assert gateway.inbox.rows == []
 
 

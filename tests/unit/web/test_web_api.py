@@ -293,7 +293,7 @@ def test_orgs_and_connections_without_secrets(reader, gateway):
         "name": "retired", "connector": "signed", "title": "Signed platform", "org": "main", "state": "retired",
         "webhook_url": "http://localhost/webhooks/retired",
     } in connections  # fmt: skip
-    assert {connection["state"] for connection in connections} == {"open", "retired", "disabled"}
+    assert {connection["state"] for connection in connections} == {"open", "retired"}
 
 
 def test_how_the_orgs_are():
