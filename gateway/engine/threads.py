@@ -32,7 +32,10 @@ FOLDED_AT_ONCE = 200
 """Most deliveries in one commit: more gain nothing, and senders wait for it."""
 
 GATHERING_SECONDS = 0.1
-"""How long deliveries gather before the next are folded, so that many share a commit."""
+"""How long deliveries gather at the most before the next are folded, so that many share a commit."""
+
+MANY_FOLDED = 20
+"""So many at once are worth the whole of it, a few only their part."""
 
 PARTIAL_BATCH_SECONDS = 5.0
 """How long a batch waits at the most to be full; where little is being folded, it waits for nothing."""
@@ -162,7 +165,7 @@ class Engine:
             if not folded:
                 seen = self.delivered.wait(seen, SWEEP_SECONDS)
             elif folded < FOLDED_AT_ONCE:
-                self._stopping.wait(GATHERING_SECONDS)
+                self._stopping.wait(GATHERING_SECONDS * min(1.0, folded / MANY_FOLDED))
 
     def _fold_once(self) -> int:
         was_folding = self._is_folding

@@ -424,7 +424,12 @@ def _companies(sends: Sequence[tuple[Plan, Changes]]) -> Iterator[list[tuple[Pla
 
 
 def _locked(plan: Plan) -> Iterator[str]:
-    """What Salesforce locks with the Task: the account that it is on, or the lead."""
+    """What Salesforce locks with the Task: the account that it is on, or the lead; nothing for a new one that is done.
+
+    (Packt, Salesforce Data Architect Certification Guide, chapter 10, "Task locks".)
+    """
+    if plan.task_id is None and plan.desired.fields.get("Status") == "Completed":
+        return
     account = plan.account or plan.match.account
     if account:
         yield account.id

@@ -1,4 +1,4 @@
-"""`python -m tests.bench [ack|drain|memory|all] [--quick]`: prints figures, judges nothing."""
+"""`python -m tests.bench [ack|drain|calls|lag|memory|all] [--quick]`: prints figures, judges nothing."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ from collections.abc import Callable, Mapping
 
 from rich.console import Console
 
-from tests.bench import ack, drain, memory
+from tests.bench import ack, calls, drain, lag, memory
 from tests.bench.processes import BrokenRunError
 from tests.bench.report import Figure, show
 
 BENCHES: Mapping[str, tuple[str, Callable[..., list[Figure]]]] = {
     "ack": ("Durable acknowledgement", ack.measure),
     "drain": ("Backlog drain", drain.measure),
+    "calls": ("Calls to the org", calls.measure),
+    "lag": ("From acknowledgement to Task", lag.measure),
     "memory": ("Memory", memory.measure),
 }
 

@@ -89,7 +89,7 @@ def drain(folder: Path, org: LocalOrg, count: int) -> Drained:
     fill(folder, count)
     org.forget_calls()
     with processes.gateway(folder) as gateway:
-        seconds = _until_empty(folder) - gateway.began
+        seconds = until_empty(folder) - gateway.began
         return Drained(count / seconds, org.calls(), peak_of(gateway.pid))
 
 
@@ -120,7 +120,7 @@ def _delivery(number: int) -> NewDelivery:
     )
 
 
-def _until_empty(folder: Path) -> float:
+def until_empty(folder: Path) -> float:
     """When nothing was left. The store's file is asked, so that neither the gateway nor the org is kept from work."""
     gives_up = time.perf_counter() + PATIENCE_SECONDS
     with closing(sqlite3.connect(f"file:{folder}/gateway.db?mode=ro", uri=True)) as store:

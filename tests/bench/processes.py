@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,6 +56,12 @@ class LocalOrg:
     def delay(self, milliseconds: int) -> None:
         """Answer every call that much later; 0 answers at once again."""
         faults = [{"kind": "latency", "milliseconds": milliseconds}] if milliseconds else []
+        self._call("POST", "faults", {"faults": faults})
+
+    def fail(self, kinds: Sequence[str], share: float, seed: int) -> None:
+        """Let this share of the API calls fail at random, in each of the ways equally often."""
+        each = share / len(kinds)
+        faults = [{"kind": kind, "probability": each, "seed": seed * 100 + n} for n, kind in enumerate(kinds)]
         self._call("POST", "faults", {"faults": faults})
 
     def tasks(self) -> list[dict[str, Any]]:
