@@ -302,11 +302,18 @@ def show_delivery(path: Path | None, id: int) -> None:
 
 
 @deliveries.command("replay")
-@click.argument("ids", type=int, nargs=-1, required=True)
+@click.argument("ids", type=int, nargs=-1)
+@click.option("--all", "status", type=click.Choice(["parked", "ignored", "conflict"]), help="All these, without IDS.")
+@click.option("--connection", help="With --all: only of this connection.")
 @click.pass_obj
-def replay_deliveries(path: Path | None, ids: tuple[int, ...]) -> None:
-    """Have parked, ignored or conflicting deliveries read again."""
+def replay_deliveries(path: Path | None, ids: tuple[int, ...], status: str | None, connection: str | None) -> None:
+    """Have parked, ignored or conflicting deliveries read again: those of the IDS, or all of a status."""
+    _check_choice(ids, connection, everything=status is not None)
     with _store(path) as store:
+        if status:
+            count = operations.replay_all(store.deliveries, DeliveryStatus[status.upper()], connection=connection)
+            out.print(f"Deliveries that are due again: {count}", highlight=False)
+            return
         results = {id: operations.replay(store.deliveries, id) for id in ids}
     _report(results, "delivery")
 
@@ -358,11 +365,24 @@ def show_interaction(path: Path | None, id: int) -> None:
 
 
 @interactions.command("retry")
-@click.argument("ids", type=int, nargs=-1, required=True)
+@click.argument("ids", type=int, nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="All parked ones, without IDS; deleted Tasks stay deleted.")
+@click.option("--org", help="With --all: only of this org.")
+@click.option("--connection", help="With --all: only of this connection.")
 @click.pass_obj
-def retry_interactions(path: Path | None, ids: tuple[int, ...]) -> None:
-    """Have parked interactions written again; a Task that was deleted in Salesforce is written anew."""
+def retry_interactions(
+    path: Path | None, ids: tuple[int, ...], org: str | None, connection: str | None, *, everything: bool
+) -> None:
+    """Have parked interactions written again: those of the IDS, or all.
+
+    A Task that was deleted in Salesforce is written anew only where its interaction is among the IDS.
+    """
+    _check_choice(ids, org, connection, everything=everything)
     with _store(path) as store:
+        if everything:
+            count = operations.retry_all(store.interactions, org=org, connection=connection)
+            out.print(f"Interactions that are due again: {count}", highlight=False)
+            return
         results = {id: operations.retry(store.interactions, id) for id in ids}
     _report(results, "interaction")
 
@@ -473,6 +493,11 @@ def _org_lines(org: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "interactions", ", ".join(f"{count} {name}" for name, count in org["interactions"].items())
     for connection in org["connections"]:
         yield connection["name"], f"last delivery {connection['last_delivery_at'] or 'never'}"
+
+
+def _check_choice(ids: tuple[int, ...], *only: str | None, everything: bool) -> None:
+    if bool(ids) is everything or (ids and any(only)):
+        raise click.UsageError("Name IDS, or choose by --all and what narrows it; one of both.")
 
 
 def _report(results: dict[int, operations.Again], noun: str) -> None:

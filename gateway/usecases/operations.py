@@ -86,10 +86,9 @@ def retry(interactions: Interactions, id: int) -> Again:
 
 
 def retry_all(interactions: Interactions, *, org: str | None = None, connection: str | None = None) -> int:
-    """Have all parked interactions written again; how many there were."""
+    """Have all parked interactions written again but those whose Task a person deleted; how many there were."""
     count, before = 0, None
     while page := interactions.list(org=org, connection=connection, state="parked", before=before, limit=_PAGE):
-        for anew in (False, True):
-            count += interactions.unpark([row.id for row in page if (row.parked == DELETED) is anew], anew=anew)
+        count += interactions.unpark([row.id for row in page if row.parked != DELETED])
         before = page[-1].id
     return count

@@ -39,6 +39,7 @@ connections:
     org: main
     settings: {token: {env: FRONT_DESK_TOKEN}}
 """
+DUE_AGAIN = "{} that are due again: {}\n"
 COMMANDS = ("check", "connectors", "deliveries", "demo", "devorg", "doctor", "interactions", "serve", "status", "token")
 
 
@@ -179,8 +180,11 @@ def test_the_version_is_told(run):
     "wrong",
     [
         ["smoke"], ["serve", "--port", "many"], ["token", "create"], ["token", "create", "--role", "king"],
-        ["deliveries", "show"], ["deliveries", "replay"], ["interactions", "list", "--state", "lost"], ["check", "--what"],
-        ["--config"],
+        ["deliveries", "show"], ["deliveries", "replay"], ["interactions", "retry"],
+        ["deliveries", "replay", "1", "--all", "parked"],
+        ["deliveries", "replay", "1", "--connection", "desk"], ["interactions", "retry", "1", "--org", "main"],
+        ["interactions", "retry", "1", "--all"], ["deliveries", "replay", "--all", "folded"],
+        ["interactions", "list", "--state", "lost"], ["check", "--what"], ["--config"],
     ],
     ids=" ".join,
 )  # fmt: skip
@@ -491,6 +495,20 @@ def test_a_replay_of_what_does_not_exist_fails_and_does_the_rest(run, database, 
     assert shown.out.splitlines() == ["Delivery 99 does not exist.", "Delivery 3 is due again."]
 
 
+def test_all_deliveries_of_a_status_are_replayed(run, database, deliveries):
+    assert run("deliveries", "replay", "--all", "parked", "--connection", "other").out == DUE_AGAIN.format(
+        "Deliveries", 0
+    )
+    assert database.deliveries.get(3).status is DeliveryStatus.PARKED
+
+    assert run("deliveries", "replay", "--all", "parked").out == DUE_AGAIN.format("Deliveries", 1)
+    assert database.deliveries.get(3).status is DeliveryStatus.WAITING
+    assert run("deliveries", "replay", "--all", "parked", "--connection", "front-desk").out == DUE_AGAIN.format(
+        "Deliveries", 0
+    )
+    assert database.deliveries.get(2).status is DeliveryStatus.FOLDED
+
+
 # --- interactions
 
 
@@ -553,6 +571,16 @@ def test_parked_interactions_are_due_again_and_a_deleted_task_is_written_anew(ru
     assert [database.interactions.get(id).parked for id in (1, 2, 3)] == [None, None, None]
     assert database.interactions.get(3).task_id is None
     assert run("interactions", "retry", "99").code == 1
+
+
+@pytest.mark.parametrize("other", [["--org", "spare"], ["--connection", "other"]])
+def test_all_parked_interactions_are_due_again_and_deleted_tasks_stay_deleted(run, database, interactions, other):
+    assert run("interactions", "retry", "--all", *other).out == DUE_AGAIN.format("Interactions", 0)
+    assert database.interactions.get(2).parked
+
+    assert run("interactions", "retry", "--all").out == DUE_AGAIN.format("Interactions", 1)
+    assert database.interactions.get(2).parked is None
+    assert (database.interactions.get(3).parked, database.interactions.get(3).task_id) == (DELETED, "00T3")
 
 
 # --- what keeps a command from running
