@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 from hashlib import sha256
 from typing import Any, TypeAlias
 
-from gateway.domain.interactions import Direction, Interaction, Leg, Party, Status
 from gateway.domain.mappings import FieldMapping, cut
 from gateway.domain.matching import Match
-from gateway.domain.policies import ConnectionPolicy
 from gateway.domain.records import Kind, Record
 from gateway.errors import RejectedError
 
@@ -110,15 +108,6 @@ class Desired:
 
 
 @dataclass(frozen=True, slots=True)
-class Changes:
-    """What to send to bring a Task up to date, what it holds of ours, and a person's values, which are left alone."""
-
-    send: TaskFields
-    held: TaskFields
-    kept: TaskFields
-
-
-@dataclass(frozen=True, slots=True)
 class TaskState:
     """Where we stand with one Task of an interaction.
 
@@ -206,63 +195,6 @@ def _key_in_field(key: str, abilities: Abilities) -> TaskFields:
 _RELATIONS = frozenset({"WhoId", "TaskWhoIds", "WhatId"})
 
 
-def changes(
-    desired: Desired,
-    written: Mapping[str, Any],
-    intended: Mapping[str, Any] | None,
-    current: Mapping[str, Any],
-    *,
-    our_user: str | None,
-) -> Changes:
-    """What to send to a Task that holds `current`, of which we wrote `written` and perhaps `intended`.
-
-    A value that is neither is a person's: it wins and is reported as kept. Fields that the desired Task no longer has
-    are emptied if they are still ours.
-    """
-    ours = [_as_held(fields, our_user) for fields in (written, {**written, **(intended or {})})]
-    send, held, kept = {}, {}, {}
-    for name in sorted({*desired.fields, *written, *(intended or {})} - desired.create_only):
-        want, now = desired.fields.get(name), current.get(name)
-        if same(now, want) or any(same(now, fields.get(name)) for fields in ours):
-            held[name] = now
-            if not same(now, want) and not (want is None and name in _NEVER_EMPTIED):
-                send[name] = want
-        else:
-            kept[name] = now
-    if not _PEOPLE.isdisjoint(kept):
-        send = {name: value for name, value in send.items() if name not in _PEOPLE}
-    return Changes(send, held, kept)
-
-
-_PEOPLE = frozenset({"WhoId", "TaskWhoIds"})
-"""Salesforce derives each from the other: who edits one has decided on both."""
-
-_NEVER_EMPTIED = frozenset({"OwnerId", "TaskWhoIds", "Subject", "Status", "Priority"})
-
-
-def _as_held(fields: Mapping[str, Any], our_user: str | None) -> TaskFields:
-    """What the org holds after we wrote `fields`: an owner and the list of people follow where we name none."""
-    held = {"OwnerId": our_user, **fields}
-    if "WhoId" in held and "TaskWhoIds" not in held:
-        held["TaskWhoIds"] = [held["WhoId"]]
-    return held
-
-
-def same(one: Any, other: Any) -> bool:
-    """Whether Salesforce would hold both for equal: blanks around text, kinds of line end and order of ids aside."""
-    return bool(_normal(one) == _normal(other))
-
-
-def _normal(value: Any) -> Any:
-    if isinstance(value, str):
-        return value.replace("\r\n", "\n").strip() or None
-    if isinstance(value, list | tuple):
-        return frozenset(value) or None
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
-    return value
-
-
 def _fit(values: TaskFields, create_only: frozenset[str], abilities: Abilities) -> Desired:
     """Only what the org takes: known, writable, not too long, in the picklist; the rest becomes a problem."""
     problems = []
@@ -293,129 +225,3 @@ def _shaped(value: Any, field: TaskField) -> Any:
 
 
 _TEXTS = frozenset({"string", "textarea", "combobox", "picklist", "phone", "email", "url"})
-
-
-def canonical_record(interaction: Interaction, match: Match, connection: ConnectionPolicy) -> dict[str, Any]:
-    """What mapping rules see: the interaction's fields by name, its legs and parties as lists, and the match."""
-    return {
-        "key": external_key(connection.name, interaction.id),
-        "id": interaction.id,
-        "connection": connection.name,
-        "status": interaction.status.value,
-        "channel": interaction.channel.value,
-        "direction": interaction.direction.value if interaction.direction else None,
-        "contact_point": interaction.contact_point,
-        "label": connection.at(interaction.contact_point).label,
-        "summary": _summary(interaction, match),
-        "started_at": interaction.started_at,
-        "ended_at": interaction.ended_at,
-        "last_event_at": interaction.last_event_at,
-        "duration_seconds": interaction.duration_seconds,
-        "queue": interaction.queue,
-        "subject": interaction.subject,
-        "disposition": interaction.disposition,
-        "notes": interaction.notes,
-        "transcript": interaction.transcript,
-        "recording_url": interaction.recording_url,
-        "references": dict(interaction.references),
-        "attributes": dict(interaction.attributes),
-        "parties": [_members(party, _PARTY) for party in interaction.parties],
-        "legs": [_members(leg, _LEG) for leg in interaction.legs],
-        "match": {
-            "state": match.state.value,
-            "reason": match.reason,
-            "account_id": match.account.id if match.account else None,
-            "account_name": match.account.name if match.account else None,
-            "case_number": match.case.record.number if match.case.record else None,
-        },
-    }
-
-
-_PARTY = ("id", "role", "phone", "email", "name", "handle", "verified")
-_LEG = (
-    "id", "call_type", "agent_id", "agent_email", "agent_name", "team", "started_at", "ended_at", "disposition",
-    "notes",
-)  # fmt: skip
-
-_NOUNS: Mapping[str, str] = {
-    "voice": "call", "chat": "chat", "email": "e-mail", "sms": "SMS", "whatsapp": "WhatsApp chat",
-    "facebook": "Facebook chat", "instagram": "Instagram chat", "line": "LINE chat", "wechat": "WeChat chat",
-    "telegram": "Telegram chat", "viber": "Viber chat", "other": "interaction",
-}  # fmt: skip
-
-
-def _members(source: Party | Leg, names: Collection[str]) -> dict[str, Any]:
-    return {name: getattr(source, name) for name in names}
-
-
-def _summary(interaction: Interaction, match: Match) -> str:
-    """Such as `Inbound call from Casey Customer` or `Missed call from +14155550123`."""
-    kind = "missed" if interaction.status is Status.MISSED else (interaction.direction or "")
-    outbound = interaction.direction is Direction.OUTBOUND
-    noun = f"{kind} {_NOUNS[interaction.channel]}".strip()
-    who = " and ".join(_who(interaction, match)[:3])
-    return f"{noun[0].upper()}{noun[1:]}" + (f" {'to' if outbound else 'from'} {who}" if who else "")
-
-
-def _who(interaction: Interaction, match: Match) -> Sequence[str]:
-    matched = {id(result.party): result.who for result in match.parties}
-    named = []
-    for party in interaction.parties:
-        who = matched.get(id(party))
-        named.append(who.name if who else party.name or party.phone or party.email or party.handle or "")
-    return [name for name in named if name]
-
-
-def match_report(match: Match, problems: Sequence[str]) -> dict[str, Any]:
-    """The decision as JSON, for the API and the wrap-up page: states, records, candidates and evidence sentences."""
-    return {
-        "state": match.state.value,
-        "reason": match.reason,
-        "policy": match.policy,
-        "account": _named(match.account),
-        "case": _named(match.case.record),
-        "cases_offered": [_named(case) for case in match.case.offered],
-        "parties": [
-            {
-                "party": party.party.id,
-                "role": party.party.role,
-                "state": party.state.value,
-                "reason": party.reason,
-                "who": _named(party.who),
-                "account": _named(party.account),
-                "evidence": [e.sentence for c in party.candidates[:1] for e in c.evidence] if party.who else [],
-                "candidates": [
-                    {
-                        **(_named(candidate.record) or {}),
-                        "account_id": candidate.record.account_id,
-                        "score": candidate.score,
-                        "evidence": [item.sentence for item in candidate.evidence],
-                    }
-                    for candidate in party.candidates[:20]
-                ],
-            }
-            for party in match.parties
-        ],
-        "problems": list(problems),
-    }
-
-
-def is_same_decision(match: Match, report: Mapping[str, Any] | None) -> bool:
-    """Whether a decision leads to the same records as the one reported."""
-    return report is not None and _records(match_report(match, ())) == _records(report)
-
-
-def _records(report: Mapping[str, Any]) -> list[Any]:
-    named = [
-        report["account"],
-        report["case"],
-        *(side[what] for side in report["parties"] for what in ("who", "account")),
-    ]
-    return [report["state"], *(record and record["id"] for record in named)]
-
-
-def _named(record: Record | None) -> dict[str, Any] | None:
-    if record is None:
-        return None
-    named = {"kind": record.kind.value, "id": record.id, "name": record.name}
-    return named | ({"number": record.number} if record.number else {})

@@ -16,16 +16,18 @@ from itertools import groupby
 from threading import Condition
 from typing import Any, Protocol
 
+from gateway.domain.canonical import canonical_record
+from gateway.domain.changes import Changes, changes
 from gateway.domain.interactions import Interaction, interaction_of
 from gateway.domain.mappings import FieldMapping
 from gateway.domain.matching import Match, Sought, match, sought
 from gateway.domain.policies import ConnectionPolicy, MatchPolicy
 from gateway.domain.records import Known, Record
+from gateway.domain.reports import is_same_decision, match_report
 from gateway.domain.retries import delay
 from gateway.domain.tasks import (
     DELETED,
     Abilities,
-    Changes,
     Desired,
     FoundTask,
     Outcome,
@@ -33,14 +35,10 @@ from gateway.domain.tasks import (
     TaskFields,
     TaskState,
     Verdict,
-    canonical_record,
-    changes,
     companion_task,
     desired_task,
     external_key,
     further_accounts,
-    is_same_decision,
-    match_report,
 )
 from gateway.errors import ConfigError, RejectedError, RetryableError, UnknownOutcomeError, VersionConflictError
 from gateway.ports import Interactions, Lease, Mirror, Org, Settlement, StoredInteraction

@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain.tasks import Abilities, Desired, TaskField, changes, same
+from gateway.domain.changes import changes, same
+from gateway.domain.tasks import Abilities, Desired, TaskField
 
 OURS = "005U"
 
