@@ -246,7 +246,10 @@ class Interactions(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ChangePage:
-    """Records that changed and ids that were deleted, with the cursors that are reached once they are applied."""
+    """Records that changed and ids that were deleted, with the cursors that are reached once they are applied.
+
+    A record that was merged into another one is not deleted: it changed into one with nothing but `merged_into`.
+    """
 
     records: Sequence[Record]
     deleted: Sequence[str]

@@ -35,7 +35,8 @@ class Position:
     """How far one object was read: the last row, the last settled row, and how many rows lie between them.
 
     An empty id stands before all rows of its moment. `loading` until the first walk has met its end; `aged` once the
-    rows behind the settled one were all old enough when the org was last asked.
+    rows behind the settled one were all old enough when the org was last asked. `began` is from when on the first walk
+    reads what is deleted: that may be a row it has read before.
     """
 
     at: str = ""
@@ -45,6 +46,7 @@ class Position:
     crowd: int = 0
     aged: bool = False
     loading: bool = True
+    began: str = ""
 
     @classmethod
     def of(cls, cursor: str | None) -> Position:
@@ -101,18 +103,17 @@ class _Walk:
 
     def query(self) -> str:
         """The statement for the next page."""
-        at, id = self._next
-        if not at:
-            return soql.first_page(self.kind, self._columns)
-        return soql.next_page(self.kind, self._columns, at, id, alive_only=self._loading)
+        position = self.position
+        return soql.changes(self.kind, self._columns, *self._next, is_load=self._loading, began=position.began)
 
     def take(self, rows: Sequence[Row], now: datetime | None) -> tuple[list[Record], list[str]]:
-        """The page's records and deleted ids; moves the position behind it."""
+        """The page's records and deleted ids; moves the position behind it. What was merged away is a record still."""
         self.is_done = len(rows) < soql.PAGE
         self._advance(rows, now)
         read = _READERS[self.kind]
         records = [read(row, self._region) for row in rows if not row.get("IsDeleted")]
-        return records, [row["Id"] for row in rows if row.get("IsDeleted")]
+        records += [_merged(read(row, self._region), row["MasterRecordId"]) for row in rows if _is_merged(row)]
+        return records, [row["Id"] for row in rows if row.get("IsDeleted") and not _is_merged(row)]
 
     def _advance(self, rows: Sequence[Row], now: datetime | None) -> None:
         settled = self._settled(rows, now)
@@ -123,7 +124,9 @@ class _Walk:
         self._crowd = self._crowd + len(rows) - settled
         self._next = _mark(rows[-1]) if rows else self._next
         last = max(self._next, (old.at, old.id))
-        self.position = Position(*last, *mark, self._crowd, _is_old(last[0], now), self._loading and not self.is_done)
+        is_loading = self._loading and not self.is_done
+        began = (old.began or _stamp(now)) if is_loading else ""
+        self.position = Position(*last, *mark, self._crowd, _is_old(last[0], now), is_loading, began)
 
     def _settled(self, rows: Sequence[Row], now: datetime | None) -> int:
         """How many rows at the head of the page are settled; none once an unsettled one lies before the page."""
@@ -136,6 +139,11 @@ class _Walk:
 
 def _mark(row: Row) -> tuple[str, str]:
     return row["SystemModstamp"].replace("+0000", "Z"), row["Id"]
+
+
+def _stamp(now: datetime | None) -> str:
+    """The stamp from which on something may have become visible since then."""
+    return f"{now.astimezone(UTC) - OVERLAP:%Y-%m-%dT%H:%M:%SZ}" if now else ""
 
 
 def _is_old(stamp: str, now: datetime | None) -> bool:
@@ -203,6 +211,21 @@ def _case(row: Row, region: str) -> Record:
         is_open=not row.get("IsClosed"),
         topics=tuple(topic for name in ("Subject", "Type", "Reason") if (topic := row.get(name))),
     )
+
+
+def _is_merged(row: Row) -> bool:
+    return bool(row.get("IsDeleted") and row.get("MasterRecordId"))
+
+
+def _merged(loser: Record, survivor: str) -> Record:
+    """What is left of a record that was merged away: its id, and a case's number, which is nobody else's.
+
+    A person's numbers and addresses are not: those that still hold are the survivor's own by now, and whoever merged
+    the records could not take the others away from it any more.
+    """
+    number = loser.number
+    keys = _distinct([case_key(number)]) if number else ()
+    return Record(kind=loser.kind, id=loser.id, name="", keys=keys, number=number, is_open=False, merged_into=survivor)
 
 
 def _user(row: Row, _region: str) -> Record:

@@ -20,12 +20,16 @@ _REMEMBERED = 600.0
 WANTED: Mapping[Kind, tuple[str, ...]] = {
     Kind.CONTACT: (
         "Name", "AccountId", "Email", "Phone", "MobilePhone", "HomePhone", "OtherPhone", "AssistantPhone",
+        "MasterRecordId",
     ),
-    Kind.ACCOUNT: ("Name", "Phone", "Website"),
-    Kind.LEAD: ("Name", "Email", "Phone", "MobilePhone", "IsConverted", "ConvertedAccountId", "ConvertedContactId"),
+    Kind.ACCOUNT: ("Name", "Phone", "Website", "MasterRecordId"),
+    Kind.LEAD: (
+        "Name", "Email", "Phone", "MobilePhone", "IsConverted", "ConvertedAccountId", "ConvertedContactId",
+        "MasterRecordId",
+    ),
     Kind.CASE: (
         "CaseNumber", "Subject", "Type", "Reason", "IsClosed", "ContactId", "AccountId",
-        "SuppliedPhone", "SuppliedEmail",
+        "SuppliedPhone", "SuppliedEmail", "MasterRecordId",
     ),
     Kind.USER: ("Name", "Email", "IsActive"),
 }  # fmt: skip

@@ -29,18 +29,26 @@ def tasks_by(field: str, keys: Collection[str], fields: Iterable[str]) -> Iterat
         yield f"{start}{','.join(literals)}{end}"
 
 
-def first_page(kind: str, columns: Sequence[str]) -> str:
-    """The oldest rows of an object that are not deleted."""
-    alive = " WHERE IsDeleted = false" if "IsDeleted" in columns else ""
-    return f"SELECT {', '.join(columns)} FROM {kind}{alive}{_ORDER}"  # noqa: S608 (names of code and describe)
+def changes(
+    kind: str, columns: Sequence[str], at: str = "", id: str = "", *, is_load: bool = False, began: str = ""
+) -> str:
+    """The next page of rows after one row in the order of (SystemModstamp, Id); all of that moment if `id` is empty.
+
+    A load leaves out what was deleted before it `began`, unless another record took its place.
+    """
+    conditions = [_after(at, id)] if at else []
+    if is_load and "IsDeleted" in columns:
+        merged = ["MasterRecordId != null"] if "MasterRecordId" in columns else []
+        since = [f"SystemModstamp >= {began}"] if began else []
+        conditions.append(f"({' OR '.join(['IsDeleted = false', *merged, *since])})")
+    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    return f"SELECT {', '.join(columns)} FROM {kind}{where}{_ORDER}"  # noqa: S608 (names of code and describe)
 
 
-def next_page(kind: str, columns: Sequence[str], at: str, id: str, *, alive_only: bool = False) -> str:
-    """The rows after one row in the order of (SystemModstamp, Id); all of that moment if `id` is empty."""
-    after = f"((SystemModstamp > {at}) OR (SystemModstamp = {at} AND Id > {quoted(id)}))"
-    where = after if id else f"SystemModstamp >= {at}"
-    alive = " AND IsDeleted = false" if alive_only and "IsDeleted" in columns else ""
-    return f"SELECT {', '.join(columns)} FROM {kind} WHERE {where}{alive}{_ORDER}"  # noqa: S608 (names of code and describe)
+def _after(at: str, id: str) -> str:
+    if not id:
+        return f"SystemModstamp >= {at}"
+    return f"((SystemModstamp > {at}) OR (SystemModstamp = {at} AND Id > {quoted(id)}))"
 
 
 _ORDER = f" ORDER BY SystemModstamp ASC, Id ASC LIMIT {PAGE}"

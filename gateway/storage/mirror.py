@@ -20,7 +20,7 @@ _CHUNK = 5000
 
 _fields = (
     records.c.id, records.c.kind, records.c.name, records.c["keys"], records.c.account_id, records.c.contact_id,
-    records.c.number, records.c.is_open, records.c.topics,
+    records.c.number, records.c.is_open, records.c.topics, records.c.merged_into,
 )  # fmt: skip
 _of_org = records.c.org == bindparam("of_org")
 
@@ -123,10 +123,10 @@ class MirrorTables:
 
 
 def _record(row: Row[*tuple[Any, ...]]) -> Record:
-    id, kind, name, keys, account_id, contact_id, number, is_open, topics = row
+    id, kind, name, keys, account_id, contact_id, number, is_open, topics, merged_into = row
     return Record(
         kind=Kind(kind), id=id, name=name, keys=tuple(keys), account_id=account_id, contact_id=contact_id,
-        number=number, is_open=is_open, topics=tuple(topics),
+        number=number, is_open=is_open, topics=tuple(topics), merged_into=merged_into,
     )  # fmt: skip
 
 
@@ -177,4 +177,5 @@ def _row(org: str, record: Record) -> dict[str, Any]:
         "is_open": record.is_open,
         "keys": record.keys,
         "topics": record.topics,
+        "merged_into": record.merged_into,
     }

@@ -144,6 +144,7 @@ records = Table(
     Column("is_open", Boolean, nullable=False),
     Column("keys", Json, nullable=False),
     Column("topics", Json, nullable=False),
+    Column("merged_into", Text),
     sqlite_with_rowid=False,
 )
 Index("ix_mirror_records_cases_of_contact", records.c.contact_id, **_where(OPEN_CASE_OF_CONTACT))

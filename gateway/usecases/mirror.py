@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from threading import Lock
 
@@ -41,36 +41,59 @@ def known_of(mirror: Mirror, org: str, soughts: Sequence[Sought]) -> Known:
     """Everything the mirror knows about the keys, in a handful of queries however many interactions there are."""
     keys = {key for sought in soughts for key in sought.all_keys()}
     domains = mirror.accounts_of_domains(org, {domain for sought in soughts for domain in sought.domains if domain})
-    by_id = _by_id(mirror.by_ids(org, {id for sought in soughts for id in sought.ids}))
     found = mirror.by_keys(org, keys)
-    by_id |= _by_id(found)
+    by_id = _by_id(found) | _by_id(mirror.by_ids(org, {id for sought in soughts for id in sought.ids}))
     _complete(mirror, org, by_id, {id for accounts in domains.values() for id in accounts})
-    contacts = [record.id for record in by_id.values() if record.kind is Kind.CONTACT]
-    accounts = [record.id for record in by_id.values() if record.kind is Kind.ACCOUNT]
+    contacts = {record.id for record in by_id.values() if record.kind is Kind.CONTACT}
+    accounts = {record.id for record in by_id.values() if record.kind is Kind.ACCOUNT}
     cases = mirror.open_cases(org, contacts=contacts, accounts=accounts)
     _complete(mirror, org, by_id, {case.account_id for case in cases if case.account_id})
-    return Known(_by_key(found, keys), by_id, _by_owner(cases), domains)
+    standing = {id: record for id in by_id if (record := _survivor(id, by_id))}
+    return Known(_by_key(found, keys, standing), standing, _by_owner(cases), domains)
 
 
 def _complete(mirror: Mirror, org: str, by_id: dict[str, Record], also: Collection[str]) -> None:
     """Add what the records belong to: contacts of cases and of converted leads, then the accounts of all."""
+    _follow(mirror, org, by_id)
     contacts = {record.contact_id for record in by_id.values() if record.contact_id}
-    by_id |= _by_id(mirror.by_ids(org, {*contacts, *also}.difference(by_id)))
-    accounts = {record.account_id for record in by_id.values() if record.account_id}
-    by_id |= _by_id(mirror.by_ids(org, accounts.difference(by_id)))
+    _add(mirror, org, by_id, {*contacts, *also})
+    _add(mirror, org, by_id, {record.account_id for record in by_id.values() if record.account_id})
+
+
+def _add(mirror: Mirror, org: str, by_id: dict[str, Record], ids: Collection[str]) -> None:
+    by_id |= _by_id(mirror.by_ids(org, set(ids).difference(by_id)))
+    _follow(mirror, org, by_id)
+
+
+def _follow(mirror: Mirror, org: str, by_id: dict[str, Record]) -> None:
+    """Add what was merged into what, to the end of every chain."""
+    found: Collection[Record] = by_id.values()
+    while ids := {record.merged_into for record in found if record.merged_into}.difference(by_id):
+        found = mirror.by_ids(org, ids)
+        by_id |= _by_id(found)
+
+
+def _survivor(id: str, by_id: Mapping[str, Record]) -> Record | None:
+    """The record, or the one it was merged into at last; None if that is not in the org any more."""
+    record = by_id.get(id)
+    for _ in by_id:
+        if record is None or record.merged_into is None:
+            return record
+        record = by_id.get(record.merged_into)
+    return None
 
 
 def _by_id(records: Collection[Record]) -> dict[str, Record]:
     return {record.id: record for record in records}
 
 
-def _by_key(records: Collection[Record], keys: Collection[str]) -> dict[str, list[Record]]:
-    found: dict[str, list[Record]] = {}
+def _by_key(records: Collection[Record], keys: set[str], standing: Mapping[str, Record]) -> dict[str, list[Record]]:
+    found: dict[str, dict[str, Record]] = {}
     for record in records:
-        for key in record.keys:
-            if key in keys:
-                found.setdefault(key, []).append(record)
-    return found
+        for key in keys.intersection(record.keys) if record.id in standing else ():
+            survivor = standing[record.id]
+            found.setdefault(key, {})[survivor.id] = survivor
+    return {key: list(records.values()) for key, records in found.items()}
 
 
 def _by_owner(cases: Collection[Record]) -> dict[str, list[Record]]:

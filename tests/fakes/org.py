@@ -78,6 +78,11 @@ class FakeOrg:
             else:
                 self._log.append(id)
 
+    def merge(self, loser: Record, winner: Record) -> None:
+        """Merge a record into another of its kind."""
+        keys = tuple(key for key in loser.keys if key.startswith("case:"))
+        self.change(Record(kind=loser.kind, id=loser.id, name="", keys=keys, is_open=False, merged_into=winner.id))
+
     def people_edit(self, task_id: str, **fields: Any) -> None:
         """Change a Task as a person would in Salesforce."""
         self.tasks[task_id].fields.update(fields)

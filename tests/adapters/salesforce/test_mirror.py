@@ -127,11 +127,92 @@ def test_deletions_merges_and_conversions(org: SalesforceOrg, local: LocalOrg) -
     local.control("PATCH", f"records/{case}", {"fields": {"Status": "Closed"}})
     records, deleted, _ = collect(list(org.changes(cursors)))
 
-    assert set(deleted) == {lose, drop}
+    assert deleted == [drop]
+    assert records[lose] == Record(kind=Kind.CONTACT, id=lose, name="", is_open=False, merged_into=keep)
     assert not records[lead].is_open
     assert records[lead].contact_id in made.values()
     assert records[lead].account_id in made.values()
     assert not records[case].is_open
+
+
+MERGEABLE = {
+    "Contact": {"LastName": "Customer", "Phone": "4155550171", "Email": "c@example.com"},
+    "Account": {"Name": "Customers", "Phone": "4155550170"},
+    "Lead": {"LastName": "Lead", "Company": "New", "Phone": "4155550174"},
+    "Case": {"Subject": "Meter", "SuppliedPhone": "4155550175"},
+}
+
+
+@pytest.mark.parametrize("kind", MERGEABLE)
+def test_what_was_merged_away_says_into_what(org: SalesforceOrg, local: LocalOrg, kind: str) -> None:
+    """Also to a first load; of its keys only a case's number is left, and nothing that it belonged to."""
+    middle, end, start = local.load(kind, *[MERGEABLE[kind]] * 3)
+    before, _, cursors = collect(list(org.changes({})))
+    assert before[start].merged_into is None
+
+    local.control("POST", "merge", {"winner": middle, "losers": [start]})
+    local.control("POST", "merge", {"winner": end, "losers": [middle]})
+
+    for read in (cursors, {}):
+        records, deleted, _ = collect(list(org.changes(read)))
+        assert {id: records[id].merged_into for id in (start, middle, end)} == {start: middle, middle: end, end: None}
+        assert records[start].keys == tuple(key for key in before[start].keys if key.startswith("case:"))
+        assert (records[start].account_id, records[start].is_open) == (None, False)
+        assert deleted == []
+
+
+def test_where_it_is_out_of_sight_a_merge_is_a_deletion(org: SalesforceOrg, local: LocalOrg) -> None:
+    """Without the field nobody can say what became of the record."""
+    keep, lose = local.load("Contact", {"LastName": "Keep"}, {"LastName": "Lose"})
+    description = org._schema.description()
+    columns = {kind: [n for n in names if n != "MasterRecordId"] for kind, names in description.columns.items()}
+    org._schema._known = type(description)(description.abilities, columns)
+    _, _, cursors = collect(list(org.changes({})))
+
+    local.control("POST", "merge", {"winner": keep, "losers": [lose]})
+
+    records, deleted, _ = collect(list(org.changes(cursors)))
+    assert deleted == [lose]
+    assert lose not in records
+
+
+def test_what_is_taken_out_of_the_recycle_bin_is_a_record_again(org: SalesforceOrg, local: LocalOrg) -> None:
+    """With all that it had."""
+    (id,) = local.load("Contact", MERGEABLE["Contact"])
+    before, _, cursors = collect(list(org.changes({})))
+    local.control("DELETE", f"records/{id}", {})
+    _, deleted, cursors = collect(list(org.changes(cursors)))
+    local.control("POST", "undelete", {"ids": [id]})
+
+    assert deleted == [id]
+    assert collect(list(org.changes(cursors)))[0][id] == before[id]
+
+
+def test_what_is_deleted_while_it_is_loaded_is_told(org: SalesforceOrg, local: LocalOrg) -> None:
+    """A load may take longer than rows stay unsettled, so what it has read before must not stay."""
+    ids = local.load("Contact", *({"LastName": f"Contact {number}"} for number in range(2500)))
+    pages = org.changes({})
+    read = {record.id for record in next(pages).records}
+    drop = next(id for id in ids if id in read)
+
+    local.control("DELETE", f"records/{drop}", {})
+
+    assert collect(list(pages))[1] == [drop]
+
+
+def test_what_was_deleted_before_a_load_costs_it_nothing() -> None:
+    """Its pages are asked for without it."""
+    first = _Walk(Kind.CONTACT, ("Id", "IsDeleted", "MasterRecordId"), Position(), "US")
+    assert "WHERE (IsDeleted = false OR MasterRecordId != null) ORDER BY" in first.query()
+
+    first.take([{"Id": f"{n}", "SystemModstamp": "2026-03-02T11:00:00.000+0000"} for n in range(soql.PAGE)], START)
+    assert "(IsDeleted = false OR MasterRecordId != null OR SystemModstamp >= 2026-03-02T11:59:00Z)" in first.query()
+    on = _Walk(Kind.CONTACT, ("Id", "IsDeleted"), Position.of(first.position.cursor()), "US")
+    assert "AND (IsDeleted = false OR SystemModstamp >= 2026-03-02T11:59:00Z)" in on.query()
+
+    on.take([], seconds(600))
+    later = _Walk(Kind.CONTACT, ("Id", "IsDeleted"), Position.of(on.position.cursor()), "US")
+    assert "IsDeleted = false" not in later.query()
 
 
 def test_an_object_out_of_sight_is_left_out(org: SalesforceOrg, local: LocalOrg) -> None:
@@ -265,7 +346,7 @@ def test_without_the_orgs_clock_nothing_is_settled() -> None:
 
 def test_positions_survive_being_stored() -> None:
     """A cursor is text, and says where to go on."""
-    position = Position("2026-03-02T12:00:00.000Z", "003", "2026-03-02T11:00:00.000Z", "002", 7, True, False)
+    position = Position("2026-03-02T12:00:00.000Z", "003", "2026-03-02T11:00:00.000Z", "002", 7, True, True, "2026")
 
     assert Position.of(position.cursor()) == position
     assert Position.of(None) == Position.of("") == Position()

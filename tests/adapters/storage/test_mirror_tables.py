@@ -25,6 +25,7 @@ class TestMirror:
             number="00001026",
             is_open=False,
             topics=("Roof", "Leak", ""),
+            merged_into="500000000000002AAA",
         )
         _apply(store, full)
 
@@ -49,6 +50,7 @@ class TestMirror:
         changes = {
             "name": "New", "keys": ("k",), "account_id": "001A", "contact_id": "003A", "number": "7",
             "is_open": False, "topics": ("b",), "kind": Kind.LEAD,
+            "merged_into": "500B",
         }  # fmt: skip
         _apply(store, before)
         for name, value in changes.items():
@@ -65,6 +67,16 @@ class TestMirror:
 
         _apply(store, contact("003A"))
         assert [record.id for record in store.mirror.by_keys("main", ["phone:1"])] == ["003B"]
+
+    def test_what_was_merged_away_and_comes_back_is_itself_again(self, store):
+        loser = Record(kind=Kind.CONTACT, id="003A", name="", is_open=False, merged_into="003B")
+        _apply(store, contact("003A", "phone:1"))
+        _apply(store, loser)
+        assert store.mirror.by_ids("main", ["003A"]) == [loser]
+        assert store.mirror.by_keys("main", ["phone:1"]) == []
+
+        _apply(store, contact("003A", "phone:1"))
+        assert store.mirror.by_keys("main", ["phone:1"]) == [contact("003A", "phone:1")]
 
     def test_ids_and_keys_are_case_sensitive(self, store):
         _apply(store, contact("003a", "handle:A"), contact("003A", "handle:a"))

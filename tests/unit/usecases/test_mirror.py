@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
+from itertools import permutations
 from threading import Barrier, Event
 
 import pytest
@@ -13,7 +14,7 @@ from gateway.domain.matching import Sought
 from gateway.domain.records import Kind, Record
 from gateway.errors import RetryableError
 from gateway.usecases.mirror import PATIENCE, MirrorFeed, known_of, owner_of
-from tests.unit.usecases.desk import ADA, BEN, CASEY, HOUSE, OWEN, RECORDS, START, Desk, contact
+from tests.unit.usecases.desk import ADA, BEN, CASEY, HOUSE, INSTALLER, OWEN, RECORDS, START, Desk, contact
 
 LATER = timedelta(seconds=1)
 
@@ -225,6 +226,75 @@ def test_many_interactions_cost_as_many_queries_as_one(desk, feed):
         known_of(counting, "main", [seek(*CASEY.keys), *[seek(f"phone:+1415555{number:04}") for number in range(many)]])
         counts.append(counting.queries)
     assert counts[0] == counts[1] < 10
+
+
+# --- what was merged
+
+FIRST, SECOND = (
+    contact(11, "Casey C.", "+14085550111", INSTALLER),
+    contact(12, "C. Customer", "+14085550112", INSTALLER),
+)
+
+
+def test_what_was_merged_is_known_as_the_one_at_the_end_of_the_chain(desk, feed):
+    """In whatever order it is heard of."""
+    for merges in permutations([(FIRST, SECOND), (SECOND, CASEY)]):
+        desk.org.change(FIRST, SECOND)
+        for loser, winner in merges:
+            desk.org.merge(loser, winner)
+            feed.reach(desk.clock)
+            desk.pass_time(1)
+
+        known = known_of(desk.store.mirror, "main", [seek(ids=(FIRST.id,))])
+        assert known.by_id == {FIRST.id: CASEY, SECOND.id: CASEY, CASEY.id: CASEY, HOUSE.id: HOUSE}
+
+
+def test_a_chain_that_is_not_all_in_the_org_any_more_leads_nowhere_until_it_is(desk, feed):
+    desk.org.change(FIRST, SECOND)
+    desk.org.merge(FIRST, SECOND)
+    desk.org.merge(SECOND, CASEY)
+    desk.org.delete(CASEY.id)
+    feed.reach(desk.clock)
+    assert known_of(desk.store.mirror, "main", [seek(ids=(FIRST.id,))]).by_id == {}
+
+    desk.org.change(SECOND)
+    desk.pass_time(1)
+    feed.reach(desk.clock)
+    assert known_of(desk.store.mirror, "main", [seek(ids=(FIRST.id,))]).by_id[FIRST.id] == SECOND
+
+
+def test_records_merged_in_a_circle_are_nobody(desk, feed):
+    """The org would not do it; a round that never ended would be worse than an unmatched Task."""
+    desk.org.merge(FIRST, SECOND)
+    desk.org.merge(SECOND, FIRST)
+    feed.reach(desk.clock)
+
+    assert known_of(desk.store.mirror, "main", [seek(ids=(FIRST.id,))]).by_id == {}
+
+
+def test_the_number_of_a_merged_case_is_that_of_the_other(desk, feed):
+    numbered = [replace(one, keys=(f"case:{one.number}",)) for one in (CASE, CLOSED)]
+    desk.org.change(*numbered)
+    desk.org.merge(numbered[1], numbered[0])
+    feed.reach(desk.clock)
+    known = known_of(desk.store.mirror, "main", [seek("case:00001028", "case:00001026")])
+
+    assert known.by_key == {"case:00001028": [numbered[0]], "case:00001026": [numbered[0]]}
+    assert known.by_id[CASEY.id] == CASEY
+
+
+def test_who_belongs_to_what_was_merged_belongs_to_the_other(desk, feed):
+    """The account of a contact, the contact of a converted lead."""
+    moved = contact(11, "Casey C.", "+14085550111", INSTALLER)
+    lead = Record(kind=Kind.LEAD, id="00Q000000000001AAA", name="Lee", contact_id=moved.id, is_open=False)
+    desk.org.change(moved, lead)
+    desk.org.merge(INSTALLER, HOUSE)
+    desk.org.merge(moved, OWEN)
+    feed.reach(desk.clock)
+    known = known_of(desk.store.mirror, "main", [seek(ids=(lead.id,))])
+
+    assert known.by_id[moved.id] == OWEN
+    assert known.by_id[OWEN.account_id] == HOUSE
 
 
 # --- owners
