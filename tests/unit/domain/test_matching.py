@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from gateway.domain.interactions import Event, PartialInteraction, Party, fold, interaction_of
 from gateway.domain.matching import Match, MatchState, match, sought
 from gateway.domain.policies import MatchPolicy
-from gateway.domain.records import Kind, Known, Record
+from gateway.domain.records import Kind, Known, Record, full_id
 from gateway.domain.tasks import relations
 
 POLICY = MatchPolicy(version="1")
@@ -290,3 +291,90 @@ def test_where_the_person_is_open_so_is_the_case():
 
     assert relations(decision, shared=True) == {"WhatId": "001N"}
     assert decision.case.offered == (theirs,)
+
+
+# --- ids that lead elsewhere
+
+REF = "0035g00000XyZa1"
+"""In 15 characters, as platforms show it in their links."""
+
+
+def decide_named(known, **references) -> Match:
+    partial = PartialInteraction(
+        id="c-1", event=Event.COMPLETED, occurred_at=NOW, parties=(Party(role="customer"),), references=references
+    )
+    interaction = interaction_of("c-1", fold(None, [partial]))
+    return match(interaction, sought(interaction, "US", POLICY), known, POLICY)
+
+
+def under(id, record, *others):
+    """What is known where the record is found under that id, too."""
+    base = known(record, *others)
+    return replace(base, by_id={**base.by_id, id: record})
+
+
+@pytest.mark.parametrize("reference", [REF, full_id(REF)])
+@pytest.mark.parametrize("name", ["contact_id", "lead_id"])
+def test_a_person_is_named_by_either_form_of_the_id(name, reference):
+    kind = {"contact_id": Kind.CONTACT, "lead_id": Kind.LEAD}[name]
+    person = Record(kind=kind, id=full_id(REF), name="Casey")
+    decision = decide_named(known(person), **{name: reference})
+
+    assert decision.people == (person,)
+    assert decision.reason == "Casey: The platform named this record."
+
+
+@pytest.mark.parametrize("reference", [REF, full_id(REF)])
+def test_who_was_merged_away_is_the_survivor_and_it_is_said(reference):
+    decision = decide_named(under(full_id(REF), CASEY, HOME), contact_id=reference)
+
+    assert (decision.people, decision.account) == ((CASEY,), HOME)
+    assert decision.reason == f"Casey Customer: The platform named {reference}, which was merged into this record."
+
+
+def test_a_converted_lead_is_the_contact_and_it_is_said():
+    lead = Record(kind=Kind.LEAD, id="00QL", name="Lee", contact_id="003C", is_open=False)
+    same = decide_named(known(lead, HOME, CASEY), lead_id="00QL")
+    merged = decide_named(under(full_id(REF), lead, HOME, CASEY), lead_id=REF)
+
+    assert (same.people, same.account) == (merged.people, merged.account) == ((CASEY,), HOME)
+    assert "The platform named the lead that became this contact." in same.reason
+    assert f"The platform named {REF}, which was merged into the lead that became this contact." in merged.reason
+
+
+@pytest.mark.parametrize("reference", [REF, full_id(REF)])
+def test_an_account_that_was_merged_away_is_the_survivor_and_it_is_said(reference):
+    decision = decide_named(under(full_id(REF), NORTH), account_id=reference)
+
+    assert (decision.state, decision.account) == (MatchState.MATCHED, NORTH)
+    assert decision.reason.endswith(f"The platform named {reference}, which was merged into North Valley Solar.")
+
+
+def test_an_account_that_is_named_is_said():
+    assert decide_named(known(NORTH), account_id="001N").reason.endswith("The platform named North Valley Solar.")
+
+
+@pytest.mark.parametrize("reference", [REF, full_id(REF)])
+def test_a_case_that_was_merged_away_is_the_survivor_and_it_is_said(reference):
+    other = case("500B", "00001027", account_id="001N")
+    choice = decide_named(under(full_id(REF), other, NORTH), case_id=reference).case
+
+    assert (choice.record, choice.is_explicit) == (other, True)
+    assert choice.reason == f"Case {reference} was named, which was merged into case 00001027."
+
+
+def test_the_number_of_a_case_that_was_merged_away_names_the_survivor():
+    other = case("500B", "00001027", account_id="001N")
+    base = known(other, NORTH)
+    numbers = replace(base, by_key={**base.by_key, "case:00001026": [other]})
+    choice = decide_named(numbers, case_number="1026").case
+
+    assert choice.record == other
+    assert choice.reason == "Case 1026 was named, which was merged into case 00001027."
+
+
+@pytest.mark.parametrize("references", [{"case_number": "1027"}, {"case_id": "500B"}])
+def test_a_case_that_stands_is_named_plainly(references):
+    choice = decide_named(known(case("500B", "00001027", account_id="001N"), NORTH), **references).case
+
+    assert choice.reason == "Case 00001027 was named."
