@@ -19,7 +19,7 @@ from ruamel.yaml.error import YAMLError
 
 from gateway.config import Config, JwtBearer, OrgConfig, RefreshToken
 from gateway.domain.mappings import FieldMapping, compile_mapping
-from gateway.domain.policies import ConnectionPolicy, MatchPolicy
+from gateway.domain.policies import MatchPolicy
 from gateway.engine.clock import Every
 from gateway.engine.right_of_way import RightOfWay
 from gateway.engine.threads import Engine
@@ -85,7 +85,7 @@ class Gateway:
         self.config = config
         self.metrics = Metrics()
         self.rules = rules_of(config)
-        connections = connections_of(config, self.rules)
+        connections = connections_of(config)
         self.database = Database(config.database, on_commit=self._delivered)
         self.orgs = {name: self._org(org) for name, org in config.orgs.items()}
         self.right_of_way = RightOfWay()
@@ -179,8 +179,7 @@ class Gateway:
         return {name: _gauges(self._state(name), self.engine.pauses[name].seconds) for name in self.orgs}
 
     def _overview(self) -> list[dict[str, Any]]:
-        fed = {name: connection.org for name, connection in self.config.connections.items()}
-        return overview(fed, self.orgs, self.database.status, self.database.deliveries, now())
+        return overview(self.config.fed_orgs, self.orgs, self.database.status, self.database.deliveries, now())
 
     def _writer(self, org: SalesforceOrg) -> TaskWriter:
         store = self.database
@@ -203,6 +202,7 @@ class Gateway:
         return Services(
             connections=connections,
             inbox=store.inbox,
+            clock=now,
             deliveries=store.deliveries,
             interactions=store.interactions,
             tokens=store.tokens,
@@ -253,13 +253,13 @@ def org_settings(config: OrgConfig) -> OrgSettings:
     )
 
 
-def connections_of(config: Config, rules: Rules) -> dict[str, Connection]:
+def connections_of(config: Config) -> dict[str, Connection]:
     """The connections by name, each with its connector. ConfigError: a connector refuses its settings."""
     connectors = installed_connectors()
     return {
         name: Connection(
             connector=connectors[settings.connector](settings.settings),
-            policy=rules.connections[name],
+            policy=settings.policy,
             strict=settings.strict,
             retired=settings.retired,
         )
@@ -270,21 +270,8 @@ def connections_of(config: Config, rules: Rules) -> dict[str, Connection]:
 def rules_of(config: Config) -> Rules:
     """What the mapping files and the connections' settings decide. ConfigError: every problem, with its file."""
     folder = config.path.parent / "mappings"
-    return Rules(mapping=task_mapping(folder), matching=match_policy(folder), connections=policies_of(config))
-
-
-def policies_of(config: Config) -> dict[str, ConnectionPolicy]:
-    """The connections' settings as matching and mapping see them."""
-    return {
-        name: ConnectionPolicy(
-            name=name,
-            org=connection.org,
-            default_region=connection.default_region,
-            contact_points=connection.contact_points,
-            companion_tasks=connection.companion_tasks,
-        )
-        for name, connection in config.connections.items()
-    }
+    policies = {name: connection.policy for name, connection in config.connections.items()}
+    return Rules(mapping=task_mapping(folder), matching=match_policy(folder), connections=policies)
 
 
 def task_mapping(folder: Path) -> FieldMapping:

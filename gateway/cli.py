@@ -128,13 +128,14 @@ def check(path: Path | None) -> None:
     from gateway.bootstrap import connections_of, rules_of  # noqa: PLC0415 - the other commands start faster without it
 
     config = _config(path)
-    connections_of(config, rules_of(config))
+    rules_of(config)
+    connections_of(config)
     for warning in config.warnings:
         out.print(f"Note: {warning}", style="yellow", highlight=False)
     table = _table("connection", "platform", "org", "post to")
     base = config.public_url or f"http://{config.host}:{config.port}"
     for name, connection in config.connections.items():
-        table.add_row(name, connection.connector, connection.org, f"{base}/webhooks/{name}")
+        table.add_row(name, connection.connector, connection.policy.org, f"{base}/webhooks/{name}")
     out.print(table)
     out.print(f"{config.path}: no problem found.", highlight=False)
 
@@ -178,8 +179,7 @@ def status(path: Path | None, *, as_json: bool) -> None:
 
     config = _config(path)
     with _store(path) as store:
-        fed = {name: connection.org for name, connection in config.connections.items()}
-        orgs = overview(fed, config.orgs, store.status, store.deliveries, _now())
+        orgs = overview(config.fed_orgs, config.orgs, store.status, store.deliveries, _now())
     if as_json:
         _print_json(orgs)
         return

@@ -16,7 +16,7 @@ from gateway.config.schemas import FLOWS, MY_DOMAINS, ConnectionSchema, ContactP
 from gateway.config.secrets import Secrets
 from gateway.config.settings import Auth, ClientCredentials, Config, ConnectionConfig, OrgConfig
 from gateway.config.shaping import Shaping, suggestion
-from gateway.domain.policies import ContactPoint
+from gateway.domain.policies import ConnectionPolicy, ContactPoint
 from gateway.errors import ConfigError
 from gateway.sdk import Connector
 
@@ -137,7 +137,19 @@ class _Reading:
         points = self._contact_points(shaped.get("contact_points"), (*trail, "contact_points"))
         if len(self._report.problems) > before:
             return None
-        return ConnectionConfig(**{**shaped, "name": name, "settings": settings, "contact_points": points})
+        return ConnectionConfig(
+            connector=shaped["connector"],
+            policy=ConnectionPolicy(
+                name=name,
+                org=shaped["org"],
+                default_region=shaped["default_region"],
+                companion_tasks=shaped["companion_tasks"],
+                contact_points=points,
+            ),
+            settings=settings,
+            strict=shaped["strict"],
+            retired=shaped["retired"],
+        )
 
     def _check_known(self, name: str | None, known: list[str], trail: Trail) -> None:
         if name is not None and name not in known:

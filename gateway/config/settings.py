@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, TypeAlias
 
-from gateway.domain.policies import ContactPoint
+from gateway.domain.policies import ConnectionPolicy
 
 
 class SecretText(str):
@@ -73,13 +73,9 @@ class ConnectionConfig:
     `strict` answers unreadable deliveries with 400 instead of keeping them; `retired` tells the platform to stop.
     """
 
-    name: str
     connector: str
-    org: str
-    default_region: str
+    policy: ConnectionPolicy
     settings: Mapping[str, Any]
-    contact_points: Mapping[str, ContactPoint]
-    companion_tasks: bool
     strict: bool
     retired: bool
 
@@ -97,3 +93,8 @@ class Config:
     sync: Mapping[str, Any] = field(repr=False)
     path: Path
     warnings: tuple[str, ...] = ()
+
+    @property
+    def fed_orgs(self) -> dict[str, str]:
+        """The org that each connection feeds."""
+        return {name: connection.policy.org for name, connection in self.connections.items()}

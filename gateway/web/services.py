@@ -5,17 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from gateway.ports import Deliveries, Inbox, Interactions, Tokens
 from gateway.telemetry import Metrics
 from gateway.usecases.connections import Connection
-
-
-def utc_now() -> datetime:
-    """The time, aware."""
-    return datetime.now(UTC)
 
 
 def no_problems() -> Sequence[str]:
@@ -54,11 +49,11 @@ class Services:
     interactions: Interactions
     tokens: Tokens
     metrics: Metrics
+    clock: Callable[[], datetime]
     orgs: Sequence[str] = ()
     org_problems: Callable[[], Mapping[str, str]] = no_org_problems
     status: Callable[[], Sequence[Mapping[str, Any]]] = no_status
     public_url: str | None = None
-    clock: Callable[[], datetime] = utc_now
     ready: Callable[[], Sequence[str]] = no_problems
     stopping: threading.Event = field(default_factory=threading.Event)
     task_link: Callable[[str, str], str | None] = no_link

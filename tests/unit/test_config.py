@@ -120,9 +120,14 @@ class TestValid:
         assert sandbox.auth == RefreshToken(client_id="3MVG9", client_secret=None, refresh_token=SECRET)
         assert (sandbox.login_url, sandbox.task_key) == ("http://127.0.0.1:8090", None)
         assert main.concurrent_calls == 4
-        assert (desk.name, desk.connector, desk.org, desk.default_region) == ("front-desk", "desk", "main", "DE")
+        assert (desk.policy.name, desk.connector, desk.policy.org, desk.policy.default_region) == (
+            "front-desk",
+            "desk",
+            "main",
+            "DE",
+        )
         assert desk.settings == {"token": ENV["DESK_TOKEN"], "lines": {"a": {"token": ENV["DESK_TOKEN"]}}}
-        assert desk.contact_points == {
+        assert desk.policy.contact_points == {
             "+18005550100": ContactPoint(label="Support", region="US"),
             "support@example.com": ContactPoint(),
         }
@@ -135,7 +140,7 @@ class TestValid:
         desk = loaded.connections["desk"]
         assert (loaded.database, loaded.public_url) == ("sqlite:///gateway.db", None)
         assert (loaded.host, loaded.port) == ("127.0.0.1", 8080)
-        assert (desk.default_region, desk.contact_points, desk.retired) == ("US", {}, True)
+        assert (desk.policy.default_region, desk.policy.contact_points, desk.retired) == ("US", {}, True)
 
     def test_jwt_bearer_reads_its_key_from_a_file(self, tmp_path):
         """Relative to gateway.yaml, and without the newline at the end."""
