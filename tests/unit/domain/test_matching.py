@@ -324,6 +324,18 @@ def test_a_person_is_named_by_either_form_of_the_id(name, reference):
     assert decision.reason == "Casey: The platform named this record."
 
 
+def test_what_is_named_is_sought_in_the_long_form():
+    partial = PartialInteraction(
+        id="c-1",
+        event=Event.COMPLETED,
+        occurred_at=NOW,
+        references={"contact_id": REF, "case_id": "5005g00000CaSe1AAF"},
+    )
+
+    looked_for = sought(interaction_of("c-1", fold(None, [partial])), "US", POLICY)
+    assert looked_for.ids == ("0035g00000XyZa1AAF", "5005g00000CaSe1AAF")
+
+
 @pytest.mark.parametrize("reference", [REF, full_id(REF)])
 def test_who_was_merged_away_is_the_survivor_and_it_is_said(reference):
     decision = decide_named(under(full_id(REF), CASEY, HOME), contact_id=reference)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
-from itertools import permutations
+from itertools import pairwise, permutations
 from threading import Barrier, Event
 
 import pytest
@@ -247,6 +247,15 @@ def test_what_was_merged_is_known_as_the_one_at_the_end_of_the_chain(desk, feed)
 
         known = known_of(desk.store.mirror, "main", [seek(ids=(FIRST.id,))])
         assert known.by_id == {FIRST.id: CASEY, SECOND.id: CASEY, CASEY.id: CASEY, HOUSE.id: HOUSE}
+
+
+def test_a_chain_may_be_long(desk, feed):
+    chain = [contact(number, "Casey C.", "+14085550111", INSTALLER) for number in range(20, 40)]
+    for loser, winner in pairwise([*chain, CASEY]):
+        desk.org.merge(loser, winner)
+    feed.reach(desk.clock)
+
+    assert known_of(desk.store.mirror, "main", [seek(ids=(chain[0].id,))]).by_id[chain[0].id] == CASEY
 
 
 def test_a_chain_that_is_not_all_in_the_org_any_more_leads_nowhere_until_it_is(desk, feed):
