@@ -23,7 +23,7 @@ from gateway import telemetry
 from gateway.config import Config, load
 from gateway.errors import ConfigError, GatewayError
 from gateway.ports import DeliveryStatus, StoredDelivery, StoredInteraction
-from gateway.sdk.discovery import discover, installed_connectors
+from gateway.sdk.discovery import discover
 from gateway.usecases import operations
 
 if TYPE_CHECKING:
@@ -388,7 +388,8 @@ def retry_interactions(
 
 
 def _config(path: Path | None) -> Config:
-    return load(path, os.environ, installed_connectors())
+    installed = discover()
+    return load(path, os.environ, installed.connectors, installed.broken)
 
 
 @contextmanager

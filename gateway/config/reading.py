@@ -24,14 +24,22 @@ OVERRIDES = {"GATEWAY_DATABASE_URL": "database", "GATEWAY_HOST": "host", "GATEWA
 """Settings that the environment overrides, so that one image runs with any database and at any address."""
 
 
-def load(path: Path | None, env: Mapping[str, str], connectors: Mapping[str, type[Connector]]) -> Config:
-    """Read the file at `path`, else in GATEWAY_CONFIG, else ./gateway.yaml. ConfigError: all that must be changed."""
+def load(
+    path: Path | None,
+    env: Mapping[str, str],
+    connectors: Mapping[str, type[Connector]],
+    broken: Mapping[str, str] = MappingProxyType({}),
+) -> Config:
+    """Read the file at `path`, else in GATEWAY_CONFIG, else ./gateway.yaml. ConfigError: all that must be changed.
+
+    `broken` are the connectors that are installed and cannot be used, each with the reason.
+    """
     path = path or Path(env.get("GATEWAY_CONFIG") or "gateway.yaml")
     report = Report(str(path))
     try:
         tree = parse(read(path), report)
         _override(tree, env, report)
-        config = _Reading(report, env, path, connectors).config(tree)
+        config = _Reading(report, env, path, connectors, broken).config(tree)
     except RecursionError:
         raise ConfigError(f"{path}:1: brackets stand in brackets too deeply; write it flatter") from None
     if config is None or report.problems:
@@ -50,11 +58,17 @@ class _Reading:
     """One pass over the tree: what is found wrong is reported, and what is right is built."""
 
     def __init__(
-        self, report: Report, env: Mapping[str, str], path: Path, connectors: Mapping[str, type[Connector]]
+        self,
+        report: Report,
+        env: Mapping[str, str],
+        path: Path,
+        connectors: Mapping[str, type[Connector]],
+        broken: Mapping[str, str],
     ) -> None:
         self._report = report
         self._path = path
         self._connectors = connectors
+        self._broken = broken
         self._secrets = Secrets(report, env, path.parent)
         self._shaped = Shaping(report, self._secrets).shaped
 
@@ -131,7 +145,7 @@ class _Reading:
         trail = ("connections", name)
         before = len(self._report.problems)
         shaped = self._shaped(ConnectionSchema(), raw, trail)
-        self._check_known(shaped.get("connector"), list(self._connectors), (*trail, "connector"))
+        self._check_connector(shaped.get("connector"), (*trail, "connector"))
         self._check_known(shaped.get("org"), orgs, (*trail, "org"))
         settings = self._settings(shaped, (*trail, "settings"))
         points = self._contact_points(shaped.get("contact_points"), (*trail, "contact_points"))
@@ -150,6 +164,12 @@ class _Reading:
             strict=shaped["strict"],
             retired=shaped["retired"],
         )
+
+    def _check_connector(self, name: str | None, trail: Trail) -> None:
+        if name is not None and name in self._broken:
+            self._report.problem(trail, f'"{name}" is installed but cannot be used: {self._broken[name]}')
+        else:
+            self._check_known(name, list(self._connectors), trail)
 
     def _check_known(self, name: str | None, known: list[str], trail: Trail) -> None:
         if name is not None and name not in known:

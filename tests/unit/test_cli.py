@@ -21,6 +21,7 @@ from gateway.domain.interactions import fold
 from gateway.domain.tasks import DELETED
 from gateway.ports import DeliveryStatus, FoldedInteraction, NewDelivery, SettledDelivery, Settlement
 from gateway.salesforce.doctor import Check, Finding, Level
+from gateway.sdk.discovery import Installed
 from gateway.storage import Database
 from gateway.usecases import operations
 from gateway.usecases.status import OrgState, tell
@@ -206,6 +207,14 @@ def test_settings_without_a_problem_are_shown_with_where_to_post(run):
     assert "http://127.0.0.1:8080/webhooks/front-desk" in shown.out
     assert "gateway.yaml: no problem found." in shown.out
     assert "front-desk-token" not in shown.out
+
+
+def test_a_connector_that_is_broken_is_told_with_the_reason(run, monkeypatch):
+    monkeypatch.setattr(cli, "discover", lambda: Installed({}, {"generic": "connectors.generic:None: it is not there"}))
+    shown = run("check")
+
+    assert shown.code == 2
+    assert '"generic" is installed but cannot be used: connectors.generic:None: it is not there' in shown.err
 
 
 def test_settings_are_found_where_the_option_or_the_environment_says(run, folder, monkeypatch):

@@ -543,6 +543,20 @@ def test_a_file_that_cannot_be_read(tmp_path, content, said):
     assert refused.value.problems == (f"{path}: {said}",)
 
 
+def test_a_connector_that_cannot_be_used_is_told_with_the_reason(tmp_path):
+    path = tmp_path / "gateway.yaml"
+    path.write_text(ORG + "connections: {a: {connector: chat, org: main}}\n", encoding="utf-8")
+
+    with pytest.raises(ConfigError) as refused:
+        config.load(path, ENV, CONNECTORS, {"chat": "chat:Chat: ModuleNotFoundError: No module named 'chat'"})
+
+    (problem,) = refused.value.problems
+    assert problem == (
+        f'{path}:5: connections.a.connector: "chat" is installed but cannot be used: '
+        "chat:Chat: ModuleNotFoundError: No module named 'chat'"
+    )
+
+
 def damage(text: str, edits: list[tuple[float, int, str]]) -> str:
     """The text with pieces cut out and put in: at a place, so many characters, this instead."""
     for place, length, piece in edits:
