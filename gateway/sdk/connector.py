@@ -75,12 +75,6 @@ class Secrets(fields.List[str], Secret):  # type: ignore[misc]
 class Settings(Schema):
     """Base of a connector's settings: unknown keys are refused."""
 
-    @classmethod
-    def secret_names(cls) -> frozenset[str]:
-        """The settings that must never be shown."""
-        declared = cls().fields
-        return frozenset(name for name, field in declared.items() if isinstance(field, Secret))
-
 
 UNKNOWN_KEY = "Unknown field."
 """What a schema says of a key that it does not know."""

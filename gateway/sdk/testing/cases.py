@@ -3,7 +3,7 @@
     fixtures/<case>/
         body.json           as received; body-1.json to body-9.json where a case has several deliveries
         headers.json        the headers that came along, lower case, without any proof of the sender
-        case.json           title, events, provenance and source; settings, repeat or rejected where needed
+        case.json           title, events, provenance and source; settings or rejected where needed
         interactions.json   what parse makes of the bodies, one after the other; none where they are rejected
 
 `provenance` is `vendor sample` (as published, personal data replaced), `assembled` (published fields, our values) or
@@ -23,12 +23,12 @@ from gateway.domain.interactions import PartialInteraction
 from gateway.sdk.connector import Connector, Delivery
 
 PROVENANCES = ("vendor sample", "assembled", "invented")
-CASE_KEYS = frozenset({"title", "events", "provenance", "source", "settings", "repeat", "rejected"})
+CASE_KEYS = frozenset({"title", "events", "provenance", "source", "settings", "rejected"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """One folder of fixtures. `settings` are laid over the suite's; `repeat` is how often a sample is posted."""
+    """One folder of fixtures. `settings` are laid over the suite's."""
 
     name: str
     folder: Path
@@ -39,7 +39,6 @@ class Case:
     provenance: str
     source: str
     settings: Mapping[str, Any]
-    repeat: int
     rejected: bool
     expected: list[dict[str, Any]] | None
 
@@ -64,7 +63,6 @@ def read_case(folder: Path) -> Case:
         provenance=about.get("provenance", ""),
         source=about.get("source", ""),
         settings=about.get("settings", {}),
-        repeat=about.get("repeat", 1),
         rejected=about.get("rejected", False),
         expected=_json(folder / "interactions.json") if (folder / "interactions.json").exists() else None,
     )
