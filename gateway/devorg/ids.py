@@ -10,7 +10,6 @@ import re
 from functools import lru_cache
 
 SHORT = 15
-LONG = 18
 PREFIX = 3
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _PAIRS = [first + second for first in _DIGITS for second in _DIGITS]

@@ -118,7 +118,6 @@ class SObject:
     replicateable: bool = True
     custom: bool = False
     name_field: Field | None = None
-    external_ids: tuple[Field, ...] = field(default=())
 
     def find(self, name: str) -> Field | None:
         """The field of that name, in any letter case."""
@@ -309,5 +308,4 @@ def _sobject(draft: _Draft, fields: dict[str, Field], children: list[ChildRelati
         searchable="nosearch" not in draft.tags,
         replicateable="noreplicate" not in draft.tags,
         name_field=next((f for f in fields.values() if f.name_field), None),
-        external_ids=tuple(f for f in fields.values() if f.external_id),
     )

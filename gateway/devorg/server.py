@@ -22,7 +22,6 @@ from gateway.devorg.faults import RECORD_KINDS, Fault, FaultKind
 from gateway.devorg.site import Site, failure
 
 MOST_HEADER_BYTES = 16_384
-MOST_BODY_BYTES = 50 * 1024 * 1024
 _PIECES = 10
 _LINGER_NOT = struct.pack("ii", 1, 0)
 
