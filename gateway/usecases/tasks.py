@@ -169,41 +169,42 @@ class TaskWriter:
         The mirror may be older than a few interactions by `patience`: `look_again` makes good for it.
         RetryableError, ConfigError: the org as a whole cannot be written to now; what was taken is due again later.
         """
-        lease = self._lease(lane)
-        if lease is None:
-            return 0
-        try:
+
+        def write(lease: Lease) -> int:
             rows = self.interactions.take(lease, now=self.now(), limit=BATCH)
             if rows:
                 self._round(lease, rows, patience)
             return len(rows)
-        except VersionConflictError:
-            return 0
-        finally:
-            self.interactions.release(lease)
-            self.ledger.round_ended(self.org.name)
+
+        return self._leased(lane, write)
 
     def look_again(self, lane: int, patience: timedelta = FRESH) -> int:
         """Match those again that were matched with a mirror older than they; how many were looked at.
 
         Where the decision is another now, the Task is due to be corrected. Errors as for `write_lane`.
         """
-        lease = self._lease(lane)
-        if lease is None:
-            return 0
-        try:
+
+        def look(lease: Lease) -> int:
             rows = self.interactions.unsure(lease, before=self.now() - patience, limit=BATCH)
             if rows:
                 self._reconsider(lease, rows)
             return len(rows)
+
+        return self._leased(lane, look)
+
+    def _leased(self, lane: int, work: Callable[[Lease], int]) -> int:
+        """What the work comes to while we have the lane; 0 if somebody else has it, or takes it meanwhile."""
+        name = self.org.name
+        lease = self.interactions.lease(name, lane, owner=self.owner, now=self.now(), seconds=LEASE_SECONDS)
+        if lease is None:
+            return 0
+        try:
+            return work(lease)
         except VersionConflictError:
             return 0
         finally:
             self.interactions.release(lease)
-
-    def _lease(self, lane: int) -> Lease | None:
-        name = self.org.name
-        return self.interactions.lease(name, lane, owner=self.owner, now=self.now(), seconds=LEASE_SECONDS)
+            self.ledger.round_ended(name)
 
     def _reconsider(self, lease: Lease, rows: Sequence[StoredInteraction]) -> None:
         matched_at = self.feed.reach(max(row.updated_at for row in rows))
