@@ -7,12 +7,12 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from sqlalchemy import BigInteger, Row, bindparam, func, select, text, update
+from sqlalchemy import BigInteger, Row, SmallInteger, bindparam, func, select, text, update
 
 from gateway.errors import VersionConflictError
 from gateway.ports import DeliveryStatus, FoldedInteraction, SettledDelivery, StoredDelivery
-from gateway.storage.bulk import execute_rows
-from gateway.storage.columns import Listed, among
+from gateway.storage.bulk import Given, update_rows
+from gateway.storage.columns import CleanText, Json, Listed, among
 from gateway.storage.folding import rows_of, store_folded
 from gateway.storage.tables import SET_ASIDE, WAITING, deliveries
 from gateway.storage.transactions import Transactions
@@ -29,10 +29,11 @@ _waiting_sizes = (
 )
 _oldest_waiting = _columns.where(text(WAITING), deliveries.c.id <= bindparam("last")).order_by(deliveries.c.id)
 _by_id = _columns.where(deliveries.c.id == bindparam("row_id"))
+_settled = Given(row_id=BigInteger(), now=SmallInteger(), why=CleanText(), told_of=Json())
 _settle = (
     update(deliveries)
-    .where(deliveries.c.id == bindparam("row_id"), deliveries.c.status == DeliveryStatus.WAITING.value)
-    .values(status=bindparam("now"), reason=bindparam("why"), interactions=bindparam("told_of"))
+    .where(deliveries.c.id == _settled.row_id, text(f"deliveries.{WAITING}"))
+    .values(status=_settled.now, reason=_settled.why, interactions=_settled.told_of)
 )
 _requeue = (
     update(deliveries)
@@ -61,7 +62,7 @@ class DeliveryTable:
         ends = sorted((_settled_row(delivery) for delivery in settled), key=lambda row: row["row_id"])
         with self._transactions.writing() as connection:
             store_folded(connection, rows)
-            if ends and execute_rows(connection, _settle, ends) != len(ends):
+            if ends and update_rows(connection, _settle, _settled, ends) != len(ends):
                 raise VersionConflictError("A delivery was settled by another worker meanwhile.")
 
     def get(self, id: int) -> StoredDelivery | None:

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, case, insert, select, text, update
+from sqlalchemy import Boolean, Connection, Integer, Text, bindparam, case, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from gateway.errors import VersionConflictError
 from gateway.ports import FoldedInteraction
-from gateway.storage.bulk import execute_rows
-from gateway.storage.columns import Listed, among, encoded
+from gateway.storage.bulk import Given, insert_rows, update_rows
+from gateway.storage.columns import Json, Listed, Moment, among, encoded
 from gateway.storage.tables import DIRTY, interactions
 
 _CHANGED = "An interaction was changed by another worker meanwhile."
@@ -34,22 +34,25 @@ _insert = insert(interactions).values(
     kept={},
 )
 
+_changed = Given(
+    of_connection=Text(), of_external_id=Text(), onto=Integer(), is_ready=Boolean(), now=Moment(), new_state=Json()
+)
 _update = (
     update(interactions)
     .where(
-        interactions.c.connection == bindparam("of_connection"),
-        interactions.c.external_id == bindparam("of_external_id"),
-        interactions.c.version == bindparam("onto"),
+        interactions.c.connection == _changed.of_connection,
+        interactions.c.external_id == _changed.of_external_id,
+        interactions.c.version == _changed.onto,
     )
     .values(
-        ready=bindparam("is_ready"),
+        ready=_changed.is_ready,
         version=interactions.c.version + 1,
-        updated_at=bindparam("now"),
-        waiting_since=case((text(DIRTY), interactions.c.waiting_since), else_=bindparam("now")),
+        updated_at=_changed.now,
+        waiting_since=case((text(DIRTY), interactions.c.waiting_since), else_=_changed.now),
         attempts=0,
         next_at=None,
         parked=None,
-        state=bindparam("new_state"),
+        state=_changed.new_state,
     )
 )
 
@@ -85,7 +88,7 @@ def store_folded(connection: Connection, rows: FoldedRows) -> None:
         _update_known(connection, rows.known)
     if rows.new:
         try:
-            execute_rows(connection, _insert, rows.new)
+            insert_rows(connection, _insert, rows.new)
         except IntegrityError as error:
             raise VersionConflictError(_CHANGED) from error
 
@@ -96,7 +99,7 @@ def _update_known(connection: Connection, known: Sequence[dict[str, Any]]) -> No
         places = {"connections": {row["of_connection"] for row in known}}
         places["external_ids"] = {row["of_external_id"] for row in known}
         connection.execute(_lock_in_order, places)
-    if execute_rows(connection, _update, known) != len(known):
+    if update_rows(connection, _update, _changed, known) != len(known):
         raise VersionConflictError(_CHANGED)
 
 

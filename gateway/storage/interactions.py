@@ -8,14 +8,14 @@ from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, bindparam, case, func, or_, select, text, update
+from sqlalchemy import BigInteger, ColumnElement, Integer, Text, bindparam, case, func, or_, select, text, update
 from sqlalchemy.sql.elements import TextClause
 
 from gateway.domain.tasks import TaskFields
 from gateway.ports import Backlog, Lease, Settlement, StoredInteraction
 from gateway.storage import lanes
-from gateway.storage.bulk import execute_rows
-from gateway.storage.columns import Listed, Moment, among, encoded
+from gateway.storage.bulk import Given, update_rows
+from gateway.storage.columns import Json, Listed, Moment, among, encoded
 from gateway.storage.tables import DIRTY, OPEN, PARKED, UNSURE, interactions
 from gateway.storage.transactions import Transactions
 
@@ -51,16 +51,16 @@ _OF_LANE = (
     interactions.c.org == bindparam("of_org"),
     interactions.c.lane == bindparam("of_lane"),
 )
-_intend = update(interactions).where(*_OF_LANE).values(intended=bindparam("sent"))
-
-
-def _unless_newer(name: str) -> ColumnElement[Any]:
-    """A version that came during the round has made a fresh start, which the end of the round must not undo."""
-    column = interactions.c[name]
-    return case(
-        (interactions.c.version == bindparam("taken"), bindparam(f"new_{name}", type_=column.type)), else_=column
+_intended = Given(row_id=BigInteger(), of_org=Text(), of_lane=Integer(), sent=Json())
+_intend = (
+    update(interactions)
+    .where(
+        interactions.c.id == _intended.row_id,
+        interactions.c.org == _intended.of_org,
+        interactions.c.lane == _intended.of_lane,
     )
-
+    .values(intended=_intended.sent)
+)
 
 _OWN = (
     "written_version",
@@ -75,13 +75,29 @@ _OWN = (
     "matched_at",
 )
 _TRIALS = ("attempts", "next_at", "parked")
+_settled = Given(
+    row_id=BigInteger(),
+    of_org=Text(),
+    of_lane=Integer(),
+    taken=Integer(),
+    **{f"new_{name}": interactions.c[name].type for name in (*_OWN, *_TRIALS)},
+)
+
+
+def _unless_newer(name: str) -> ColumnElement[Any]:
+    """A version that came during the round has made a fresh start, which the end of the round must not undo."""
+    column = interactions.c[name]
+    return case((interactions.c.version == _settled.taken, getattr(_settled, f"new_{name}")), else_=column)
+
+
 _settle = (
     update(interactions)
-    .where(*_OF_LANE)
-    .values(
-        {name: bindparam(f"new_{name}", type_=interactions.c[name].type) for name in _OWN}
-        | {name: _unless_newer(name) for name in _TRIALS}
+    .where(
+        interactions.c.id == _settled.row_id,
+        interactions.c.org == _settled.of_org,
+        interactions.c.lane == _settled.of_lane,
     )
+    .values({name: getattr(_settled, f"new_{name}") for name in _OWN} | {name: _unless_newer(name) for name in _TRIALS})
 )
 _unsure = (
     _columns.where(
@@ -163,14 +179,14 @@ class InteractionTable:
         with self._transactions.writing() as connection:
             lanes.check(connection, lease)
             if rows:
-                execute_rows(connection, _intend, rows)
+                update_rows(connection, _intend, _intended, rows)
 
     def settle(self, lease: Lease, settlements: Sequence[Settlement]) -> None:
         rows = [_settled_row(lease, one) for one in sorted(settlements, key=lambda one: one.id)]
         with self._transactions.writing() as connection:
             lanes.check(connection, lease)
             if rows:
-                execute_rows(connection, _settle, rows)
+                update_rows(connection, _settle, _settled, rows)
 
     def unsure(self, lease: Lease, *, before: datetime, limit: int) -> builtins.list[StoredInteraction]:
         values = {"of_org": lease.org, "of_lane": lease.lane, "before": before, "limit": limit}

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert  # its ON CONFLICT is SQLite's
 
 from gateway.domain.records import Kind, Record
 from gateway.ports import ChangePage
-from gateway.storage.bulk import execute_rows
+from gateway.storage.bulk import insert_rows
 from gateway.storage.columns import Listed, among, unindexed
 from gateway.storage.tables import OPEN_CASE_OF_ACCOUNT, OPEN_CASE_OF_CONTACT, cursors, record_keys, records
 from gateway.storage.transactions import Transactions
@@ -94,7 +94,7 @@ class MirrorTables:
                 _delete_records(connection, org, page.deleted)
             if page.cursors:
                 rows = [{"org": org, "object": name, "cursor": page.cursors[name]} for name in sorted(page.cursors)]
-                execute_rows(connection, _store_cursor, rows)
+                insert_rows(connection, _store_cursor, rows)
 
     def by_keys(self, org: str, keys: Collection[str]) -> list[Record]:
         return self._records(_by_keys, {"of_org": org, "keys": keys}) if keys else []
@@ -136,7 +136,7 @@ def _store_records(connection: Connection, org: str, page: Sequence[Record]) -> 
     if not changed:
         return
     _rewrite_keys(connection, org, ((record.id, _keys(known.get(record.id)), set(record.keys)) for record in changed))
-    execute_rows(connection, _store, [_row(org, record) for record in changed])
+    insert_rows(connection, _store, [_row(org, record) for record in changed])
 
 
 def _delete_records(connection: Connection, org: str, ids: Sequence[str]) -> None:
@@ -160,9 +160,9 @@ def _rewrite_keys(connection: Connection, org: str, changes: Iterable[tuple[str,
         gone += [{"of_org": org, "of_key": key, "of_record": id} for key in before - after]
         new += [{"org": org, "key": key, "record_id": id} for key in after - before]
     if gone:
-        execute_rows(connection, _delete_key, gone)
+        connection.execute(_delete_key, gone)
     if new:
-        execute_rows(connection, _store_key, new)
+        insert_rows(connection, _store_key, new)
 
 
 def _row(org: str, record: Record) -> dict[str, Any]:

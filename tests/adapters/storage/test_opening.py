@@ -10,7 +10,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy.dialects import sqlite
 
 from gateway.errors import ConfigError, RetryableError
-from gateway.storage import Database, arrivals, deliveries, folding, interactions, mirror
+from gateway.storage import Database, arrivals, bulk, deliveries, folding, interactions, mirror
 from gateway.storage.engine import open_engine, read_url
 from gateway.storage.tables import metadata
 from tests.adapters.storage.examples import NOW, child, delivery, folded, raw
@@ -94,6 +94,10 @@ class TestUrls:
             Database(f"postgresql://nobody@/nothing?host={tmp_path}")
 
 
+def _for_rows(statement, given):
+    return bulk._updating(sqlite.dialect(), statement, given).text(200)
+
+
 class TestSettings:
     @pytest.mark.parametrize("url", ["sqlite"], indirect=True)
     def test_sqlite_is_durable_and_lets_readers_read(self, database):
@@ -111,7 +115,8 @@ class TestSettings:
             (deliveries._oldest_waiting, "ix_deliveries_waiting"),
             (deliveries._count_set_aside, "ix_deliveries_set_aside"),
             (arrivals._find, "(connection=? AND key=?)"),
-            (folding._update, "(external_id=? AND connection=?)"),
+            (_for_rows(folding._update, folding._changed), "(external_id=? AND connection=?)"),
+            (_for_rows(interactions._settle, interactions._settled), "PRIMARY KEY (rowid=?)"),
             (interactions._take, "ix_interactions_dirty (org=? AND lane=?)"),
             (interactions._backlog, "ix_interactions_dirty (org=? AND lane=?)"),
             (interactions._unsure, "ix_interactions_unsure (org=? AND lane=? AND updated_at<?)"),
@@ -127,7 +132,9 @@ class TestSettings:
     )
     def test_rows_are_found_by_index(self, url, database, statement, index):
         with raw(url) as connection:
-            sql = str(statement.compile(dialect=sqlite.dialect(), compile_kwargs={"render_postcompile": True}))
+            sql = statement
+            if not isinstance(sql, str):
+                sql = str(statement.compile(dialect=sqlite.dialect(), compile_kwargs={"render_postcompile": True}))
             steps = connection.execute(f"EXPLAIN QUERY PLAN {sql}", [None] * sql.count("?")).fetchall()
 
         plan = "\n".join(step[3] for step in steps)
