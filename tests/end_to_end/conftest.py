@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from zlib import crc32
 
 import pytest
 
+from tests.adapters.storage.conftest import postgresql, url
 from tests.end_to_end.processes import Gateway, Org, Store, write_settings
+
+__all__ = ["postgresql", "url"]
+"""Fixtures: the URL of a fresh database, on each kind of store."""
 
 
 @pytest.fixture(scope="session")
@@ -19,8 +24,10 @@ def running_org(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Org]:
 
 @pytest.fixture
 def org(running_org: Org) -> Iterator[Org]:
+    running_org.since = datetime.now(UTC).isoformat(timespec="seconds")
     yield running_org
     running_org.faults()
+    running_org.control("DELETE", "locks")
 
 
 @pytest.fixture(scope="session")

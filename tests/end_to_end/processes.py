@@ -14,6 +14,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self, TypeVar
+from urllib.parse import quote
 
 import requests
 
@@ -33,11 +34,13 @@ orgs:
   main:
     login_url: {org}
     auth: {{flow: client_credentials, client_id: devorg-client, client_secret: {{env: SF_SECRET}}}}
+    task_key: {task_key}
 connections:
   front-desk:
     connector: generic
     org: main
     settings: {{token: {{env: FRONT_DESK_TOKEN}}}}
+    companion_tasks: {companion_tasks}
     contact_points: {{"+18005550100": {{label: Support}}}}
 """
 
@@ -119,11 +122,13 @@ class Process:
 
 
 class Org(Process):
-    """The local Salesforce org."""
+    """The local Salesforce org; `since`: older Tasks are another test's."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder, "devorg", "--port", "0")
         self._http = requests.Session()
+        self._ids: dict[tuple[str, str], str] = {}
+        self.since = ""
 
     def kill(self) -> None:
         super().kill()
@@ -142,8 +147,8 @@ class Org(Process):
     def tasks(self, prefix: str) -> dict[str, list[dict[str, Any]]]:
         """The Tasks of the interactions whose ids begin so, by id; deleted ones included."""
         found: dict[str, list[dict[str, Any]]] = defaultdict(list)
-        for task in self.control("GET", "tasks"):
-            connection, _, id = (task[KEY] or "").partition(":")
+        for task in self.control("GET", f"tasks?since={quote(self.since)}"):
+            connection, _, id = (task[KEY] or task["CallObject"] or "").partition(":")
             if connection == "front-desk" and id.startswith(prefix):
                 found[id].append(task)
         return dict(found)
@@ -160,10 +165,14 @@ class Org(Process):
 
     def record_id(self, name: str, sobject: str = "Contact") -> str:
         """The id of the seed's record of that name."""
-        answer = self._http.get(f"{self.url}/objects/{sobject}", timeout=PATIENCE)
-        found = re.search(rf'href="/(\w{{18}})"><bdi>{re.escape(html.escape(name, quote=False))}</bdi>', answer.text)
-        assert found, name
-        return found[1]
+        if (name, sobject) not in self._ids:
+            answer = self._http.get(f"{self.url}/objects/{sobject}", timeout=PATIENCE)
+            found = re.search(
+                rf'href="/(\w{{18}})"><bdi>{re.escape(html.escape(name, quote=False))}</bdi>', answer.text
+            )
+            assert found, name
+            self._ids[name, sobject] = found[1]
+        return self._ids[name, sobject]
 
 
 class Gateway(Process):
@@ -185,8 +194,17 @@ def post(url: str, event: Mapping[str, Any] | bytes, http: Any = requests) -> re
     return answer
 
 
-def write_settings(folder: Path, org: str, database: str = "sqlite:///gateway.db") -> None:
-    (folder / "gateway.yaml").write_text(SETTINGS.format(org=org, database=database), encoding="utf-8")
+def write_settings(
+    folder: Path,
+    org: str,
+    database: str = "sqlite:///gateway.db",
+    *,
+    task_key: str | None = KEY,
+    companion_tasks: bool = False,
+) -> None:
+    settings = {"org": org, "database": database, "task_key": task_key, "companion_tasks": companion_tasks}
+    filled = {name: value if isinstance(value, str) else json.dumps(value) for name, value in settings.items()}
+    (folder / "gateway.yaml").write_text(SETTINGS.format(**filled), encoding="utf-8")
 
 
 class Store:
