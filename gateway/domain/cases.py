@@ -22,6 +22,8 @@ class CaseChoice:
 
 def explicit_case(references: Mapping[str, str], known: Known) -> Record | None:
     """The case that the platform names by number or by id; it may be closed."""
+    if not references:
+        return None
     key = case_key(references.get("case_number", ""))
     named = [*known.by_key.get(key or "", ()), known.named(references.get("case_id"))]
     return next((record for record in named if record and record.kind is Kind.CASE), None)
@@ -41,11 +43,11 @@ def choose_case(
     missing = _named_but_missing(interaction)
     theirs = _own_cases(people, keys, known)
     open_cases = theirs or (list(known.cases.get(account.id, ())) if account else [])
-    on_topic = [case for case in open_cases if _same_topic(case, interaction)]
     if not open_cases:
         return CaseChoice(None, missing)
     if len(open_cases) == 1 and (theirs or (people and not _names_somebody(open_cases[0]))):
         return CaseChoice(open_cases[0], f"{missing}Case {open_cases[0].number} is the one open case.")
+    on_topic = [case for case in open_cases if _same_topic(case, interaction)]
     if len(on_topic) == 1:
         reason = f"{missing}Of the open cases, {on_topic[0].number} is the one on this topic."
         return CaseChoice(on_topic[0], reason, tuple(open_cases))

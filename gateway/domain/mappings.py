@@ -17,7 +17,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -190,10 +190,12 @@ def _transform(call: str) -> Callable[[Any], Any]:
         raise ValueError(f"{call!r}: {error}") from error
 
 
-def _timed(style: str) -> Callable[[str], Callable[[Any], str]]:
+def _timed(start: int, end: int) -> Callable[[str], Callable[[Any], str]]:
+    """From `start` to `end` of a time such as 2026-03-02 14:54:30+00:00."""
+
     def of_zone(zone: str) -> Callable[[Any], str]:
-        place = ZoneInfo(zone or "UTC")
-        return lambda moment: moment.astimezone(place).strftime(style) if isinstance(moment, datetime) else str(moment)
+        place = ZoneInfo(zone) if zone else UTC
+        return lambda moment: str(moment.astimezone(place))[start:end] if isinstance(moment, datetime) else str(moment)
 
     return of_zone
 
@@ -222,9 +224,9 @@ def _clock(seconds: Any) -> str:
 
 
 TRANSFORMS: Mapping[str, Callable[[str], Callable[[Any], Any]]] = {
-    "date": _timed("%Y-%m-%d"),
-    "time": _timed("%H:%M"),
-    "datetime": _timed("%Y-%m-%d %H:%M"),
+    "date": _timed(0, 10),
+    "time": _timed(11, 16),
+    "datetime": _timed(0, 16),
     "title": _plain(lambda value: str(value).replace("_", " ").capitalize()),
     "upper": _plain(lambda value: str(value).upper()),
     "lower": _plain(lambda value: str(value).lower()),

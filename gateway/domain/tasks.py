@@ -214,6 +214,8 @@ def _fit(values: TaskFields, create_only: frozenset[str], abilities: Abilities) 
 
 
 def _shaped(value: Any, field: TaskField) -> Any:
+    if isinstance(value, str) and field.type in _TEXTS:
+        return cut(value.strip(), field.length) if field.length else value.strip()
     if isinstance(value, datetime | date):
         return value.isoformat()
     if field.type == "int":
