@@ -8,41 +8,53 @@ back by the external key before anything is created again; a value that a person
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import groupby
 from threading import Condition
-from typing import Any, Protocol
+from typing import Protocol
 
 from gateway.domain.canonical import canonical_record
-from gateway.domain.changes import Changes, changes
+from gateway.domain.changes import Changes
 from gateway.domain.interactions import Interaction, interaction_of
 from gateway.domain.mappings import FieldMapping
 from gateway.domain.matching import Match, Sought, match, sought
 from gateway.domain.policies import ConnectionPolicy, MatchPolicy
-from gateway.domain.records import Known, Record
-from gateway.domain.reports import is_same_decision, match_report
+from gateway.domain.records import Known
+from gateway.domain.reports import is_same_decision
 from gateway.domain.retries import delay
 from gateway.domain.tasks import (
     DELETED,
     Abilities,
-    Desired,
-    FoundTask,
     Outcome,
     TaskDraft,
     TaskFields,
     TaskState,
     Verdict,
-    companion_task,
     desired_task,
-    external_key,
     further_accounts,
 )
 from gateway.errors import ConfigError, RejectedError, RetryableError, UnknownOutcomeError, VersionConflictError
-from gateway.ports import Interactions, Lease, Mirror, Org, Settlement, StoredInteraction
+from gateway.ports import Interactions, Lease, Mirror, Org, StoredInteraction
 from gateway.usecases.mirror import MirrorFeed, known_of, owner_of
+from gateway.usecases.plans import (
+    End,
+    Plan,
+    change_of,
+    ended,
+    fields_to_read,
+    finished,
+    found_out,
+    next_plan,
+    still,
+    to_write,
+    unsure,
+    unwritten,
+    with_strays,
+    written,
+)
 
 BATCH = 200
 """Most records in one Collections call."""
@@ -89,41 +101,6 @@ class Decided:
     row: StoredInteraction
     interaction: Interaction
     match: Match
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """One Task of a round: what it should be, and where we stand with it.
-
-    `account` is None for the interaction's own Task; `further` are the accounts whose Tasks are written after this one.
-    """
-
-    row: StoredInteraction
-    match: Match
-    desired: Desired
-    state: TaskState
-    matched_at: datetime
-    account: Record | None = None
-    further: tuple[Record, ...] = ()
-    found: FoundTask | None = None
-
-    @property
-    def key(self) -> str:
-        """The external key of the Task."""
-        return external_key(self.row.connection, self.row.external_id, self.account.id if self.account else None)
-
-    @property
-    def task_id(self) -> str | None:
-        """The Task to change, None to make one."""
-        return self.state.task_id or (self.found.task_id if self.found else None)
-
-
-@dataclass(frozen=True, slots=True)
-class End:
-    """How one Task of a round ended; `standing` is its plan, with the row as it is now, if another comes after it."""
-
-    settlement: Settlement
-    standing: Plan | None = None
 
 
 class AccountsInWork:
@@ -227,7 +204,7 @@ class TaskWriter:
         plans = self._plan(lease, rows, abilities, self._reach(rows, patience))
         while plans:
             standing = self._write(lease, plans, abilities)
-            plans = [_companion(plan, abilities) for plan in standing if plan.further]
+            plans = [next_plan(plan, abilities) for plan in standing if plan.further]
 
     def _write(self, lease: Lease, plans: list[Plan], abilities: Abilities) -> list[Plan]:
         """Those that stand now as they should."""
@@ -251,7 +228,7 @@ class TaskWriter:
                 plans.append(self._plan_one(each, known, abilities, matched_at))
             except RejectedError as error:
                 self.ledger.task(each.row, "parked")
-                parked.append(End(_unwritten(each.row, parked=error.reason)))
+                parked.append(End(unwritten(each.row, parked=error.reason)))
         self._settle(lease, parked)
         return plans
 
@@ -284,10 +261,10 @@ class TaskWriter:
         return Plan(
             row,
             decision,
-            _with_strays(desired, row, further),
+            with_strays(desired, row, further),
             TaskState(row.task_id, row.intended, row.written, row.kept),
             matched_at,
-            further=_to_write(further, row),
+            further=to_write(further, row),
         )
 
     def _read_back(self, plans: list[Plan], abilities: Abilities) -> list[Plan]:
@@ -295,7 +272,7 @@ class TaskWriter:
         unsure = {plan.key: plan for plan in plans if plan.state.intended is not None and not plan.state.task_id}
         if not unsure:
             return plans
-        found = self.org.find(unsure, _fields(unsure.values(), abilities))
+        found = self.org.find(unsure, fields_to_read(unsure.values(), abilities))
         return [replace(plan, found=found.get(plan.key)) for plan in plans]
 
     def _create(self, lease: Lease, plans: list[Plan]) -> list[Plan]:
@@ -307,7 +284,7 @@ class TaskWriter:
             return []
         current = self._current(plans, abilities)
         compared = [
-            (plan, _change(plan, current[plan.task_id], abilities)) for plan in plans if plan.task_id in current
+            (plan, change_of(plan, current[plan.task_id], abilities)) for plan in plans if plan.task_id in current
         ]
         ends = [self._deleted(plan) for plan in plans if plan.task_id not in current]
         ends += [self._unchanged(plan, change) for plan, change in compared if not change.send]
@@ -318,16 +295,16 @@ class TaskWriter:
     def _remembered(self, lease: Lease, sends: list[tuple[Plan, Changes]]) -> list[tuple[Plan, Changes]]:
         """What a write of unknown outcome turns out to have written is kept before a new intent takes its place."""
         known = [
-            (_found_out(plan, change) if plan.state.intended is not None else plan, change) for plan, change in sends
+            (found_out(plan, change) if plan.state.intended is not None else plan, change) for plan, change in sends
         ]
         told = [plan for (plan, _), (before, _) in zip(known, sends, strict=True) if plan is not before]
-        self._settle(lease, [End(_still(plan, plan.state)) for plan in told])
+        self._settle(lease, [End(still(plan, plan.state)) for plan in told])
         return known
 
     def _current(self, plans: list[Plan], abilities: Abilities) -> dict[str, TaskFields]:
         read = {plan.task_id: dict(plan.found.fields) for plan in plans if plan.found and plan.task_id}
         ids = [plan.task_id for plan in plans if plan.task_id and plan.task_id not in read]
-        return read | (self.org.read(ids, _fields(plans, abilities)) if ids else {})
+        return read | (self.org.read(ids, fields_to_read(plans, abilities)) if ids else {})
 
     def _send(
         self,
@@ -358,7 +335,7 @@ class TaskWriter:
         own = {plan.row.id: change.send for plan, change in sends if not plan.account}
         if own:
             self.interactions.intend(lease, own)
-        self._settle(lease, [End(_still(plan, _unsure(plan, change))) for plan, change in sends if plan.account])
+        self._settle(lease, [End(still(plan, unsure(plan, change))) for plan, change in sends if plan.account])
 
     def _settle(self, lease: Lease, ends: list[End]) -> list[Plan]:
         """Store the ends; the plans after which another Task comes."""
@@ -373,7 +350,7 @@ class TaskWriter:
                 now = self.now()
                 lag = (now - plan.row.updated_at).total_seconds()
                 self.ledger.task(plan.row, "updated" if plan.task_id else "created", lag)
-                return _written(plan, change, now, outcome.task_id)
+                return written(plan, change, now, outcome.task_id)
             case Verdict.GONE:
                 return self._deleted(plan)
             case Verdict.PARK:
@@ -383,34 +360,34 @@ class TaskWriter:
 
     def _again(self, plan: Plan, change: Changes, outcome: Outcome) -> End:
         attempts = plan.row.attempts + 1
-        state = _unsure(plan, change) if outcome.verdict is Verdict.UNKNOWN else plan.state
+        state = unsure(plan, change) if outcome.verdict is Verdict.UNKNOWN else plan.state
         if attempts >= (MANY_MATCHES if outcome.verdict is Verdict.REMATCH else MANY_ATTEMPTS):
             return self._parked(plan, outcome.reason, state)
         self.ledger.task(plan.row, "retried")
         wait = max(delay(attempts, self.chance()), outcome.after or 0)
-        return End(_ended(plan, state, attempts=attempts, next_at=self.now() + timedelta(seconds=wait)))
+        return End(ended(plan, state, attempts=attempts, next_at=self.now() + timedelta(seconds=wait)))
 
     def _postponed(self, plan: Plan, change: Changes, error: Exception) -> End:
         """The call as a whole failed. What may have been carried out is remembered; nobody's attempts are counted."""
         self.ledger.task(plan.row, "retried")
-        return End(_still(plan, _unsure(plan, change) if isinstance(error, UnknownOutcomeError) else plan.state))
+        return End(still(plan, unsure(plan, change) if isinstance(error, UnknownOutcomeError) else plan.state))
 
     def _parked(self, plan: Plan, reason: str | None, state: TaskState | None = None) -> End:
         self.ledger.task(plan.row, "parked")
         if plan.account:
             reason = f"The Task of the further account {plan.account.name}: {reason}"
-        return End(_ended(plan, state or plan.state, parked=reason))
+        return End(ended(plan, state or plan.state, parked=reason))
 
     def _deleted(self, plan: Plan) -> End:
         """A person deleted the Task. That of a further account is let go, the interaction's own is asked about."""
         if not plan.account:
             return self._parked(plan, DELETED)
         self.ledger.task(plan.row, "unchanged")
-        return _finished(plan, TaskState(is_gone=True))
+        return finished(plan, TaskState(is_gone=True))
 
     def _unchanged(self, plan: Plan, change: Changes) -> End:
         self.ledger.task(plan.row, "unchanged")
-        return _written(plan, change, None)
+        return written(plan, change, None)
 
 
 def _companies(sends: Sequence[tuple[Plan, Changes]]) -> Iterator[list[tuple[Plan, Changes]]]:
@@ -438,97 +415,3 @@ def _locked(plan: Plan) -> Iterator[str]:
 
 def _attempts(send: tuple[Plan, Changes]) -> int:
     return send[0].row.attempts
-
-
-def _companion(plan: Plan, abilities: Abilities) -> Plan:
-    """The plan for the next of the further accounts."""
-    account, *others = plan.further
-    key = external_key(plan.row.connection, plan.row.external_id, account.id)
-    desired = companion_task(plan.desired, plan.match, account, key, abilities)
-    state = TaskState(**plan.row.companions.get(account.id, {}))
-    return Plan(plan.row, plan.match, desired, state, plan.matched_at, account, tuple(others))
-
-
-def _to_write(further: Iterable[Record], row: StoredInteraction) -> tuple[Record, ...]:
-    """The accounts whose Task no person has deleted."""
-    return tuple(account for account in further if not row.companions.get(account.id, {}).get("is_gone"))
-
-
-def _with_strays(desired: Desired, row: StoredInteraction, further: Iterable[Record]) -> Desired:
-    """Tasks of accounts that are not involved any more are left to people: only they know what has become of them."""
-    if not row.companions:
-        return desired
-    involved = {account.id for account in further}
-    strays = [state["task_id"] for id, state in row.companions.items() if id not in involved and state["task_id"]]
-    said = [f"Task {id} is on an account that is not involved any more; delete it if nobody wants it." for id in strays]
-    return replace(desired, problems=(*desired.problems, *said))
-
-
-def _fields(plans: Iterable[Plan], abilities: Abilities) -> set[str]:
-    """What has to be read to see what a person changed."""
-    named = {name for plan in plans for name in (*plan.desired.fields, *plan.state.written)}
-    return named.intersection(abilities.task_fields) | {"OwnerId"}
-
-
-def _change(plan: Plan, current: TaskFields, abilities: Abilities) -> Changes:
-    return changes(plan.desired, plan.state.written, plan.state.intended, current, our_user=abilities.user_id)
-
-
-def _found_out(plan: Plan, change: Changes) -> Plan:
-    """The plan with what its Task holds of ours as written; nothing about it is unknown any more."""
-    return replace(plan, state=TaskState(plan.task_id, None, _ours(plan, change.held), plan.state.kept))
-
-
-def _unsure(plan: Plan, change: Changes) -> TaskState:
-    return replace(plan.state, task_id=plan.task_id, intended=change.send)
-
-
-def _ours(plan: Plan, held: TaskFields) -> TaskFields:
-    """What the Task holds of ours; what is a person's is still compared with what we wrote there."""
-    ours = {**{name: value for name, value in plan.state.written.items() if name not in held}, **held}
-    return {name: value for name, value in ours.items() if value is not None}
-
-
-def _written(plan: Plan, change: Changes, at: datetime | None, task_id: str | None = None) -> End:
-    """The Task now holds what was sent besides what it held of ours."""
-    ours = _ours(plan, {**change.held, **change.send})
-    return _finished(plan, TaskState(task_id or plan.task_id, None, ours, change.kept), at)
-
-
-def _finished(plan: Plan, state: TaskState, at: datetime | None = None) -> End:
-    """The Task stands; the interaction is written once its last one does."""
-    if plan.further:
-        settlement = _still(plan, state)
-        row = replace(plan.row, **{name: getattr(settlement, name) for name in _KEPT})
-        return End(settlement, replace(plan, row=row))
-    at = at or plan.row.written_at
-    return End(_ended(plan, state, written_version=plan.row.version, written_at=at))
-
-
-def _still(plan: Plan, state: TaskState) -> Settlement:
-    """Nothing is decided about the interaction."""
-    return _ended(plan, state, attempts=plan.row.attempts, next_at=plan.row.next_at)
-
-
-def _ended(plan: Plan, state: TaskState, **changes: Any) -> Settlement:
-    """The decision and the Task's state are kept; but for the changes nothing new stands in the org."""
-    if not state.is_gone:
-        state = replace(state, task_id=state.task_id or plan.task_id)
-    if plan.account:
-        told: dict[str, Any] = {"companions": {**plan.row.companions, plan.account.id: asdict(state)}}
-    else:
-        told = {name: getattr(state, name) for name in ("task_id", "intended", "written", "kept")}
-        told |= {"match": match_report(plan.match, plan.desired.problems), "matched_at": plan.matched_at}
-    return _unwritten(plan.row, **told | changes)
-
-
-def _unwritten(row: StoredInteraction, **changes: Any) -> Settlement:
-    """The end of a round that leaves all as it was but for the changes."""
-    kept = {name: getattr(row, name) for name in _KEPT}
-    return Settlement(**kept | changes)
-
-
-_KEPT = (
-    "id", "version", "written_version", "match", "task_id", "intended", "written", "kept", "companions", "written_at",
-    "matched_at",
-)  # fmt: skip

@@ -1,0 +1,154 @@
+"""What a round is about to do with each Task, and how it ends: values, without a store or an org."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from gateway.domain.changes import Changes, changes
+from gateway.domain.matching import Match
+from gateway.domain.records import Record
+from gateway.domain.reports import match_report
+from gateway.domain.tasks import (
+    Abilities,
+    Desired,
+    FoundTask,
+    TaskFields,
+    TaskState,
+    companion_task,
+    external_key,
+)
+from gateway.ports import Settlement, StoredInteraction
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One Task of a round: what it should be, and where we stand with it.
+
+    `account` is None for the interaction's own Task; `further` are the accounts whose Tasks are written after this one.
+    """
+
+    row: StoredInteraction
+    match: Match
+    desired: Desired
+    state: TaskState
+    matched_at: datetime
+    account: Record | None = None
+    further: tuple[Record, ...] = ()
+    found: FoundTask | None = None
+
+    @property
+    def key(self) -> str:
+        """The external key of the Task."""
+        return external_key(self.row.connection, self.row.external_id, self.account.id if self.account else None)
+
+    @property
+    def task_id(self) -> str | None:
+        """The Task to change, None to make one."""
+        return self.state.task_id or (self.found.task_id if self.found else None)
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How one Task of a round ended; `standing` is its plan, with the row as it is now, if another comes after it."""
+
+    settlement: Settlement
+    standing: Plan | None = None
+
+
+def next_plan(plan: Plan, abilities: Abilities) -> Plan:
+    """The plan for the next of the further accounts."""
+    account, *others = plan.further
+    key = external_key(plan.row.connection, plan.row.external_id, account.id)
+    desired = companion_task(plan.desired, plan.match, account, key, abilities)
+    state = TaskState(**plan.row.companions.get(account.id, {}))
+    return Plan(plan.row, plan.match, desired, state, plan.matched_at, account, tuple(others))
+
+
+def to_write(further: Iterable[Record], row: StoredInteraction) -> tuple[Record, ...]:
+    """The accounts whose Task no person has deleted."""
+    return tuple(account for account in further if not row.companions.get(account.id, {}).get("is_gone"))
+
+
+def with_strays(desired: Desired, row: StoredInteraction, further: Iterable[Record]) -> Desired:
+    """Tasks of accounts that are not involved any more are left to people: only they know what has become of them."""
+    if not row.companions:
+        return desired
+    involved = {account.id for account in further}
+    strays = [state["task_id"] for id, state in row.companions.items() if id not in involved and state["task_id"]]
+    said = [f"Task {id} is on an account that is not involved any more; delete it if nobody wants it." for id in strays]
+    return replace(desired, problems=(*desired.problems, *said))
+
+
+def fields_to_read(plans: Iterable[Plan], abilities: Abilities) -> set[str]:
+    """What has to be read to see what a person changed."""
+    named = {name for plan in plans for name in (*plan.desired.fields, *plan.state.written)}
+    return named.intersection(abilities.task_fields) | {"OwnerId"}
+
+
+def change_of(plan: Plan, current: TaskFields, abilities: Abilities) -> Changes:
+    """What to send to the Task that holds `current`."""
+    return changes(plan.desired, plan.state.written, plan.state.intended, current, our_user=abilities.user_id)
+
+
+def found_out(plan: Plan, change: Changes) -> Plan:
+    """The plan with what its Task holds of ours as written; nothing about it is unknown any more."""
+    return replace(plan, state=TaskState(plan.task_id, None, _ours(plan, change.held), plan.state.kept))
+
+
+def unsure(plan: Plan, change: Changes) -> TaskState:
+    """The Task's state while nobody knows whether the change was carried out."""
+    return replace(plan.state, task_id=plan.task_id, intended=change.send)
+
+
+def _ours(plan: Plan, held: TaskFields) -> TaskFields:
+    """What the Task holds of ours; what is a person's is still compared with what we wrote there."""
+    ours = {**{name: value for name, value in plan.state.written.items() if name not in held}, **held}
+    return {name: value for name, value in ours.items() if value is not None}
+
+
+def written(plan: Plan, change: Changes, at: datetime | None, task_id: str | None = None) -> End:
+    """The Task now holds what was sent besides what it held of ours."""
+    ours = _ours(plan, {**change.held, **change.send})
+    return finished(plan, TaskState(task_id or plan.task_id, None, ours, change.kept), at)
+
+
+def finished(plan: Plan, state: TaskState, at: datetime | None = None) -> End:
+    """The Task stands; the interaction is written once its last one does."""
+    if plan.further:
+        settlement = still(plan, state)
+        row = replace(plan.row, **{name: getattr(settlement, name) for name in _KEPT})
+        return End(settlement, replace(plan, row=row))
+    at = at or plan.row.written_at
+    return End(ended(plan, state, written_version=plan.row.version, written_at=at))
+
+
+def still(plan: Plan, state: TaskState) -> Settlement:
+    """Nothing is decided about the interaction."""
+    return ended(plan, state, attempts=plan.row.attempts, next_at=plan.row.next_at)
+
+
+def ended(plan: Plan, state: TaskState, **changes: Any) -> Settlement:
+    """The decision and the Task's state are kept; but for the changes nothing new stands in the org."""
+    if not state.is_gone:
+        state = replace(state, task_id=state.task_id or plan.task_id)
+    if plan.account:
+        told: dict[str, Any] = {"companions": {**plan.row.companions, plan.account.id: asdict(state)}}
+    else:
+        told = {name: getattr(state, name) for name in ("task_id", "intended", "written", "kept")}
+        told |= {"match": match_report(plan.match, plan.desired.problems), "matched_at": plan.matched_at}
+    return unwritten(plan.row, **told | changes)
+
+
+def unwritten(row: StoredInteraction, **changes: Any) -> Settlement:
+    """The end of a round that leaves all as it was but for the changes."""
+    kept = {name: getattr(row, name) for name in _KEPT}
+    return Settlement(**kept | changes)
+
+
+_KEPT = (
+    "id", "version", "written_version", "match", "task_id", "intended", "written", "kept", "companions", "written_at",
+    "matched_at",
+)  # fmt: skip
