@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert  # its ON CONFLICT is SQLite's
 
 from gateway.domain.records import Kind, Record
 from gateway.ports import ChangePage
-from gateway.storage.bulk import insert_rows
+from gateway.storage.bulk import insert_rows, load_rows
 from gateway.storage.columns import Listed, among, unindexed
 from gateway.storage.tables import OPEN_CASE_OF_ACCOUNT, OPEN_CASE_OF_CONTACT, cursors, record_keys, records
 from gateway.storage.transactions import Transactions
@@ -72,6 +72,9 @@ _store_cursor = _new_cursor.on_conflict_do_update(
     index_elements=["org", "object"], set_={"cursor": _new_cursor.excluded.cursor}
 )
 
+_unhurried = text("SET LOCAL synchronous_commit = off")
+"""A page that a power cut takes with it is read again: its cursors go with it."""
+
 
 class MirrorTables:
     """The mirrors of all orgs."""
@@ -88,6 +91,8 @@ class MirrorTables:
         newest = {record.id: record for record in page.records}
         ids = sorted(newest)
         with self._transactions.writing() as connection:
+            if not self._transactions.on_sqlite:
+                connection.execute(_unhurried)
             for start in range(0, len(ids), _CHUNK):
                 _store_records(connection, org, [newest[id] for id in ids[start : start + _CHUNK]])
             if page.deleted:
@@ -136,7 +141,7 @@ def _store_records(connection: Connection, org: str, page: Sequence[Record]) -> 
     if not changed:
         return
     _rewrite_keys(connection, org, ((record.id, _keys(known.get(record.id)), set(record.keys)) for record in changed))
-    insert_rows(connection, _store, [_row(org, record) for record in changed])
+    load_rows(connection, _store, [_row(org, record) for record in changed])
 
 
 def _delete_records(connection: Connection, org: str, ids: Sequence[str]) -> None:
@@ -162,7 +167,7 @@ def _rewrite_keys(connection: Connection, org: str, changes: Iterable[tuple[str,
     if gone:
         connection.execute(_delete_key, gone)
     if new:
-        insert_rows(connection, _store_key, new)
+        load_rows(connection, _store_key, new)
 
 
 def _row(org: str, record: Record) -> dict[str, Any]:
