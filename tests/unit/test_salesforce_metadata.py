@@ -49,10 +49,10 @@ COME_WITH_THE_OBJECT = {
         "Subject", "Status", "Priority", "OwnerId", "TaskWhoIds", "TaskSubtype", "CallType", "CallDurationInSeconds",
         "CallDisposition", "CallObject",
     },
-    "Account": {"Name"},
-    "Contact": {"Name"},
-    "Lead": {"Name", "IsConverted", "ConvertedAccountId", "ConvertedContactId"},
-    "Case": {"CaseNumber", "IsClosed"},
+    "Account": {"Name", "MasterRecordId"},
+    "Contact": {"Name", "MasterRecordId"},
+    "Lead": {"Name", "IsConverted", "ConvertedAccountId", "ConvertedContactId", "MasterRecordId"},
+    "Case": {"CaseNumber", "IsClosed", "MasterRecordId"},
     "User": {"Name", "Email", "IsActive"},
 }  # fmt: skip
 

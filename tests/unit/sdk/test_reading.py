@@ -17,7 +17,6 @@ from gateway.sdk.reading import (
     Fields,
     clean,
     form_pairs,
-    kind_of,
     read_form,
     read_json,
     read_object,
@@ -42,7 +41,6 @@ READERS = [
     Fields.rfc2822_time, Fields.epoch_ms, Fields.texts, Fields.plain, Fields.anything,
     lambda fields, key: fields.word(key, {"voice": 1}), lambda fields, key: list(fields.inners(key)), Fields.inner,
 ]  # fmt: skip
-KINDS = {kind_of(value) for value in (True, "", 1, 1.5, [], {}, None, object())}
 
 
 def refused(read, *arguments) -> str:
@@ -60,15 +58,18 @@ def test_every_reader_returns_or_rejects(value):
             assert error.reason.startswith("key")
 
 
-@given(st.text(min_size=8) | st.integers(min_value=10**7) | st.lists(st.text(min_size=8), min_size=1))
+# A sign that our own sentences never use, so that no text is made of their words only.
+theirs = st.text(min_size=8).map(lambda text: "¤" + text)
+
+
+@given(theirs | st.integers(min_value=10**7) | st.lists(theirs, min_size=1))
 def test_a_reason_never_holds_the_value(value):
     shown = value[0] if isinstance(value, list) else str(value)
     for read in READERS:
         try:
             read(Fields({"key": value}), "key")
         except RejectedError as error:
-            # A text made only of our own words proves nothing.
-            assert shown not in error.reason or shown in " ".join(KINDS) or shown in "2026-03-02T14:54:30Z"
+            assert shown not in error.reason
 
 
 @given(st.dictionaries(st.text(max_size=120), anything, max_size=5))
