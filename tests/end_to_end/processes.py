@@ -19,7 +19,7 @@ from urllib.parse import quote
 import requests
 
 from gateway.ports import DeliveryStatus, StoredDelivery, StoredInteraction
-from gateway.storage import Database
+from gateway.storage import Database, lanes
 
 PATIENCE = 120.0
 """Nothing takes so long unless it never happens; the machine may be slow."""
@@ -237,6 +237,11 @@ class Store:
             return False
         rows = self.interactions(prefix)
         return len(rows) == count and all(row.ready and row.version == row.written_version for row in rows)
+
+    def end_leases(self) -> None:
+        """Those of killed gateways, as time does; a file's only gateway does not wait for it."""
+        with self._database._transactions.writing() as connection:
+            lanes.free_all(connection)
 
     def _pages(self, read: Callable[..., Sequence[Any]]) -> list[Any]:
         rows: list[Any] = []
