@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import structlog
+from prometheus_client import Counter
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -50,26 +51,33 @@ class MetricsLedger:
 
     metrics: Metrics
     _round: threading.local = field(default_factory=threading.local)
+    _observers: dict[str, Callable[[float], None]] = field(default_factory=dict)
 
     def task(self, row: StoredInteraction, result: str, lag_seconds: float | None = None) -> None:
         """One interaction was settled."""
-        org = row.org
         self._settled().setdefault(result, []).append(row.id)
-        if result == "retried":
-            self.metrics.retries.labels(org).inc()
-        elif result == "parked":
-            self.metrics.parked.labels(org).inc()
-        else:
-            self.metrics.tasks.labels(org, result).inc()
         if lag_seconds is not None:
-            self.metrics.lag_seconds.labels(org).observe(lag_seconds)
+            self._observe_lag(row.org)(lag_seconds)
 
     def round_ended(self, org: str) -> None:
         """All settlements of a lane's round were told, from the thread that made them."""
         settled = self._settled()
+        for result, ids in settled.items():
+            self._counter(org, result).inc(len(ids))
         if settled:
             log.info("interactions_settled", org=org, **settled)
         settled.clear()
+
+    def _counter(self, org: str, result: str) -> Counter:
+        if result == "retried":
+            return self.metrics.retries.labels(org)
+        return self.metrics.parked.labels(org) if result == "parked" else self.metrics.tasks.labels(org, result)
+
+    def _observe_lag(self, org: str) -> Callable[[float], None]:
+        """Looking a metric up takes longer than the rest of a settlement."""
+        if org not in self._observers:
+            self._observers[org] = self.metrics.lag_seconds.labels(org).observe
+        return self._observers[org]
 
     def _settled(self) -> dict[str, list[int]]:
         if not hasattr(self._round, "settled"):

@@ -95,7 +95,20 @@ def _filter(node: _Node) -> Path:
 
 def _function(node: _Node) -> Path:
     name, arguments = node["value"], _children(node)
+    if name == "join" and len(arguments) == 2:
+        return _join(*arguments)
     return lambda value: _functions.call_function(name, [argument(value) for argument in arguments])
+
+
+def _join(separator: Path, texts: Path) -> Path:
+    def find(value: Any) -> Any:
+        glue, parts = separator(value), texts(value)
+        if isinstance(glue, str) and isinstance(parts, list) and all(isinstance(part, str) for part in parts):
+            return glue.join(parts)
+        # jmespath says what is wrong with them.
+        return _functions.call_function("join", [glue, parts])
+
+    return find
 
 
 def _is_false(value: Any) -> bool:

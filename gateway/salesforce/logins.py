@@ -83,10 +83,10 @@ class Logins:
         return self._login
 
     def _connect(self, token: Token) -> Login:
-        from simple_salesforce.api import Salesforce  # noqa: PLC0415 (20 MB, wanted only where an org is talked to)
+        from gateway.salesforce.client import Client  # noqa: PLC0415 (20 MB, wanted only where an org is talked to)
 
         allow_plain(self._http, token.instance_url, self._time_limits)
-        client = Salesforce(
+        client = Client(
             session_id=token.access,
             instance_url=token.instance_url,
             session=self._http,

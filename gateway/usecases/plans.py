@@ -132,14 +132,21 @@ def still(plan: Plan, state: TaskState) -> Settlement:
 
 def ended(plan: Plan, state: TaskState, **changes: Any) -> Settlement:
     """The decision and the Task's state are kept; but for the changes nothing new stands in the org."""
-    if not state.is_gone:
-        state = replace(state, task_id=state.task_id or plan.task_id)
+    if not (state.task_id or state.is_gone):
+        state = replace(state, task_id=plan.task_id)
     if plan.account:
-        told: dict[str, Any] = {"companions": {**plan.row.companions, plan.account.id: asdict(state)}}
-    else:
-        told = {name: getattr(state, name) for name in ("task_id", "intended", "written", "kept")}
-        told |= {"match": match_report(plan.match, plan.desired.problems), "matched_at": plan.matched_at}
-    return unwritten(plan.row, **told | changes)
+        companions = {**plan.row.companions, plan.account.id: asdict(state)}
+        return unwritten(plan.row, companions=companions, **changes)
+    return unwritten(
+        plan.row,
+        match=match_report(plan.match, plan.desired.problems),
+        matched_at=plan.matched_at,
+        task_id=state.task_id,
+        intended=state.intended,
+        written=state.written,
+        kept=state.kept,
+        **changes,
+    )
 
 
 def unwritten(row: StoredInteraction, **changes: Any) -> Settlement:
