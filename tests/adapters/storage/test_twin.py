@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import tempfile
 from datetime import timedelta
+from itertools import count
 from typing import Any
 
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from gateway.domain.records import Kind, Record
 from gateway.errors import VersionConflictError
-from gateway.ports import DeliveryStatus
+from gateway.ports import ChangePage, DeliveryStatus
 from gateway.storage import Database
 from tests.adapters.storage.examples import NOW, delivery, done, folded, written
 from tests.fakes.store import MemoryStore
@@ -25,6 +27,19 @@ LANES = st.integers(1, 2)
 MOMENTS = st.integers(0, 4).map(lambda minutes: NOW + timedelta(minutes=minutes))
 STATUSES = st.sampled_from(DeliveryStatus)
 REASONS = st.sampled_from([None, "Too long."])
+RECORD_IDS = ("a", "b", "c")
+RECORD_KEYS = ("phone:1", "domain:one.example", "domain:two.example")
+RECORDS = st.builds(
+    Record,
+    kind=st.sampled_from([Kind.CONTACT, Kind.ACCOUNT, Kind.CASE]),
+    id=st.sampled_from(RECORD_IDS),
+    name=st.just("One"),
+    keys=st.lists(st.sampled_from(RECORD_KEYS), unique=True, max_size=3).map(tuple),
+    account_id=st.sampled_from([None, "a", "b"]),
+    contact_id=st.sampled_from([None, "a", "b"]),
+    is_open=st.booleans(),
+    merged_into=st.sampled_from([None, "a", "b"]),
+)
 
 
 class Twins(RuleBasedStateMachine):
@@ -134,3 +149,35 @@ def _outcome(action: Any, store: Any) -> Any:
 
 TestTwins = Twins.TestCase
 TestTwins.settings = settings(max_examples=40, stateful_step_count=30)
+
+
+PAGES = st.lists(
+    st.tuples(st.lists(RECORDS, max_size=4), st.lists(st.sampled_from(RECORD_IDS), max_size=2)), max_size=6
+)
+
+
+def test_mirrors_cannot_be_told_apart(tmp_path_factory):
+    stores = [Database(f"sqlite:///{tmp_path_factory.mktemp('twin')}/gateway.db"), MemoryStore()]
+    orgs = count()
+
+    @given(pages=PAGES)
+    def after_every_page(pages: Any) -> None:
+        org = f"org-{next(orgs)}"
+        for number, (records, deleted) in enumerate(pages):
+            for store in stores:
+                store.mirror.apply(org, ChangePage(records, deleted, {"Contact": str(number)}))
+            there, twin = [_mirrored(store.mirror, org) for store in stores]
+            assert there == twin
+
+    after_every_page()
+    stores[0].close()
+
+
+def _mirrored(mirror: Any, org: str) -> Any:
+    return (
+        mirror.cursors(org),
+        mirror.by_ids(org, RECORD_IDS),
+        [mirror.by_keys(org, [key]) for key in RECORD_KEYS],
+        mirror.accounts_of_domains(org, RECORD_KEYS[1:]),
+        mirror.open_cases(org, contacts=["a"], accounts=["a", "b"]),
+    )
