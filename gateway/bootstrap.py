@@ -120,12 +120,8 @@ class Gateway:
         self.close()
 
     def serve_first(self, in_work: Callable[[], int]) -> None:
-        """Let requests go before the engine's work; `in_work` counts those that are not answered yet.
-
-        Those that only wait for their commit do not want to run.
-        """
-        inbox = self.database.inbox
-        self.right_of_way.belongs_to(lambda: in_work() - inbox.waiting)
+        """Let requests go before the engine's work; `in_work` counts those that are not answered yet."""
+        self.right_of_way.belongs_to(in_work)
 
     def start(self) -> None:
         """Take the store for this process and begin to work. ConfigError: another process has it."""

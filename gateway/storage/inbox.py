@@ -49,12 +49,6 @@ class GroupCommitInbox:
         self._gate = Lock()
         self._writer: Thread | None = None
         self._is_closed = False
-        self._committing = 0
-
-    @property
-    def waiting(self) -> int:
-        """How many deliveries wait for their commit."""
-        return self._waiting.qsize() + self._committing
 
     def put(self, delivery: NewDelivery) -> Receipt:
         request = _Request(delivery)
@@ -112,14 +106,12 @@ class GroupCommitInbox:
         return batch, True
 
     def _commit(self, batch: list[_Request]) -> None:
-        self._committing = len(batch)
         try:
             answers: Sequence[Receipt | GatewayError] = self._arrivals.store([request.delivery for request in batch])
         except RetryableError as error:
             answers = [RetryableError(str(error), after=error.after) for _ in batch]
         except Exception:  # noqa: BLE001 - one of them cannot be stored; which, is found one by one
             answers = [self._arrivals.store_alone(request.delivery) for request in batch]
-        self._committing = 0
         for request, answer in zip(batch, answers, strict=True):
             request.settle(answer)
         if any(isinstance(answer, Receipt) for answer in answers):
