@@ -34,6 +34,10 @@ from gateway.salesforce.transport import http_session
 TIME_LIMITS = (5.0, 30.0)
 """Seconds to connect, and seconds without a byte of the answer."""
 
+SETTLING_SECONDS = 60.0
+"""How long an org that did not answer a write in time is left alone: it may be at it still, and what is read meanwhile
+does not show what it will have done."""
+
 _TRIES = 3
 _LONGEST_ADDRESS = 8000
 """Salesforce cuts off at 16,384 bytes of address and headers (https://help.salesforce.com/s/articleView?id=000386264)."""
@@ -229,7 +233,9 @@ class Session:
         if isinstance(error, requests.JSONDecodeError):
             return not_an_answer(f"Org {self.settings.name!r}", writing=call.writing)
         if call.writing and not _never_sent(error):
-            return UnknownOutcomeError(f"Org {self.settings.name!r}: the answer to a write was lost ({what}).")
+            after = SETTLING_SECONDS if isinstance(error, requests.ReadTimeout) else None
+            said = f"Org {self.settings.name!r}: the answer to a write was lost ({what})."
+            return UnknownOutcomeError(said, after=after)
         return RetryableError(f"Org {self.settings.name!r} could not be reached ({what}).")
 
     def _observe(self, answer: requests.Response, **_: Any) -> None:

@@ -14,7 +14,7 @@ import requests
 
 from gateway.bootstrap import connections_of, now, org_settings, rules_of
 from gateway.config import load
-from gateway.errors import GatewayError
+from gateway.errors import ConfigError, RetryableError
 from gateway.ports import StoredInteraction
 from gateway.salesforce.org import SalesforceOrg
 from gateway.sdk import Request
@@ -36,7 +36,7 @@ class Bench:
 
     def __init__(self, folder: Path, *, read_limit: float = 10.0) -> None:
         self.ahead = 0.0
-        self.failures: list[str] = []
+        self._paused_until = now()
         config = load(folder / "gateway.yaml", ENVIRONMENT, installed_connectors())
         self.salesforce = SalesforceOrg(
             org_settings(config.orgs["main"]), sleep=lambda _: None, time_limits=(5.0, read_limit)
@@ -91,14 +91,20 @@ class Bench:
         receive(request, self._connections["front-desk"], self.store.inbox)
 
     def work(self) -> None:
-        """Fold everything, and one round per lane."""
+        """Fold everything, and one round per lane; an org that is to be left alone for a while is."""
         while self._folding.step().total:
             pass
         for lane in range(LANES):
-            try:
-                self._writer.write_lane(lane)
-            except GatewayError as error:
-                self.failures.append(type(error).__name__)
+            if self.now() >= self._paused_until:
+                self._write(lane)
+
+    def _write(self, lane: int) -> None:
+        try:
+            self._writer.write_lane(lane)
+        except RetryableError as error:
+            self._paused_until = self.now() + timedelta(seconds=error.after or 0)
+        except ConfigError:
+            pass  # a new token that is refused, too
 
     def settle(self) -> None:
         """Work, while time passes, until every interaction is written or parked."""
@@ -128,27 +134,24 @@ class Wire:
     def __init__(self, http: requests.Session) -> None:
         self.unsure: set[str] = set()
         self.risked: list[str] = []
-        self.lost = 0
+        self.writes = 0
         self._send = http.send
         http.send = self.send
 
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
         keys = set(_created(request))
         self.risked += sorted(keys & self.unsure)
+        self.writes += request.method == "PATCH" or bool(keys)
         try:
             answer = self._send(request, **options)
         except requests.RequestException:
-            self._learn(keys)
+            self.unsure |= keys
             raise
-        self._learn(keys if answer.status_code >= 500 else ())
+        self.unsure |= keys if answer.status_code >= 500 else set()
         if answer.ok and not keys:
             text = unquote_plus(request.url or "") + str(request.body)
             self.unsure -= {key for key in self.unsure if f"'{key}'" in text}
         return answer
-
-    def _learn(self, lost: Iterable[str]) -> None:
-        self.lost += bool(lost)
-        self.unsure.update(lost)
 
 
 def _created(request: requests.PreparedRequest) -> Iterable[str]:

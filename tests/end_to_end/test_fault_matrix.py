@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from gateway.domain.tasks import DELETED
-from tests.end_to_end.processes import KEY, Org, event, write_settings
+from tests.end_to_end.processes import KEY, Org, event, eventually, write_settings
 from tests.end_to_end.rounds import Bench
 
 LINH, PAT, XENA = "+14085550133", "+15305550170", "+14085550114"
@@ -226,6 +226,33 @@ def test_a_task_that_was_put_away_before_it_was_looked_for_is_found(connect, org
         assert bench.rows()[0].parked == DELETED
         bench.retry_parked()
         assert [task["IsDeleted"] for task in org.tasks(id)[id]] == [True, False]
+
+
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("step", [0, 1], ids=["create", "update"])
+def test_a_write_that_was_given_up_takes_effect_late(connect, org, id, task_key, step):
+    """The org was slower than our patience, and went on when we had gone; more is told meanwhile."""
+    bench = connect(read_limit=0.4)
+    org.control("DELETE", "calls")
+    for n, kind in enumerate(KINDS):
+        if n == step:
+            slow = {"kind": "latency", "milliseconds": 1500, "times": 1}
+            org.faults(slow | (UPDATE if step else create_at(task_key)))
+        bench.tell(event(id, kind, n, disposition=f"Said {n}"))
+        bench.work()
+    eventually(lambda: (task := org.task(id)) and task["CallDisposition"] == f"Said {step}")
+    eventually(lambda: writes_of(org) == bench.wire.writes)
+    bench.settle()
+
+    assert org.task(id)["CallDisposition"] == "Said 2"
+    assert (bench.rows()[0].kept, bench.wire.risked) == ({}, [])
+
+
+def writes_of(org: Org) -> int:
+    calls = org.control("GET", "calls")["calls"]
+    return sum(calls.get(f"{call} composite/sobjects", 0) for call in ("POST", "PATCH")) + calls.get(
+        "PATCH composite/sobjects/Task", 0
+    )
 
 
 FURTHER = {name: FAULTS[name] for name in ("5xx after", "reset before", "reset after", "some fail")}

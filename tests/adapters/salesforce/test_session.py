@@ -19,7 +19,7 @@ from gateway.domain.tasks import TaskDraft
 from gateway.errors import ConfigError, RetryableError, UnknownOutcomeError
 from gateway.salesforce.oauth import fetch_token
 from gateway.salesforce.org import Flow, OrgSettings, SalesforceOrg, Usage
-from gateway.salesforce.session import Session
+from gateway.salesforce.session import SETTLING_SECONDS, Session
 from tests.adapters.salesforce.local_org import KEY_FIELD, LocalOrg
 
 Connect = Callable[[OrgSettings], SalesforceOrg]
@@ -297,14 +297,15 @@ def test_the_default_time_limits(web: responses.RequestsMock) -> None:
 
 
 def test_silence_ends_in_time(org: SalesforceOrg, local: LocalOrg) -> None:
-    """A server that takes the write and never answers leaves its outcome unknown."""
+    """A server that takes the write and never answers leaves its outcome unknown, and may be at it still."""
     org.find(["desk:1"], [])
     for adapter in org._session._http.adapters.values():
         adapter._limits = (10.0, 0.5)
     local.fault(kind="silence_after", times=1)
 
-    with pytest.raises(UnknownOutcomeError):
+    with pytest.raises(UnknownOutcomeError) as caught:
         org.create(DRAFTS)
+    assert caught.value.after == SETTLING_SECONDS
 
 
 def test_plain_http_is_for_this_machine_only(org: SalesforceOrg, local: LocalOrg) -> None:
