@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
-_OFFSET = re.compile(r"[ +](\d\d):?(\d\d)$|-(\d\d):?(\d\d)$|[Zz]$")
+_OFFSET = re.compile(r"\+(\d\d):?(\d\d)$|-(\d\d):?(\d\d)$|[Zz]$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ def parse_date(text: str) -> date:
 
 
 def parse_datetime(text: str) -> datetime:
-    """The instant, in UTC, of a SOQL datetime; a blank before the offset stands for a plus sign lost in transit."""
+    """The instant, in UTC, of a SOQL datetime."""
     moment = datetime.fromisoformat(text[:19])
     fraction = re.match(r"\.(\d+)", text[19:])
     if fraction:

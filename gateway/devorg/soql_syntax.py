@@ -281,8 +281,21 @@ def _unexpected(text: str, token: Token) -> QueryError:
     at = token.start_pos or 0
     if token.type == "BIND" or text[at : at + 1] == ":":
         return located("MALFORMED_QUERY", "Bind variables only allowed in Apex code", text, at)
+    if zoneless := _ZONELESS.match(text, at):
+        return _without_zone(text, zoneless.end())
     shown = "(" if token.type == "STRINGS" else str(token)
     return located("MALFORMED_QUERY", f"unexpected token: '{shown}'", text, at)
+
+
+# Among others what is left of a datetime when a plus sign sent without escaping arrives as a blank.
+_ZONELESS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?![\d.Z+-])", re.IGNORECASE)
+
+
+def _without_zone(text: str, end: int) -> QueryError:
+    """What a datetime is refused with that ends without its zone: the org counts such places from nought."""
+    row, column = text.count("\n", 0, end) + 1, end - text.rfind("\n", 0, end) - 1
+    reason = f"line {row}:{column} no viable alternative at character '{text[end : end + 1] or '<EOF>'}'"
+    return located("MALFORMED_QUERY", reason, text, end - 1)
 
 
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f", '"': '"', "'": "'", "\\": "\\", "_": "_", "%": "%"}

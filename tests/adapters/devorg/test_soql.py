@@ -116,7 +116,7 @@ def test_fields_functions(org: Memory) -> None:
     [
         "SELECT Name FROM Contact c WHERE c.LastName = 'Doe'",
         "SELECT c.Name FROM Contact c, c.Account a WHERE a.Name LIKE 'sun%' AND c.FirstName = null",
-        "SELECT Contact.Name FROM Contact USING SCOPE everything WHERE Contact.LastName = 'Doe' WITH SECURITY_ENFORCED FOR VIEW FOR REFERENCE",
+        "SELECT Contact.Name FROM Contact USING SCOPE everything WHERE Contact.LastName = 'Doe' WITH SECURITY_ENFORCED FOR VIEW FOR UPDATE",
         "select Name\nfrom\tContact where LastName='doe' limit 1 for update",
         "SELECT toLabel(Name) FROM Contact WHERE toLabel(LastName) = 'Doe'",
     ],

@@ -28,6 +28,18 @@ def test_an_error_shows_its_place(org: Memory) -> None:
     )
 
 
+def test_a_plus_sign_sent_without_escaping_spoils_a_datetime(org: Memory) -> None:
+    """It arrives as a blank, and the org is one place behind with such errors."""
+    with pytest.raises(soql.QueryError) as refusal:
+        org.query("SELECT id, name, description FROM Account WHERE LastModifiedDate >= 2013-12-01T12:00:00 00:00")
+
+    assert refusal.value.code == "MALFORMED_QUERY"
+    assert refusal.value.message == (
+        "\nLastModifiedDate >= 2013-12-01T12:00:00 00:00\n                                      ^\n"
+        "ERROR at Row:1:Column:87\nline 1:87 no viable alternative at character ' '"
+    )
+
+
 def test_rows_are_counted(org: Memory) -> None:
     with pytest.raises(soql.QueryError, match="Row:3:Column:7"):
         org.query("SELECT Id\nFROM Contact\nWHERE Foo = 'x'")
@@ -180,6 +192,12 @@ def test_rows_are_counted(org: Memory) -> None:
         ),
         ("SELECT Id FROM Contact WHERE Name = 'a' AND NOT Name = 'b'", "MALFORMED_QUERY", "unexpected token: 'NOT'"),
         ("SELECT Id FROM Contact WHERE NOT Name = 'a' AND Name = 'b'", "MALFORMED_QUERY", "unexpected token: 'AND'"),
+        ("SELECT Id FROM Contact FOR VIEW FOR REFERENCE", "MALFORMED_QUERY", "unexpected token: 'REFERENCE'"),
+        (
+            "SELECT Id FROM Contact WHERE CreatedDate > 2026-03-04T10:00:00",
+            "MALFORMED_QUERY",
+            "line 1:62 no viable alternative at character '<EOF>'",
+        ),
         ("SELECT Id, FROM Contact", "MALFORMED_QUERY", "unexpected token: 'FROM'"),
         ("SELECT Id FROM Contact WHERE", "MALFORMED_QUERY", "unexpected token: '<EOF>'"),
         ("SELECT Id FROM Contact WHERE Name IN ()", "MALFORMED_QUERY", "unexpected token: ')'"),
