@@ -219,7 +219,7 @@ class Interactions(Protocol):
     def settle(self, lease: Lease, settlements: Sequence[Settlement]) -> None:
         """Store the end of a round. VersionConflictError: the lease is lost, nothing was stored."""
 
-    def unsure(self, lease: Lease, *, before: datetime, limit: int) -> list[StoredInteraction]:
+    def unsure(self, org: str, lane: int, *, before: datetime, limit: int) -> list[StoredInteraction]:
         """Written interactions of the lane, last told of before then, that were matched with an older mirror."""
 
     def reconsider(self, lease: Lease, *, same: Collection[int], other: Collection[int], matched_at: datetime) -> None:

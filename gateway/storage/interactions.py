@@ -188,8 +188,8 @@ class InteractionTable:
             if rows:
                 update_rows(connection, _settle, _settled, rows)
 
-    def unsure(self, lease: Lease, *, before: datetime, limit: int) -> builtins.list[StoredInteraction]:
-        values = {"of_org": lease.org, "of_lane": lease.lane, "before": before, "limit": limit}
+    def unsure(self, org: str, lane: int, *, before: datetime, limit: int) -> builtins.list[StoredInteraction]:
+        values = {"of_org": org, "of_lane": lane, "before": before, "limit": limit}
         with self._transactions.reading() as connection:
             return [_stored(row) for row in connection.execute(_unsure, values)]
 

@@ -160,14 +160,9 @@ class TaskWriter:
 
         Where the decision is another now, the Task is due to be corrected. Errors as for `write_lane`.
         """
-
-        def look(lease: Lease) -> int:
-            rows = self.interactions.unsure(lease, before=self.now() - patience, limit=BATCH)
-            if rows:
-                self._reconsider(lease, rows)
-            return len(rows)
-
-        return self._leased(lane, look)
+        rows = self.interactions.unsure(self.org.name, lane, before=self.now() - patience, limit=BATCH)
+        # Looking costs nothing where there is nothing to see, a lease would cost two commits.
+        return self._leased(lane, lambda lease: self._reconsider(lease, rows)) if rows else 0
 
     def _leased(self, lane: int, work: Callable[[Lease], int]) -> int:
         """What the work comes to while we have the lane; 0 if somebody else has it, or takes it meanwhile."""
@@ -183,12 +178,13 @@ class TaskWriter:
             self.interactions.release(lease)
             self.ledger.round_ended(name)
 
-    def _reconsider(self, lease: Lease, rows: Sequence[StoredInteraction]) -> None:
+    def _reconsider(self, lease: Lease, rows: Sequence[StoredInteraction]) -> int:
         matched_at = self.feed.reach(max(row.updated_at for row in rows))
         _, decided = self._decide(rows)
         other = {each.row.id for each in decided if not is_same_decision(each.match, each.row.match)}
         same = {row.id for row in rows} - other
         self.interactions.reconsider(lease, same=same, other=other, matched_at=matched_at)
+        return len(rows)
 
     def _reach(self, rows: Sequence[StoredInteraction], patience: timedelta) -> datetime:
         """The mirror's moment. A full batch is worth a call to see everything that was there when it was told of.

@@ -243,14 +243,14 @@ class MemoryInteractions:
             for one in settlements:
                 self._settle_one(lease, one)
 
-    def unsure(self, lease: Lease, *, before: datetime, limit: int) -> list[StoredInteraction]:
-        found = [kept.row for kept in self._unsure(lease) if kept.row.updated_at <= before]
+    def unsure(self, org: str, lane: int, *, before: datetime, limit: int) -> list[StoredInteraction]:
+        found = [kept.row for kept in self._unsure(org, lane) if kept.row.updated_at <= before]
         return sorted(found, key=lambda row: row.updated_at)[:limit]
 
     def reconsider(self, lease: Lease, *, same: Collection[int], other: Collection[int], matched_at: datetime) -> None:
         with self._lock:
             self._check(lease)
-            for kept in self._unsure(lease):
+            for kept in self._unsure(lease.org, lease.lane):
                 row = kept.row
                 if row.id in same:
                     self.rows[row.id] = replace(kept, row=replace(row, matched_at=matched_at))
@@ -258,12 +258,12 @@ class MemoryInteractions:
                     row = replace(row, matched_at=matched_at, version=row.version + 1)
                     self.rows[row.id] = replace(kept, row=row, waiting_since=matched_at)
 
-    def _unsure(self, lease: Lease) -> list[_Kept]:
+    def _unsure(self, org: str, lane: int) -> list[_Kept]:
         with self._lock:
             return [
                 kept
                 for kept in self.rows.values()
-                if (kept.row.org, kept.row.lane) == (lease.org, lease.lane)
+                if (kept.row.org, kept.row.lane) == (org, lane)
                 and kept.row.version == kept.row.written_version
                 and kept.row.parked is None
                 and kept.row.matched_at is not None

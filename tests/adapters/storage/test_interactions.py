@@ -166,20 +166,20 @@ class TestLookingAgain:
         lease = _lease(store)
         store.interactions.settle(lease, [written(parked, matched_at=NOW - MINUTE, parked="No.")])
 
-        assert _names(store.interactions.unsure(lease, before=LATER, limit=10)) == ["a", "b"]
-        assert _names(store.interactions.unsure(lease, before=LATER, limit=1)) == ["a"]
-        assert _names(store.interactions.unsure(lease, before=NOW, limit=10)) == ["a"]
-        assert store.interactions.unsure(lease, before=NOW - MINUTE, limit=10) == []
+        assert _names(store.interactions.unsure("main", 1, before=LATER, limit=10)) == ["a", "b"]
+        assert _names(store.interactions.unsure("main", 1, before=LATER, limit=1)) == ["a"]
+        assert _names(store.interactions.unsure("main", 1, before=NOW, limit=10)) == ["a"]
+        assert store.interactions.unsure("main", 1, before=NOW - MINUTE, limit=10) == []
 
     def test_what_is_the_same_is_sure_and_what_is_not_is_due(self, store):
         self._written(store, "same", "other", "untouched")
         lease = _lease(store)
         same, other, untouched = _by_name(
-            store.interactions.unsure(lease, before=LATER, limit=10), "same", "other", "untouched"
+            store.interactions.unsure("main", 1, before=LATER, limit=10), "same", "other", "untouched"
         )
         store.interactions.reconsider(lease, same={same.id}, other={other.id}, matched_at=LATER)
 
-        assert store.interactions.unsure(lease, before=LATER, limit=10) == [untouched]
+        assert store.interactions.unsure("main", 1, before=LATER, limit=10) == [untouched]
         assert store.interactions.get(same.id) == replace(same, matched_at=LATER)
         assert store.interactions.take(lease, now=LATER, limit=10) == [replace(other, matched_at=LATER, version=2)]
         assert _backlog(store) == Backlog(1, LATER)
@@ -187,7 +187,7 @@ class TestLookingAgain:
     def test_news_that_came_meanwhile_are_left_alone(self, store):
         self._written(store, "c-1")
         lease = _lease(store)
-        (row,) = store.interactions.unsure(lease, before=LATER, limit=10)
+        (row,) = store.interactions.unsure("main", 1, before=LATER, limit=10)
         _fold(store, "c-1", version=1)
         before = store.interactions.get(row.id)
         store.interactions.reconsider(lease, same=set(), other={row.id}, matched_at=LATER)
@@ -196,7 +196,7 @@ class TestLookingAgain:
     def test_only_whoever_holds_the_lane_may(self, store):
         self._written(store, "c-1")
         lease = _lease(store)
-        (row,) = store.interactions.unsure(lease, before=LATER, limit=10)
+        (row,) = store.interactions.unsure("main", 1, before=LATER, limit=10)
         store.interactions.release(lease)
         with pytest.raises(VersionConflictError):
             store.interactions.reconsider(lease, same={row.id}, other=set(), matched_at=LATER)

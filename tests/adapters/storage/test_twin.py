@@ -116,7 +116,7 @@ class Twins(RuleBasedStateMachine):
     def reconsider(self, data: Any, at: Any) -> None:
         if self.leases:
             lease = data.draw(st.sampled_from(self.leases))
-            rows = self.both(lambda store: store.interactions.unsure(lease, before=at, limit=2))
+            rows = self.both(lambda store: store.interactions.unsure("main", lease.lane, before=at, limit=2))
             others = {row.id for row in rows if data.draw(st.booleans())}
             sames = {row.id for row in rows} - others
             self.both(lambda store: store.interactions.reconsider(lease, same=sames, other=others, matched_at=at))
