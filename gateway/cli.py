@@ -411,8 +411,6 @@ def _now() -> Any:
 
 def _tune_interpreter() -> None:
     """Settle what a process needs that serves for long."""
-    # A thread that wants to answer a request waits so long for one that works: the default is 5 ms, at every turn.
-    sys.setswitchinterval(0.001)
     # What start-up made stays: looking through it again and again for garbage takes a quarter of a busy process.
     gc.collect()
     gc.freeze()

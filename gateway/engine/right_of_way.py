@@ -13,8 +13,8 @@ from collections.abc import Callable
 SLICE_SECONDS = 0.001
 """How long a thread works before it looks whether a request is in work."""
 
-PATIENCE_SECONDS = 0.02
-"""How long it then waits at most: under the worst load each thread still works a twentieth of the time."""
+PATIENCE_SECONDS = 0.05
+"""How long it then waits at most: under the worst load each thread still works a fiftieth of the time."""
 
 _GLANCE_SECONDS = 0.002
 
