@@ -18,7 +18,7 @@ from urllib3.exceptions import NameResolutionError
 
 from gateway.domain.mappings import FieldMapping, FieldRule
 from gateway.domain.records import Kind
-from gateway.domain.tasks import MAX_PEOPLE
+from gateway.domain.tasks import LONGEST_KEY, MAX_PEOPLE
 from gateway.errors import GatewayError, RetryableError
 from gateway.salesforce.oauth import MOST_SKEW, LoginRefusedError
 from gateway.salesforce.schema import WANTED, describe, key_lack
@@ -309,9 +309,6 @@ def _key(name: str | None, fields: Fields) -> Iterator[Finding]:
         yield from _or_ok(_key_flaws(name, fields[name]), _ok(Check.KEY, f"{name} is as it should be."))
 
 
-_LONGEST_KEY = 255
-
-
 def _key_flaws(name: str, field: Described) -> Iterator[Finding]:
     edit = f"Setup → Object Manager → Activity → Fields & Relationships → {name} → Edit"
     if not field["unique"]:
@@ -321,9 +318,9 @@ def _key_flaws(name: str, field: Described) -> Iterator[Finding]:
     elif not field["caseSensitive"]:
         message = f"{name} takes keys for equal that differ in upper and lower case only."
         yield _but(Check.KEY, message, f'{edit}: Unique, treat "ABC" and "abc" as different values (case sensitive).')
-    if field["length"] < _LONGEST_KEY:
+    if field["length"] < LONGEST_KEY:
         message = f"{name} holds {field['length']} characters only; a longer key parks its interaction."
-        yield _but(Check.KEY, message, f"{edit}: Length {_LONGEST_KEY}.")
+        yield _but(Check.KEY, message, f"{edit}: Length {LONGEST_KEY}.")
 
 
 def _shared(fields: Fields) -> Finding:
