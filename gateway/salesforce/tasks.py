@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
-from gateway.domain.tasks import FoundTask, Outcome, TaskDraft, TaskFields, Verdict
+from gateway.domain.tasks import LONGEST_KEY, FoundTask, Outcome, TaskDraft, TaskFields, Verdict
 from gateway.errors import ConfigError, GatewayError, RejectedError, UnknownOutcomeError
 from gateway.salesforce import soql
 from gateway.salesforce.errors import STALE, QueryRefusedError, not_an_answer, outcome_of, refusals_of
@@ -37,7 +37,6 @@ _NAMES_AND_IDS = 5000
 _SPLITS = 16
 """Calls spent to find the one record because of which a whole call was refused: twice the halvings of 200."""
 
-_LONGEST_KEY = 255
 _KEY_BEGINNING = 95
 """With a digest behind it no longer than a key may be, even where every character counts twice."""
 
@@ -155,7 +154,7 @@ class Tasks:
 def stored_key(key: str) -> str:
     """An external key as its field holds it: Salesforce trims texts, and a key that is too long ends in a digest."""
     key = key.strip()
-    if len(key.encode("utf-16-le", "surrogatepass")) <= 2 * _LONGEST_KEY:
+    if len(key.encode("utf-16-le", "surrogatepass")) <= 2 * LONGEST_KEY:
         return key
     return f"{key[:_KEY_BEGINNING]}~{sha256(key.encode('utf-8', 'surrogatepass')).hexdigest()}"
 

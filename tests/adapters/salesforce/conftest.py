@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from gateway.devorg import create_server
 from gateway.salesforce.org import Flow, OrgSettings, SalesforceOrg
-from tests.adapters.salesforce.local_org import KEY_FIELD, LocalOrg
+from tests.adapters.salesforce.local_org import KEY_FIELD, LocalOrg, serving
 
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Any]:
-    with create_server(port=0) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
+    with serving() as server:
         yield server
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture

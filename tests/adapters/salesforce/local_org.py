@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import requests
 
+from gateway.devorg import create_server
+
 KEY_FIELD = "Gateway_Interaction_Key__c"
+
+
+@contextmanager
+def serving() -> Iterator[Any]:
+    """A local org's server, at work in a thread."""
+    with create_server(port=0) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
 
 
 class LocalOrg:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -11,11 +10,10 @@ from typing import Any
 import pytest
 import responses
 
-from gateway.devorg import create_server
 from gateway.domain.tasks import TaskDraft, Verdict
 from gateway.errors import ConfigError
 from gateway.salesforce.org import Flow, OrgSettings, SalesforceOrg
-from tests.adapters.salesforce.local_org import KEY_FIELD, LocalOrg
+from tests.adapters.salesforce.local_org import KEY_FIELD, LocalOrg, serving
 
 Connect = Callable[[OrgSettings], SalesforceOrg]
 DRAFTS = [TaskDraft("desk:1", {"Subject": "Call"})]
@@ -24,12 +22,8 @@ HOSTS = {"production": "https://sunhill.my.salesforce.com", "sandbox": "https://
 
 @pytest.fixture(scope="module")
 def other_server() -> Iterator[Any]:
-    with create_server(port=0) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
+    with serving() as server:
         yield server
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture
