@@ -1,6 +1,7 @@
 """Identity keys: the normalised strings under which a person, organisation or case is known.
 
-`phone:+14155550123`, `email:casey@example.com`, `domain:example.com`, `handle:<channel>:<handle>`, `case:00001026`.
+`phone:+14155550123`, `email:casey@example.com`, `domain:example.com`, `handle:<channel>:<handle>`, `case:00001026`,
+`ref:<name>:<value>` for other numbers that both sides know, such as `ref:order:a-17`.
 Two spellings of the same thing give the same key; what identifies nobody (a withheld number, a public mail domain)
 gives None.
 """
@@ -118,6 +119,12 @@ def case_key(number: str) -> str | None:
     if not spelt:
         return None
     return f"case:{spelt.zfill(8) if spelt.isdecimal() and spelt.isascii() else spelt}"
+
+
+def reference_key(name: str, value: str) -> str | None:
+    """The key of a number that both sides know under one name, such as an order's or a customer's."""
+    spelt = value.strip().casefold()
+    return f"ref:{name.casefold()}:{spelt}" if spelt else None
 
 
 def _without_scheme(spelt: str) -> str:

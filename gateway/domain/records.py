@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 
 
@@ -16,6 +17,7 @@ class Kind(StrEnum):
     ACCOUNT = "Account"
     CASE = "Case"
     USER = "User"
+    RELATION = "AccountContactRelation"
 
 
 _SHORT_ID = re.compile(r"[0-9A-Za-z]{15}")
@@ -38,9 +40,11 @@ def full_id(text: str) -> str:
 class Record:
     """One record as mirrored. `keys` are its identity keys (see `domain.identity`); ids have 18 characters.
 
-    `account_id` and `contact_id` are what it belongs to (for a converted lead, what it became); `number` is a case's
-    number; `is_open` is false for closed cases, converted leads and inactive users; `topics` are a case's subject,
-    type and reason; `merged_into` is who took the place of a record that was merged away.
+    `account_id` and `contact_id` are what it belongs to: for a converted lead, what it became; for an account, its
+    parent and, if it is a person, the contact that this person is; for a relation, the two that it joins. `number` is
+    a case's number; `is_open` is false for closed cases, converted leads, ended relations and inactive users; `topics`
+    are a case's subject, type and reason; `type` is an account's type, `record_type` the developer name of the record
+    type; `merged_into` is who took the place of a record that was merged away.
     """
 
     kind: Kind
@@ -53,6 +57,18 @@ class Record:
     is_open: bool = True
     topics: tuple[str, ...] = ()
     merged_into: str | None = None
+    type: str | None = None
+    record_type: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What people decided about an identity key: how often for the record, how often against it, and when last."""
+
+    record_id: str
+    confirmed: int
+    rejected: int
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +77,18 @@ class Known:
 
     What was merged away leads to the record that took its place, under its own id and, for a case, its own number.
     `cases` holds open cases by the contact or account they belong to; `domains` the accounts behind a `domain:…` key,
-    each with the number of its records that show it.
+    each with the number of its records that show it. `related` are the accounts that a contact belongs to besides its
+    own, by contact id. Of a key that very many share only some records are in `by_key`; `sharing` has their number.
+    `remembered` is what people decided about a key.
     """
 
     by_key: Mapping[str, Sequence[Record]]
     by_id: Mapping[str, Record]
     cases: Mapping[str, Sequence[Record]]
     domains: Mapping[str, Mapping[str, int]]
+    related: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    sharing: Mapping[str, int] = field(default_factory=dict)
+    remembered: Mapping[str, Sequence[Remembered]] = field(default_factory=dict)
 
     def named(self, reference: str | None) -> Record | None:
         """The record that a platform names by its id, of 15 or 18 characters."""

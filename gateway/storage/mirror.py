@@ -20,7 +20,7 @@ _CHUNK = 5000
 
 _fields = (
     records.c.id, records.c.kind, records.c.name, records.c["keys"], records.c.account_id, records.c.contact_id,
-    records.c.number, records.c.is_open, records.c.topics, records.c.merged_into,
+    records.c.number, records.c.is_open, records.c.topics, records.c.merged_into, records.c.type, records.c.record_type,
 )  # fmt: skip
 _of_org = records.c.org == bindparam("of_org")
 
@@ -128,10 +128,11 @@ class MirrorTables:
 
 
 def _record(row: Row[*tuple[Any, ...]]) -> Record:
-    id, kind, name, keys, account_id, contact_id, number, is_open, topics, merged_into = row
+    id, kind, name, keys, account_id, contact_id, number, is_open, topics, merged_into, type, record_type = row
     return Record(
         kind=Kind(kind), id=id, name=name, keys=tuple(keys), account_id=account_id, contact_id=contact_id,
-        number=number, is_open=is_open, topics=tuple(topics), merged_into=merged_into,
+        number=number, is_open=is_open, topics=tuple(topics), merged_into=merged_into, type=type,
+        record_type=record_type,
     )  # fmt: skip
 
 
@@ -183,4 +184,6 @@ def _row(org: str, record: Record) -> dict[str, Any]:
         "keys": record.keys,
         "topics": record.topics,
         "merged_into": record.merged_into,
+        "type": record.type,
+        "record_type": record.record_type,
     }

@@ -145,6 +145,8 @@ records = Table(
     Column("keys", Json, nullable=False),
     Column("topics", Json, nullable=False),
     Column("merged_into", Text),
+    Column("type", CleanText),
+    Column("record_type", Text),
     sqlite_with_rowid=False,
 )
 Index("ix_mirror_records_cases_of_contact", records.c.contact_id, **_where(OPEN_CASE_OF_CONTACT))
