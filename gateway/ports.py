@@ -94,7 +94,7 @@ class StoredInteraction:
 
     `task_id`, `intended`, `written` and `kept` are the state of its Task (see `domain.tasks.TaskState`), `companions`
     the same of the Tasks of further accounts, by account id, `match` the last decision as JSON, made with the mirror as
-    it was at `matched_at`.
+    it was at `matched_at`. Before `unsure_until` nobody takes it: a create may take effect that cannot be seen yet.
     """
 
     id: int
@@ -119,6 +119,7 @@ class StoredInteraction:
     attempts: int = 0
     next_at: datetime | None = None
     parked: str | None = None
+    unsure_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +144,7 @@ class Settlement:
     parked: str | None = None
     written_at: datetime | None = None
     matched_at: datetime | None = None
+    unsure_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,8 +215,11 @@ class Interactions(Protocol):
     def take(self, lease: Lease, *, now: datetime, limit: int) -> list[StoredInteraction]:
         """Up to `limit` dirty interactions that are due, oldest first."""
 
-    def intend(self, lease: Lease, intents: Mapping[int, TaskFields]) -> None:
-        """Remember what is about to be sent. VersionConflictError: the lease is lost, nothing was stored."""
+    def intend(self, lease: Lease, intents: Mapping[int, TaskFields], *, unsure_until: datetime | None = None) -> None:
+        """Remember what is about to be sent, and until when nobody takes it unless its end is settled before.
+
+        VersionConflictError: the lease is lost, nothing was stored.
+        """
 
     def settle(self, lease: Lease, settlements: Sequence[Settlement]) -> None:
         """Store the end of a round. VersionConflictError: the lease is lost, nothing was stored."""

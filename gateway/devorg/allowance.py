@@ -82,7 +82,10 @@ class Underway:
 
     def check(self) -> None:
         """Refuse this thread's call while too many others have been under way for long."""
-        limit = time.monotonic() - self.milliseconds / 1000
-        long = [own for own, since in list(self._since.items()) if since <= limit and own != threading.get_ident()]
-        if len(long) >= self.most:
+        if self.others(self.milliseconds / 1000) >= self.most:
             raise RequestError(403, *CONCURRENT_EXCEEDED)
+
+    def others(self, seconds: float = 0.0) -> int:
+        """How many calls besides this thread's have been under way for so long."""
+        limit, own = time.monotonic() - seconds, threading.get_ident()
+        return sum(since <= limit and thread != own for thread, since in list(self._since.items()))

@@ -6,7 +6,7 @@
 ``setup``               GET, POST: custom fields, the interaction key, duplicate and validation rules (see ``setup``)
 ``faults``              GET, DELETE, POST: a list replaces all, one fault or script is added (see ``faults``)
 ``locks``               GET, DELETE, POST ``{ids, times}``; ``{contention: {probability, seed, milliseconds}}``
-``calls``               GET, DELETE: the API calls counted by method and resource
+``calls``               GET, DELETE: the API calls counted by method and resource, and how many are under way
 ``quota``               ``{max, used}`` of the calls in 24 hours
 ``concurrency``         ``{max, milliseconds}``: so many calls at once that have been under way for so long
 ``clock``               ``{skew_milliseconds}``: how far the org's clock is ahead
@@ -143,7 +143,8 @@ class Control:
             if request.method == "DELETE":
                 self.org.calls.clear()
                 self.org.allowance.used = 0
-        return Response(content={"total": sum(counted.values()), "calls": counted})
+        total, under_way = sum(counted.values()), self.org.underway.others()
+        return Response(content={"total": total, "calls": counted, "under_way": under_way})
 
     def _switch(self, feature: str, body: Json) -> Response:
         if not isinstance(body.get("on"), bool):

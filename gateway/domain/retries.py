@@ -5,6 +5,10 @@ from __future__ import annotations
 BASE_SECONDS = 0.5
 CAP_SECONDS = 60.0
 
+SETTLING_SECONDS = 60.0
+"""How long an org may be at it still after nobody heard how a write ended: what is read meanwhile does not show what it
+will have done."""
+
 
 def delay(attempts: int, chance: float) -> float:
     """Seconds to wait after the given number of failed attempts: exponential with full jitter, capped.

@@ -23,6 +23,7 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_rand
 from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnectionError
 
 from gateway.domain.allowance import Purpose, Usage
+from gateway.domain.retries import SETTLING_SECONDS
 from gateway.errors import GatewayError, RetryableError, UnknownOutcomeError
 from gateway.salesforce.allowance import Allowance
 from gateway.salesforce.errors import Refusal, not_an_answer, refusals_of, refused_call, says_used_up
@@ -33,10 +34,6 @@ from gateway.salesforce.transport import http_session
 
 TIME_LIMITS = (5.0, 30.0)
 """Seconds to connect, and seconds without a byte of the answer."""
-
-SETTLING_SECONDS = 60.0
-"""How long an org that did not answer a write in time is left alone: it may be at it still, and what is read meanwhile
-does not show what it will have done."""
 
 _TRIES = 3
 _LONGEST_ADDRESS = 8000

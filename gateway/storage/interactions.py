@@ -32,6 +32,7 @@ _DUE = (
     text(DIRTY),
     interactions.c.org == bindparam("of_org"),
     or_(interactions.c.next_at.is_(None), interactions.c.next_at <= bindparam("now", type_=Moment())),
+    or_(interactions.c.unsure_until.is_(None), interactions.c.unsure_until <= bindparam("now", type_=Moment())),
 )
 _DUE_IN_LANE = (*_DUE, interactions.c.lane == bindparam("of_lane"))
 _head = (
@@ -51,7 +52,7 @@ _OF_LANE = (
     interactions.c.org == bindparam("of_org"),
     interactions.c.lane == bindparam("of_lane"),
 )
-_intended = Given(row_id=BigInteger(), of_org=Text(), of_lane=Integer(), sent=Json())
+_intended = Given(row_id=BigInteger(), of_org=Text(), of_lane=Integer(), sent=Json(), until=Moment())
 _intend = (
     update(interactions)
     .where(
@@ -59,7 +60,7 @@ _intend = (
         interactions.c.org == _intended.of_org,
         interactions.c.lane == _intended.of_lane,
     )
-    .values(intended=_intended.sent)
+    .values(intended=_intended.sent, unsure_until=_intended.until)
 )
 
 _OWN = (
@@ -73,6 +74,7 @@ _OWN = (
     "kept",
     "companions",
     "matched_at",
+    "unsure_until",
 )
 _TRIALS = ("attempts", "next_at", "parked")
 _settled = Given(
@@ -174,8 +176,8 @@ class InteractionTable:
         with self._transactions.reading() as connection:
             return [_stored(row) for row in connection.execute(_take, values)]
 
-    def intend(self, lease: Lease, intents: Mapping[int, TaskFields]) -> None:
-        rows = [_of_lane(lease, id) | {"sent": encoded(intents[id])} for id in sorted(intents)]
+    def intend(self, lease: Lease, intents: Mapping[int, TaskFields], *, unsure_until: datetime | None = None) -> None:
+        rows = [_of_lane(lease, id) | {"sent": encoded(intents[id]), "until": unsure_until} for id in sorted(intents)]
         with self._transactions.writing() as connection:
             lanes.check(connection, lease)
             if rows:
@@ -280,6 +282,7 @@ def _settled_row(lease: Lease, settlement: Settlement) -> dict[str, Any]:
         "new_kept": encoded(settlement.kept),
         "new_companions": encoded(settlement.companions),
         "new_matched_at": settlement.matched_at,
+        "new_unsure_until": settlement.unsure_until,
         "new_attempts": settlement.attempts,
         "new_next_at": settlement.next_at,
         "new_parked": settlement.parked,

@@ -103,6 +103,7 @@ interactions = Table(
     Column("state", Json, nullable=False),
     Column("companions", Json, nullable=False, server_default="{}"),
     Column("matched_at", Moment),
+    Column("unsure_until", Moment),
     # In this order it also answers a search by external id alone.
     UniqueConstraint("external_id", "connection"),
 )

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from gateway.domain.changes import Changes, changes
 from gateway.domain.matching import Match
 from gateway.domain.records import Record
 from gateway.domain.reports import match_report
+from gateway.domain.retries import SETTLING_SECONDS
 from gateway.domain.tasks import (
     Abilities,
     Desired,
@@ -28,6 +29,7 @@ class Plan:
     """One Task of a round: what it should be, and where we stand with it.
 
     `account` is None for the interaction's own Task; `further` are the accounts whose Tasks are written after this one.
+    `has_key`: the org itself refuses a second Task with the same key.
     """
 
     row: StoredInteraction
@@ -35,6 +37,7 @@ class Plan:
     desired: Desired
     state: TaskState
     matched_at: datetime
+    has_key: bool
     account: Record | None = None
     further: tuple[Record, ...] = ()
     found: FoundTask | None = None
@@ -64,7 +67,7 @@ def next_plan(plan: Plan, abilities: Abilities) -> Plan:
     key = external_key(plan.row.connection, plan.row.external_id, account.id)
     desired = companion_task(plan.desired, plan.match, account, key, abilities)
     state = TaskState(**plan.row.companions.get(account.id, {}))
-    return Plan(plan.row, plan.match, desired, state, plan.matched_at, account, tuple(others))
+    return replace(plan, desired=desired, state=state, account=account, further=tuple(others), found=None)
 
 
 def to_write(further: Iterable[Record], row: StoredInteraction) -> tuple[Record, ...]:
@@ -98,6 +101,14 @@ def found_out(plan: Plan, change: Changes) -> Plan:
     return replace(plan, state=TaskState(plan.task_id, None, _ours(plan, change.held), plan.state.kept))
 
 
+def unsure_until(plan: Plan, sent_at: datetime) -> datetime | None:
+    """How long nobody may look for the Task that was sent then; None where the org itself refuses a second one.
+
+    Later the first one, however late, is there to be seen.
+    """
+    return None if plan.has_key or plan.task_id else sent_at + timedelta(seconds=SETTLING_SECONDS)
+
+
 def unsure(plan: Plan, change: Changes) -> TaskState:
     """The Task's state while nobody knows whether the change was carried out."""
     return replace(plan.state, task_id=plan.task_id, intended=change.send)
@@ -125,9 +136,9 @@ def finished(plan: Plan, state: TaskState, at: datetime | None = None) -> End:
     return End(ended(plan, state, written_version=plan.row.version, written_at=at))
 
 
-def still(plan: Plan, state: TaskState) -> Settlement:
+def still(plan: Plan, state: TaskState, unsure_until: datetime | None = None) -> Settlement:
     """Nothing is decided about the interaction."""
-    return ended(plan, state, attempts=plan.row.attempts, next_at=plan.row.next_at)
+    return ended(plan, state, attempts=plan.row.attempts, next_at=plan.row.next_at, unsure_until=unsure_until)
 
 
 def ended(plan: Plan, state: TaskState, **changes: Any) -> Settlement:

@@ -51,6 +51,7 @@ from gateway.usecases.plans import (
     still,
     to_write,
     unsure,
+    unsure_until,
     unwritten,
     with_strays,
     written,
@@ -260,6 +261,7 @@ class TaskWriter:
             with_strays(desired, row, further),
             TaskState(row.task_id, row.intended, row.written, row.kept),
             matched_at,
+            has_key=abilities.key_field is not None,
             further=to_write(further, row),
         )
 
@@ -316,10 +318,10 @@ class TaskWriter:
         sends: list[tuple[Plan, Changes]],
         write: Callable[[Sequence[TaskDraft]], list[Outcome]],
     ) -> list[Plan]:
-        self._intend(lease, sends)
         drafts = [TaskDraft(plan.key, change.send, plan.task_id) for plan, change in sends]
         try:
             with self.accounts.holding({id for plan, _ in sends for id in _locked(plan)}):
+                self._intend(lease, sends)
                 outcomes = write(drafts)
         except (RetryableError, ConfigError) as error:
             self._settle(lease, [self._postponed(plan, change, error) for plan, change in sends])
@@ -328,10 +330,11 @@ class TaskWriter:
         return self._settle(lease, [self._settled(plan, change, outcome) for (plan, change), outcome in results])
 
     def _intend(self, lease: Lease, sends: list[tuple[Plan, Changes]]) -> None:
+        until = unsure_until(sends[0][0], self.now())
         own = {plan.row.id: change.send for plan, change in sends if not plan.account}
         if own:
-            self.interactions.intend(lease, own)
-        self._settle(lease, [End(still(plan, unsure(plan, change))) for plan, change in sends if plan.account])
+            self.interactions.intend(lease, own, unsure_until=until)
+        self._settle(lease, [End(still(plan, unsure(plan, change), until)) for plan, change in sends if plan.account])
 
     def _settle(self, lease: Lease, ends: list[End]) -> list[Plan]:
         """Store the ends; the plans after which another Task comes."""
@@ -356,23 +359,32 @@ class TaskWriter:
 
     def _again(self, plan: Plan, change: Changes, outcome: Outcome) -> End:
         attempts = plan.row.attempts + 1
-        state = unsure(plan, change) if outcome.verdict is Verdict.UNKNOWN else plan.state
+        state, until = self._left(plan, change, is_unsure=outcome.verdict is Verdict.UNKNOWN)
         if attempts >= (MANY_MATCHES if outcome.verdict is Verdict.REMATCH else MANY_ATTEMPTS):
-            return self._parked(plan, outcome.reason, state)
+            return self._parked(plan, outcome.reason, state, until)
         self.ledger.task(plan.row, "retried")
         wait = max(delay(attempts, self.chance()), outcome.after or 0)
-        return End(ended(plan, state, attempts=attempts, next_at=self.now() + timedelta(seconds=wait)))
+        next_at = self.now() + timedelta(seconds=wait)
+        return End(ended(plan, state, attempts=attempts, next_at=next_at, unsure_until=until))
+
+    def _left(self, plan: Plan, change: Changes, *, is_unsure: bool) -> tuple[TaskState, datetime | None]:
+        """What is known of the Task after a call that did not write it for sure, and until when not to look for it."""
+        if is_unsure:
+            return unsure(plan, change), unsure_until(plan, self.now())
+        return plan.state, None
 
     def _postponed(self, plan: Plan, change: Changes, error: Exception) -> End:
         """The call as a whole failed. What may have been carried out is remembered; nobody's attempts are counted."""
         self.ledger.task(plan.row, "retried")
-        return End(still(plan, unsure(plan, change) if isinstance(error, UnknownOutcomeError) else plan.state))
+        return End(still(plan, *self._left(plan, change, is_unsure=isinstance(error, UnknownOutcomeError))))
 
-    def _parked(self, plan: Plan, reason: str | None, state: TaskState | None = None) -> End:
+    def _parked(
+        self, plan: Plan, reason: str | None, state: TaskState | None = None, until: datetime | None = None
+    ) -> End:
         self.ledger.task(plan.row, "parked")
         if plan.account:
             reason = f"The Task of the further account {plan.account.name}: {reason}"
-        return End(ended(plan, state or plan.state, parked=reason))
+        return End(ended(plan, state or plan.state, parked=reason, unsure_until=until))
 
     def _deleted(self, plan: Plan) -> End:
         """A person deleted the Task. That of a further account is let go, the interaction's own is asked about."""

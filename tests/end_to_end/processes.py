@@ -17,9 +17,11 @@ from typing import Any, Self, TypeVar
 from urllib.parse import quote
 
 import requests
+from sqlalchemy import update
 
 from gateway.ports import DeliveryStatus, StoredDelivery, StoredInteraction
 from gateway.storage import Database, lanes
+from gateway.storage.tables import interactions
 
 PATIENCE = 120.0
 """Nothing takes so long unless it never happens; the machine may be slow."""
@@ -242,6 +244,11 @@ class Store:
         """Those of killed gateways, as time does; a file's only gateway does not wait for it."""
         with self._database._transactions.writing() as connection:
             lanes.free_all(connection)
+
+    def end_doubts(self) -> None:
+        """About what became of creates, as time does."""
+        with self._database._transactions.writing() as connection:
+            connection.execute(update(interactions).values(unsure_until=None))
 
     def _pages(self, read: Callable[..., Sequence[Any]]) -> list[Any]:
         rows: list[Any] = []

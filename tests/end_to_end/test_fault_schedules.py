@@ -135,6 +135,7 @@ def test_any_schedule_of_faults_and_kills(org, tmp_path, url, id, schedule, task
         campaign.edit_some(org)
         with Store(tmp_path, url) as store:
             store.end_leases()
+            store.end_doubts()
     org.faults()
     with Gateway(tmp_path) as gateway, Store(tmp_path, url) as store:
         campaign.send(gateway.url, len(campaign.pending))

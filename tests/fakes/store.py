@@ -182,7 +182,8 @@ class _Kept:
         return self.row.ready and self.row.version > self.row.written_version and self.row.parked is None
 
     def is_due(self, org: str, now: datetime) -> bool:
-        return self.is_dirty and self.row.org == org and (self.row.next_at is None or self.row.next_at <= now)
+        earliest = [at for at in (self.row.next_at, self.row.unsure_until) if at is not None]
+        return self.is_dirty and self.row.org == org and all(at <= now for at in earliest)
 
 
 @dataclass
@@ -231,11 +232,13 @@ class MemoryInteractions:
         due.sort(key=lambda kept: (kept.waiting_since, kept.row.id))
         return [kept.row for kept in due[:limit]]
 
-    def intend(self, lease: Lease, intents: Mapping[int, Mapping[str, Any]]) -> None:
+    def intend(
+        self, lease: Lease, intents: Mapping[int, Mapping[str, Any]], *, unsure_until: datetime | None = None
+    ) -> None:
         with self._lock:
             self._check(lease)
             for id, fields in intents.items():
-                self._change(lease, id, intended=_copy(fields))
+                self._change(lease, id, intended=_copy(fields), unsure_until=unsure_until)
 
     def settle(self, lease: Lease, settlements: Sequence[Settlement]) -> None:
         with self._lock:
@@ -354,6 +357,7 @@ class MemoryInteractions:
             "kept": _copy(one.kept),
             "companions": _copy(one.companions),
             "matched_at": one.matched_at,
+            "unsure_until": one.unsure_until,
         }
         if one.id in self.rows and self.rows[one.id].row.version == one.version:
             parked = None if one.parked is None else clean_text(one.parked)

@@ -52,7 +52,7 @@ def test_a_composite_counts_as_one_call(org: Any) -> None:
 
     composite(org, *(get(f"g{n}", "/limits") for n in range(5)))
 
-    assert org.control("GET", "/calls").json() == {"total": 1, "calls": {"POST composite": 1}}
+    assert org.control("GET", "/calls").json() == {"total": 1, "calls": {"POST composite": 1}, "under_way": 0}
 
 
 def test_a_failed_subrequest_halts_only_those_that_need_it(org: Any) -> None:

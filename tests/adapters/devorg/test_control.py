@@ -96,6 +96,7 @@ def test_calls_are_counted_by_method_and_resource(org: Any, casey: str) -> None:
 
     assert org.control("GET", "/calls").json() == {
         "total": 5,
+        "under_way": 0,
         "calls": {
             "GET sobjects/Contact": 2,
             "PATCH sobjects/Task": 1,

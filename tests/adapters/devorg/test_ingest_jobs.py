@@ -455,6 +455,7 @@ def test_every_request_about_a_job_is_one_call_of_the_allowance(org: Any) -> Non
 
     assert org.control("GET", "/calls").json() == {
         "total": 6,
+        "under_way": 0,
         "calls": {
             "POST jobs/ingest": 1,
             "PUT jobs/ingest/batches": 1,

@@ -15,11 +15,12 @@ import responses
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from gateway.domain.retries import SETTLING_SECONDS
 from gateway.domain.tasks import TaskDraft
 from gateway.errors import ConfigError, RetryableError, UnknownOutcomeError
 from gateway.salesforce.oauth import fetch_token
 from gateway.salesforce.org import Flow, OrgSettings, SalesforceOrg, Usage
-from gateway.salesforce.session import SETTLING_SECONDS, Session
+from gateway.salesforce.session import Session
 from tests.adapters.salesforce.local_org import KEY_FIELD, LocalOrg
 
 Connect = Callable[[OrgSettings], SalesforceOrg]

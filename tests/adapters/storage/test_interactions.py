@@ -257,6 +257,19 @@ class TestSettling:
         after = store.interactions.get(row.id)
         assert after == replace(before, version=2, updated_at=LATER, state={"told": 1})
 
+    def test_what_may_take_effect_yet_is_left_alone_until_then_or_until_its_end_is_known(self, store):
+        (row,) = _fold(store, "c-1")
+        lease = _lease(store)
+        store.interactions.intend(lease, {row.id: {"Subject": "Call"}}, unsure_until=LATER)
+        store.interactions.settle(lease, [])
+        _fold(store, "c-1", version=1)
+        assert store.interactions.take(lease, now=LATER - MINUTE, limit=10) == []
+        assert _backlog(store, now=LATER - MINUTE) is None
+        assert _names(store.interactions.take(lease, now=LATER, limit=10)) == ["c-1"]
+
+        store.interactions.settle(lease, [written(row)])
+        assert _names(store.interactions.take(lease, now=NOW, limit=10)) == ["c-1"]
+
     def test_only_rows_of_the_lane_are_touched(self, store):
         (mine,) = _fold(store, "mine")
         (other,) = _fold(store, "other", lane=2)
