@@ -13,8 +13,9 @@ from collections.abc import Callable
 SLICE_SECONDS = 0.001
 """How long a thread works before it looks whether a request is in work."""
 
-PATIENCE_SECONDS = 0.05
-"""How long it then waits at most: under the worst load each thread still works a fiftieth of the time."""
+PATIENCE_SECONDS = 0.01
+"""How long it then waits at most for each request in work: under five of them each thread still works a fiftieth of the
+time, and less while so many pour in that they could not be kept up with anyway."""
 
 _GLANCE_SECONDS = 0.002
 
@@ -38,7 +39,6 @@ class RightOfWay:
         now = time.monotonic()
         if now - getattr(self._here, "resumed", 0.0) < SLICE_SECONDS:
             return
-        until = now + PATIENCE_SECONDS
-        while self._requests() > 0 and time.monotonic() < until:
+        while time.monotonic() < now + PATIENCE_SECONDS * self._requests():
             time.sleep(_GLANCE_SECONDS)
         self._here.resumed = time.monotonic()

@@ -1,52 +1,67 @@
-"""Senders go first, but the engine always gets its turn in the end."""
+"""Who goes first, in made-up time."""
 
 from __future__ import annotations
-
-import time
 
 import pytest
 
 from gateway.engine import right_of_way
-from gateway.engine.right_of_way import RightOfWay
+from gateway.engine.right_of_way import PATIENCE_SECONDS, SLICE_SECONDS, RightOfWay
+
+
+class Clock:
+    """Time passes while somebody sleeps, and at will; `in_work` says how many requests are in work at a time."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.slept = 0.0
+        self.in_work = lambda _: 0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        self.slept += seconds
+
+    def requests(self) -> int:
+        return self.in_work(self.now - 1000.0)
 
 
 @pytest.fixture
-def way(monkeypatch):
-    monkeypatch.setattr(right_of_way, "SLICE_SECONDS", 0.0)
-    return RightOfWay()
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr(right_of_way, "time", made)
+    return made
 
 
-def seconds(call):
-    began = time.monotonic()
-    call()
-    return time.monotonic() - began
+@pytest.fixture
+def way(clock: Clock) -> RightOfWay:
+    made = RightOfWay()
+    made.belongs_to(clock.requests)
+    return made
 
 
-def test_nobody_waits_where_no_requests_come(way, monkeypatch):
-    monkeypatch.setattr(right_of_way, "PATIENCE_SECONDS", 60.0)
-    assert seconds(way.give) < 30
-
-
-def test_work_waits_until_no_request_wants_to_run(way, monkeypatch):
-    monkeypatch.setattr(right_of_way, "PATIENCE_SECONDS", 60.0)
-    wanting = [2, 1, 0]
-    way.belongs_to(lambda: wanting.pop(0) if wanting else 0)
-
-    assert seconds(way.give) < 30
-    assert wanting == []
-
-
-def test_work_goes_on_after_a_while_whatever_comes(way):
-    way.belongs_to(lambda: 1)
-
-    assert seconds(way.give) >= right_of_way.PATIENCE_SECONDS
-
-
-def test_a_slice_of_work_is_not_interrupted(monkeypatch):
-    monkeypatch.setattr(right_of_way, "SLICE_SECONDS", 60.0)
-    way, asked = RightOfWay(), []
-    way.belongs_to(lambda: len(asked.append(1) or asked) - len(asked))
+def test_nobody_waits_while_no_request_is_in_work(way, clock):
     way.give()
-    way.give()
+    assert clock.slept == 0
 
-    assert len(asked) == 1
+
+def test_the_engine_waits_until_the_requests_are_answered(way, clock):
+    clock.in_work = lambda passed: 32 if passed < 0.1 else 0
+    way.give()
+    assert clock.slept == pytest.approx(0.1, abs=0.01)
+
+
+def test_a_slice_is_worked_before_the_next_look(way, clock):
+    way.give()
+    clock.in_work = lambda _: 32
+    clock.now += SLICE_SECONDS / 2
+    way.give()
+    assert clock.slept == 0
+
+
+@pytest.mark.parametrize("in_work", [1, 5, 32])
+def test_the_more_requests_pour_in_the_longer_the_engine_waits_but_never_for_ever(way, clock, in_work):
+    clock.in_work = lambda _: in_work
+    way.give()
+    assert clock.slept == pytest.approx(PATIENCE_SECONDS * in_work, abs=0.01)
