@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gateway.domain.interactions import Direction, Interaction, Leg, Party, Status
+from gateway.domain.interactions import Direction, Interaction, Status, words_of
 from gateway.domain.matching import Match
 from gateway.domain.policies import ConnectionPolicy
 from gateway.domain.tasks import external_key
@@ -14,29 +14,11 @@ from gateway.domain.tasks import external_key
 def canonical_record(interaction: Interaction, match: Match, connection: ConnectionPolicy) -> dict[str, Any]:
     """What mapping rules see: the interaction's fields by name, its legs and parties as lists, and the match."""
     return {
+        **words_of(interaction),
         "key": external_key(connection.name, interaction.id),
-        "id": interaction.id,
         "connection": connection.name,
-        "status": interaction.status.value,
-        "channel": interaction.channel.value,
-        "direction": interaction.direction.value if interaction.direction else None,
-        "contact_point": interaction.contact_point,
         "label": connection.at(interaction.contact_point).label,
         "summary": _summary(interaction, match),
-        "started_at": interaction.started_at,
-        "ended_at": interaction.ended_at,
-        "last_event_at": interaction.last_event_at,
-        "duration_seconds": interaction.duration_seconds,
-        "queue": interaction.queue,
-        "subject": interaction.subject,
-        "disposition": interaction.disposition,
-        "notes": interaction.notes,
-        "transcript": interaction.transcript,
-        "recording_url": interaction.recording_url,
-        "references": dict(interaction.references),
-        "attributes": dict(interaction.attributes),
-        "parties": [_members(party, _PARTY) for party in interaction.parties],
-        "legs": [_members(leg, _LEG) for leg in interaction.legs],
         "match": {
             "state": match.state.value,
             "reason": match.reason,
@@ -47,21 +29,11 @@ def canonical_record(interaction: Interaction, match: Match, connection: Connect
     }
 
 
-_PARTY = ("id", "role", "phone", "email", "name", "handle", "verified")
-_LEG = (
-    "id", "call_type", "agent_id", "agent_email", "agent_name", "team", "started_at", "ended_at", "disposition",
-    "notes",
-)  # fmt: skip
-
 _NOUNS: Mapping[str, str] = {
     "voice": "call", "chat": "chat", "email": "e-mail", "sms": "SMS", "whatsapp": "WhatsApp chat",
     "facebook": "Facebook chat", "instagram": "Instagram chat", "line": "LINE chat", "wechat": "WeChat chat",
     "telegram": "Telegram chat", "viber": "Viber chat", "other": "interaction",
 }  # fmt: skip
-
-
-def _members(source: Party | Leg, names: Collection[str]) -> dict[str, Any]:
-    return {name: getattr(source, name) for name in names}
 
 
 def _summary(interaction: Interaction, match: Match) -> str:

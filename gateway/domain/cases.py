@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from gateway.domain.identity import case_key
 from gateway.domain.interactions import Interaction
 from gateway.domain.records import Kind, Known, Record, full_id
+from gateway.domain.references import sole
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,17 +23,23 @@ class CaseChoice:
     is_explicit: bool = False
 
 
-def explicit_case(references: Mapping[str, str], known: Known) -> Record | None:
-    """The case that the platform names by number or by id; it may be closed."""
+def explicit_case(references: Mapping[str, str], numbers: Iterable[str], known: Known) -> Record | None:
+    """The case that is named by its number, its id or another number that it alone has; it may be closed."""
     if not references:
         return None
     key = case_key(references.get("case_number", ""))
     named = [*known.by_key.get(key or "", ()), known.named(references.get("case_id"))]
-    return next((record for record in named if record and record.kind is Kind.CASE), None)
+    return next((record for record in named if record and record.kind is Kind.CASE), sole(Kind.CASE, numbers, known))
 
 
 def choose_case(
-    interaction: Interaction, people: Sequence[Record], account: Record | None, keys: Iterable[str], known: Known
+    interaction: Interaction,
+    references: Mapping[str, str],
+    explicit: Record | None,
+    people: Sequence[Record],
+    account: Record | None,
+    keys: Iterable[str],
+    known: Known,
 ) -> CaseChoice:
     """The named case; else the one open case of the people; else of the topic; else of the account.
 
@@ -38,9 +47,9 @@ def choose_case(
     theirs. An open case of somebody else at the same account is never taken: one that names no contact is taken only
     if the people are known and it names nobody in other fields either; it is offered otherwise.
     """
-    if explicit := explicit_case(interaction.references, known):
-        return CaseChoice(explicit, _as_named(explicit, interaction.references, known), is_explicit=True)
-    missing = _named_but_missing(interaction)
+    if explicit:
+        return CaseChoice(explicit, _as_named(explicit, references, known), is_explicit=True)
+    missing = _named_but_missing(references)
     theirs = _own_cases(people, keys, known)
     open_cases = theirs or (list(known.cases.get(account.id, ())) if account else [])
     if not open_cases:
@@ -58,13 +67,13 @@ def choose_case(
 
 def _as_named(case: Record, references: Mapping[str, str], known: Known) -> str:
     number, id = references.get("case_number", ""), references.get("case_id", "")
-    if case_key(number) in case.keys or full_id(id) == case.id:
+    if not (number or id) or case_key(number) in case.keys or full_id(id) == case.id:
         return f"Case {case.number} was named."
     return f"Case {id if known.named(id) else number} was named, which was merged into case {case.number}."
 
 
-def _named_but_missing(interaction: Interaction) -> str:
-    named = interaction.references.get("case_number") or interaction.references.get("case_id")
+def _named_but_missing(references: Mapping[str, str]) -> str:
+    named = references.get("case_number") or references.get("case_id")
     return f"Case {named} was named, but there is no such case. " if named else ""
 
 
@@ -79,7 +88,16 @@ def _names_somebody(case: Record) -> bool:
     return any(not key.startswith("case:") for key in case.keys)
 
 
+_REPLY = re.compile(r"^(?:\s*(?:re|fwd?|aw|wg|sv|tr|rif)\s*:|\s*\[[^\]]*\])+\s*|\s*\[[^\]]*\]\s*$", re.IGNORECASE)
+
+
 def _same_topic(case: Record, interaction: Interaction) -> bool:
-    told = {interaction.queue, interaction.subject, interaction.attributes.get("topic")}
-    topics = {topic.casefold() for topic in told if isinstance(topic, str) and topic}
-    return not topics.isdisjoint(topic.casefold() for topic in case.topics)
+    """Whether the subject or topic is one of the case's, or the queue or topic contains its type or reason."""
+    subjects = {_REPLY.sub("", topic).casefold() for topic in case.topics}
+    wider = [f" {told.casefold()} " for told in (interaction.queue, interaction.attributes.get("topic")) if _is_text(told)]
+    subject = _REPLY.sub("", interaction.subject or "").casefold()
+    return (bool(subject) and subject in subjects) or any(topic and f" {topic} " in told for topic in subjects for told in wider)
+
+
+def _is_text(told: Any) -> bool:
+    return isinstance(told, str) and bool(told)

@@ -1,7 +1,8 @@
 """Identity keys: the normalised strings under which a person, organisation or case is known.
 
 `phone:+14155550123`, `email:casey@example.com`, `domain:example.com`, `handle:<channel>:<handle>`, `case:00001026`,
-`ref:<name>:<value>` for other numbers that both sides know, such as `ref:order:a-17`.
+`ref:<name>:<value>` for other numbers that both sides know, such as `ref:order:a-17`, and, as a weak hint only,
+`national:<digits>` for a number that was written without a country and fits no number of the org's own.
 Two spellings of the same thing give the same key; what identifies nobody (a withheld number, a public mail domain)
 gives None.
 """
@@ -29,6 +30,9 @@ _SPELT_PHONE = re.compile(r"[+(0-9\uff0b\uff10-\uff19\u0660-\u0669]")
 _NORTH_AMERICAN_REGIONS = frozenset(phonenumbers.COUNTRY_CODE_TO_REGION_CODE[1])
 
 _E164 = re.compile(r"\+[1-9][0-9]{7,14}", re.ASCII)
+
+_PLACEHOLDERS = ("1234567890", "0123456789", "123456789", "9876543210", "987654321")
+"""Typed where a form insists on a number."""
 
 _WITHHELD = frozenset({"+266696687", "+7378742833", "+17378742833", "+8656696", "+86282452253"})
 """ANONYMOUS, RESTRICTED, UNKNOWN and UNAVAILABLE as spelt on a dial (Twilio, "Why am I getting calls from these
@@ -62,6 +66,16 @@ facebook.com instagram.com linkedin.com linktr.ee twitter.com x.com youtube.com
 PUBLIC_MAIL_DOMAINS = frozenset(_PUBLIC.split())
 """Hosts that thousands of unrelated people share: mail providers, and sites where companies keep a page."""
 
+_MAILBOXES = """
+accounting accounts accountspayable admin administration ap ar billing bookings buchhaltung compras contabilidad contact
+contacto contactus customercare customerservice desk dispatch einkauf enquiries facturation finance frontdesk hello help
+helpdesk hr info information inquiries invoices invoicing it jobs kontakt mail marketing noreply no-reply office
+operations ops orders parts payroll postmaster procurement purchasing reception rechnung reservations sales scheduling
+secretary service support team vendas ventas verkauf verwaltung webmaster
+"""
+SHARED_MAILBOXES = frozenset(_MAILBOXES.split())
+"""What stands before the @ where an address belongs to an office, and whoever is in answers it."""
+
 
 @lru_cache(maxsize=8192)
 def phone_key(text: str, region: str = "US") -> str | None:
@@ -82,6 +96,33 @@ def phone_key(text: str, region: str = "US") -> str | None:
     if _E164.fullmatch(compact) and _is_plain_international(compact):
         return _unless_withheld(compact)
     return _parsed(spelt, region)
+
+
+def phone_keys(text: str, region: str) -> tuple[str, ...]:
+    """The keys of what a person typed into a phone field: several numbers, with extensions, labels and remarks.
+
+    A number that is none in `region`, and has no country, is kept as a `national:` key. See `foreign_key`.
+    """
+    keys = dict.fromkeys(key for part in _parts(text) for key in _keys_of(part, region))
+    return tuple(keys)
+
+
+@lru_cache(maxsize=8192)
+def foreign_key(key: str, region: str) -> str | None:
+    """The `phone:` key of a number from abroad as it stands where somebody typed it without its country.
+
+    What is typed so is taken for a number of `region` where it could be one, and has a `national:` key otherwise.
+    None for a number of the region itself.
+    """
+    number = key.removeprefix("phone:")
+    if _is_of(number, region):
+        return None
+    try:
+        parsed = phonenumbers.parse(number)
+    except NumberParseException:
+        return None
+    spelt = phonenumbers.format_number(parsed, PhoneNumberFormat.NATIONAL)
+    return phone_key(spelt, region) or _national_key(spelt)
 
 
 def email_key(text: str) -> str | None:
@@ -125,6 +166,82 @@ def reference_key(name: str, value: str) -> str | None:
     """The key of a number that both sides know under one name, such as an order's or a customer's."""
     spelt = value.strip().casefold()
     return f"ref:{name.casefold()}:{spelt}" if spelt else None
+
+
+def spoken(key: str) -> str:
+    """The key within a sentence."""
+    kind, _, value = key.partition(":")
+    if kind == "ref":
+        name, _, number = value.partition(":")
+        return f"the {name.replace('_', ' ')} {number}"
+    return {"phone": f"the number {value}", "national": f"the number {value}", "email": f"the e-mail {value}"}.get(
+        kind, f"the handle {value}"
+    )
+
+
+def opening(key: str) -> str:
+    """The key at the beginning of a sentence."""
+    return "T" + spoken(key)[1:]
+
+
+def is_shared_mailbox(key: str, also_shared: Collection[str] = ()) -> bool:
+    """Whether an `email:` key is that of an office, such as info@; `also_shared` adds to `SHARED_MAILBOXES`."""
+    local = key[6 : key.rfind("@")]
+    return local in SHARED_MAILBOXES or local in also_shared
+
+
+_SEPARATOR = re.compile(r"\s*(?:[;,|&\n]|\s/\s|\b(?:or|and|oder|und|ou|et|y|o)\b)\s*", re.IGNORECASE)
+_LAST_DIGITS = re.compile(r"/\s*(\d{1,4})$")
+_DIGIT = re.compile(r"\d")
+_NATIONAL = re.compile(r"[\d\s().\-/]+")
+
+
+def _parts(text: str) -> list[str]:
+    """The numbers of a field apart. What stands between the groups of one number parts nothing."""
+    parts: list[str] = []
+    begin = 0
+    for separator in _SEPARATOR.finditer(text):
+        if len(_DIGIT.findall(text, begin, separator.start())) >= _FEWEST_NATIONAL_DIGITS:
+            parts += _with_sibling(parts, text[begin : separator.start()])
+            begin = separator.start() if text[separator.start() : separator.end()].strip() == "/" else separator.end()
+    return parts + _with_sibling(parts, text[begin:])
+
+
+def _with_sibling(before: list[str], part: str) -> list[str]:
+    """`…0123 / 0124` and `…0123/24` are two numbers that differ in their last digits."""
+    last = _LAST_DIGITS.search(part.strip())
+    first = part.strip()[: last.start()].strip() if last else part.strip()
+    whole = first or (before[-1] if before else "")
+    if last is None or len(_DIGIT.findall(whole)) < _FEWEST_NATIONAL_DIGITS or not whole[-1:].isdecimal():
+        return [part.strip().lstrip("/ ")]
+    sibling = whole[: -len(last[1])] + last[1]
+    return [first, sibling] if first else [sibling]
+
+
+def _keys_of(part: str, region: str) -> list[str]:
+    if key := phone_key(part, region) or (part.startswith("00") and phone_key("+" + part[2:].strip(), region)):
+        return [key]
+    if len(_DIGIT.findall(part)) < _FEWEST_NATIONAL_DIGITS or len(part) > _LONGEST_PHONE or "@" in part:
+        return []
+    if part.strip().lower().startswith(_NOT_A_NUMBER):
+        return []
+    found = phonenumbers.PhoneNumberMatcher(part, region, leniency=phonenumbers.Leniency.POSSIBLE)
+    keys = [key for match in found if (key := phone_key(match.raw_string, region))]
+    if not keys and (national := _national_key(part)):
+        return [national]
+    return keys
+
+
+def _national_key(spelt: str) -> str | None:
+    digits = "".join(_DIGIT.findall(spelt)).lstrip("0")
+    if not _NATIONAL.fullmatch(spelt) or not _FEWEST_DIGITS <= len(digits) <= 12 or len(set(digits[-7:])) == 1:
+        return None
+    return None if digits in _PLACEHOLDERS else f"national:{digits}"
+
+
+def _is_of(number: str, region: str) -> bool:
+    code = phonenumbers.country_code_for_region(region)
+    return bool(code) and number.startswith(f"+{code}")
 
 
 def _without_scheme(spelt: str) -> str:
@@ -181,7 +298,7 @@ def _parsed(spelt: str, region: str) -> str | None:
 
 def _unless_withheld(number: str) -> str | None:
     """Switches fill in zeros or one repeated digit for callers who hide their number."""
-    if number in _WITHHELD or len(set(number[-7:])) == 1:
+    if number in _WITHHELD or len(set(number[-7:])) == 1 or number.endswith(_PLACEHOLDERS):
         return None
     return f"phone:{number}"
 

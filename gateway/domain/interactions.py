@@ -186,6 +186,12 @@ _SCALARS = (
 _TIMES = frozenset({"started_at", "ended_at"})
 _PARTY_FIELDS = tuple(f.name for f in fields(Party) if f.name != "id")
 _LEG_FIELDS = tuple(f.name for f in fields(Leg) if f.name != "id")
+_PARTY_WORDS = tuple(f.name for f in fields(Party))
+_LEG_WORDS = tuple(f.name for f in fields(Leg))
+_WORDS = (
+    "id", "contact_point", "started_at", "ended_at", "last_event_at", "duration_seconds", "queue", "subject",
+    "disposition", "notes", "transcript", "recording_url",
+)  # fmt: skip
 _FINISHED = frozenset({Event.COMPLETED, Event.MISSED, Event.WRAPPED_UP, Event.FOLLOWED_UP})
 
 
@@ -258,6 +264,20 @@ def interaction_of(external_id: str, state: State) -> Interaction:
         attributes={name: register[-1] for name, register in sorted(state["attributes"].items())},
         last_event_at=_time(state["seen"][1]),
     )
+
+
+def words_of(interaction: Interaction) -> dict[str, Any]:
+    """The interaction as rules see it: its fields by name, legs and parties as lists of such."""
+    return {
+        **{name: getattr(interaction, name) for name in _WORDS},
+        "status": interaction.status.value,
+        "channel": interaction.channel.value,
+        "direction": interaction.direction.value if interaction.direction else None,
+        "references": dict(interaction.references),
+        "attributes": dict(interaction.attributes),
+        "parties": [{name: getattr(party, name) for name in _PARTY_WORDS} for party in interaction.parties],
+        "legs": [{name: getattr(leg, name) for name in _LEG_WORDS} for leg in interaction.legs],
+    }
 
 
 def _status(events: Mapping[str, Register]) -> Status:

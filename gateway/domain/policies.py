@@ -2,28 +2,85 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
+
+from gateway.domain.paths import Path
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceRule:
+    """Where an interaction names something of the org's: the first group of `pattern` in what is found at `source`.
+
+    `name` is one of the platforms' own references, such as `case_number`, or names a `ref:` key.
+    """
+
+    name: str
+    source: Path
+    pattern: re.Pattern[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MatchPolicy:
     """Weights in points. A person is matched from `threshold` points on, and `margin` ahead of the runner-up.
 
-    `version` names the set of weights in every match that they decided.
+    `version` names the set of weights in every match that they decided. What people confirmed is worth half as much
+    after `half_life` days. `domain_share` is the part of a domain's records from which on it is one account's.
+    `regions` are further countries in which a number may have been meant that is none at the contact point.
     """
 
     version: str
     threshold: float = 40
     margin: float = 15
-    reference: float = 100
+    half_life: float = 180
+    domain_share: float = 0.9
+    reference: float = 150
+    remembered: float = 60
     email: float = 70
     phone: float = 60
     handle: float = 60
+    supplied: float = 40
     case_contact: float = 40
-    name: float = 30
-    verified: float = 20
+    mailbox: float = 30
+    national: float = 25
+    name: float = 35
+    first_name: float = 18
+    relative: float = -35
+    other_name: float = -50
+    account: float = 20
+    domain: float = 20
+    verified: float = 30
     public_domains: frozenset[str] = frozenset()
+    mailboxes: frozenset[str] = frozenset()
+    regions: tuple[str, ...] = ()
+    references: tuple[ReferenceRule, ...] = ()
+
+
+class WhenMissing(StrEnum):
+    """What becomes of an interaction that lacks the second party it requires."""
+
+    ASK = "ask"
+    """It is left open for a person to add the party."""
+    NOTE = "note"
+    """The decision says so, and that is all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecondParty:
+    """The dispositions and queues for which two outside people are required, letter case aside."""
+
+    dispositions: frozenset[str] = frozenset()
+    queues: frozenset[str] = frozenset()
+    when_missing: WhenMissing = WhenMissing.ASK
+
+    def required_by(self, disposition: str | None, queue: str | None) -> str | None:
+        """The disposition or queue that requires it, None if neither does."""
+        for told, listed in ((disposition, self.dispositions), (queue, self.queues)):
+            if told and told.casefold() in {name.casefold() for name in listed}:
+                return told
+        return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

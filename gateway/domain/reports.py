@@ -5,40 +5,30 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gateway.domain.matching import Match
+from gateway.domain.evidence import Candidate
+from gateway.domain.matching import Match, PartyMatch
+from gateway.domain.policies import MatchPolicy
 from gateway.domain.records import Record
+
+MOST_CANDIDATES = 10
+"""So many of a party's candidates are kept; `candidates_in_all` has their number."""
 
 
 def match_report(match: Match, problems: Sequence[str]) -> dict[str, Any]:
-    """The decision as JSON, for the API and the wrap-up page: states, records, candidates and evidence sentences."""
+    """The decision as JSON, for the API and the wrap-up page: states, records, candidates and evidence sentences.
+
+    `policy` is the version of the weights; `threshold` and `margin` are in points, as scores are.
+    """
     return {
         "state": match.state.value,
         "reason": match.reason,
-        "policy": match.policy,
+        "policy": match.policy.version,
+        "threshold": match.policy.threshold,
+        "margin": match.policy.margin,
         "account": _named(match.account),
         "case": _named(match.case.record),
         "cases_offered": [_named(case) for case in match.case.offered],
-        "parties": [
-            {
-                "party": party.party.id,
-                "role": party.party.role,
-                "state": party.state.value,
-                "reason": party.reason,
-                "who": _named(party.who),
-                "account": _named(party.account),
-                "evidence": [e.sentence for c in party.candidates[:1] for e in c.evidence] if party.who else [],
-                "candidates": [
-                    {
-                        **(_named(candidate.record) or {}),
-                        "account_id": candidate.record.account_id,
-                        "score": candidate.score,
-                        "evidence": [item.sentence for item in candidate.evidence],
-                    }
-                    for candidate in party.candidates[:20]
-                ],
-            }
-            for party in match.parties
-        ],
+        "parties": [_party(party, match.policy) for party in match.parties],
         "problems": list(problems),
     }
 
@@ -46,6 +36,52 @@ def match_report(match: Match, problems: Sequence[str]) -> dict[str, Any]:
 def is_same_decision(match: Match, report: Mapping[str, Any] | None) -> bool:
     """Whether a decision leads to the same records as the one reported."""
     return report is not None and _records(match_report(match, ())) == _records(report)
+
+
+def _party(party: PartyMatch, policy: MatchPolicy) -> dict[str, Any]:
+    candidates = party.candidates[:MOST_CANDIDATES]
+    return {
+        "party": party.party.id,
+        "role": party.party.role,
+        "state": party.state.value,
+        "reason": party.reason,
+        "who": _named(party.who),
+        "account": _named(party.account),
+        "evidence": [e.sentence for c in party.candidates[:1] for e in c.evidence] if party.who else [],
+        "candidates": [_candidate(candidate, party, policy) for candidate in candidates],
+        "candidates_in_all": len(party.candidates),
+    }
+
+
+def _candidate(candidate: Candidate, party: PartyMatch, policy: MatchPolicy) -> dict[str, Any]:
+    return {
+        **(_named(candidate.record) or {}),
+        "account_id": candidate.record.account_id,
+        "score": candidate.score,
+        "evidence": [item.sentence for item in candidate.evidence],
+        "points": [item.points for item in candidate.evidence],
+        "lacks": None if party.who else _lacks(candidate, party.candidates, policy),
+    } | ({"lacks": _behind(candidate, party.candidates[0])} if party.who and candidate is not party.candidates[0] else {})
+
+
+def _lacks(candidate: Candidate, candidates: Sequence[Candidate], policy: MatchPolicy) -> str:
+    """Why this one was not taken, where nobody was."""
+    lacks = []
+    if candidate.score < policy.threshold:
+        lacks.append(f"{policy.threshold - candidate.score:g} points short of the {policy.threshold:g} needed")
+    rival = next((other for other in candidates if other is not candidate), None)
+    if rival and candidate.score - rival.score < policy.margin:
+        lacks.append(_behind(candidate, rival, policy.margin))
+    return "; ".join(lacks)
+
+
+def _behind(candidate: Candidate, rival: Candidate, margin: float | None = None) -> str:
+    lead = round(candidate.score - rival.score, 1)
+    if lead > 0:
+        place = f"only {lead:g} points ahead of {rival.record.name}"
+    else:
+        place = f"{-lead:g} points behind {rival.record.name}" if lead else f"level with {rival.record.name}"
+    return f"{place}, {margin:g} ahead are needed" if margin is not None else place
 
 
 def _records(report: Mapping[str, Any]) -> list[Any]:

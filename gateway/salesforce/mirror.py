@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import quote
 
 from gateway.domain.allowance import Purpose
-from gateway.domain.identity import case_key, domain_key, email_key, phone_key
+from gateway.domain.identity import case_key, domain_key, email_key, phone_keys
 from gateway.domain.records import Kind, Record
 from gateway.ports import ChangePage
 from gateway.salesforce import soql
@@ -156,7 +156,7 @@ _PHONES = ("Phone", "MobilePhone", "HomePhone", "OtherPhone", "AssistantPhone")
 
 
 def _person_keys(row: Row, region: str) -> tuple[str, ...]:
-    keys = [phone_key(number, region) for name in _PHONES if (number := row.get(name))]
+    keys: list[str | None] = [key for name in _PHONES for key in phone_keys(row.get(name) or "", region)]
     if address := row.get("Email"):
         keys += (email_key(address), domain_key(address))
     return _distinct(keys)
@@ -189,7 +189,7 @@ def _lead(row: Row, region: str) -> Record:
 
 
 def _account(row: Row, region: str) -> Record:
-    keys = (phone_key(row.get("Phone") or "", region), domain_key(row.get("Website") or ""))
+    keys = (*phone_keys(row.get("Phone") or "", region), domain_key(row.get("Website") or ""))
     return Record(kind=Kind.ACCOUNT, id=row["Id"], name=row.get("Name") or "", keys=_distinct(keys))
 
 
@@ -197,7 +197,7 @@ def _case(row: Row, region: str) -> Record:
     number = row.get("CaseNumber") or ""
     keys = (
         case_key(number),
-        phone_key(row.get("SuppliedPhone") or "", region),
+        *phone_keys(row.get("SuppliedPhone") or "", region),
         email_key(row.get("SuppliedEmail") or ""),
     )
     return Record(

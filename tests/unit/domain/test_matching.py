@@ -268,7 +268,7 @@ def test_the_threshold_is_policy():
     strict = MatchPolicy(version="2", threshold=65)
     decision = decide([HOME, CASEY], caller(), policy=strict)
 
-    assert (decision.state, decision.policy, decision.account) == (MatchState.AMBIGUOUS, "2", HOME)
+    assert (decision.state, decision.policy.version, decision.account) == (MatchState.AMBIGUOUS, "2", HOME)
 
 
 def test_an_open_case_of_the_account_alone_is_taken_for_a_known_person():
