@@ -18,7 +18,7 @@ from prometheus_client import Counter
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from gateway.config import Config, JwtBearer, OrgConfig, RefreshToken
+from gateway.config import Config, JwtBearer, OrgConfig, RefreshToken, load_match_policy
 from gateway.domain.mappings import FieldMapping, compile_mapping
 from gateway.domain.policies import MatchPolicy
 from gateway.engine.clock import Every
@@ -289,26 +289,17 @@ def task_mapping(folder: Path) -> FieldMapping:
 
 def match_policy(folder: Path) -> MatchPolicy:
     """The weights of evidence, from `matching.yaml` likewise."""
-    path, document = _mapping_file(folder, "matching.yaml")
-    known = {"version", "threshold", "margin", "weights", "public_domains"}
-    if unknown := set(document) - known:
-        raise ConfigError(f"{path}: unknown key {', '.join(sorted(unknown))}")
-    try:
-        return MatchPolicy(
-            version=str(document.get("version", "1")),
-            threshold=float(document.get("threshold", 40)),
-            margin=float(document.get("margin", 15)),
-            public_domains=frozenset(document.get("public_domains") or ()),
-            **{name: float(points) for name, points in (document.get("weights") or {}).items()},
-        )
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"{path}: {error}") from error
+    return load_match_policy(_mapping_path(folder, "matching.yaml"))
+
+
+def _mapping_path(folder: Path, name: str) -> Path:
+    """The admin's file, else ours."""
+    path = folder / name
+    return path if path.exists() else Path(str(files("mappings"))) / name
 
 
 def _mapping_file(folder: Path, name: str) -> tuple[Path, dict[str, Any]]:
-    path = folder / name
-    if not path.exists():
-        path = Path(str(files("mappings"))) / name
+    path = _mapping_path(folder, name)
     try:
         document = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, YAMLError) as error:

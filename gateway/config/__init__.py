@@ -1,6 +1,7 @@
 """`gateway.yaml` and the environment, read into typed settings; every problem is listed at once, with its line."""
 
 from gateway.config.document import EXAMPLE
+from gateway.config.matching import load_match_policy
 from gateway.config.reading import OVERRIDES, load
 from gateway.config.settings import (
     Auth,
@@ -25,4 +26,5 @@ __all__ = [
     "RefreshToken",
     "SecretText",
     "load",
+    "load_match_policy",
 ]

@@ -42,7 +42,7 @@ def read(path: Path) -> str:
         raise ConfigError(f"{path}: is not a text file in UTF-8; save it as one") from None
 
 
-def parse(text: str, report: Report) -> dict[str, Any]:
+def parse(text: str, report: Report, example: str = EXAMPLE) -> dict[str, Any]:
     """The tree of the text; the report learns the line of each setting. ConfigError: it is no mapping in YAML."""
     try:
         with warnings.catch_warnings():
@@ -54,11 +54,11 @@ def parse(text: str, report: Report) -> dict[str, Any]:
         raise ConfigError(_syntax_problem(error, text, report.label)) from None
     if root is None:
         raise ConfigError(
-            f"{report.label}:1: the file is empty; write your settings into it. A small one:\n\n{EXAMPLE}"
+            f"{report.label}:1: the file is empty; write your settings into it. A small one:\n\n{example}"
         )
     tree = _Tree(report).value(root, ())
     if not isinstance(tree, dict):
-        raise ConfigError(f"{report.label}:1: the file must be a mapping. A small one:\n\n{EXAMPLE}")
+        raise ConfigError(f"{report.label}:1: the file must be a mapping. A small one:\n\n{example}")
     return tree
 
 

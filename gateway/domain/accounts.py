@@ -1,4 +1,4 @@
-"""Which account: the one that the evidence names, that all who could be meant share, or the parent of their accounts."""
+"""Which account: the one that the evidence names, that all who could be meant share, or that is above all of theirs."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ class AccountChoice:
 def account_of_person(
     person: Record, named: Record | None, keys: Sequence[str], domain: str | None, known: Known
 ) -> AccountChoice:
-    """The person's own account; of several, the one that was named, or that the number, address or domain belongs to."""
+    """The person's own account; of several, the one that was named, or whose the number, address or domain is."""
     direct = known.by_id.get(person.account_id or "")
     related = known.related.get(person.id)
     if not related:
         return AccountChoice(direct)
-    theirs = {id: known.by_id[id] for id in (person.account_id, *related) if id in known.by_id}
+    theirs = {id: known.by_id[id] for id in (person.account_id, *related) if id and id in known.by_id}
     if named and named.id in theirs:
         return AccountChoice(theirs[named.id], f"Of their accounts, {named.name} was named.")
     owners = {record.id for key in keys for record in known.by_key.get(key, ()) if record.id in theirs}
@@ -73,9 +73,9 @@ def _account_of_domain(domain: str, known: Known, policy: MatchPolicy) -> Accoun
         return AccountChoice(account, f"The e-mail domain {name} belongs to {account.name}." if account else "")
     if parent := _above(shown, known):
         return AccountChoice(parent, f"The e-mail domain {name} is used by branches of {parent.name}.")
-    most, total = max(shown, key=lambda id: (shown[id], id)), sum(shown.values())
-    if shown[most] >= policy.domain_share * total and (account := known.by_id.get(most)):
-        sentence = f"The e-mail domain {name} belongs to {account.name}, as {shown[most]} of {total} records show."
+    (most, id), total = max((count, id) for id, count in shown.items()), sum(shown.values())
+    if most >= policy.domain_share * total and (account := known.by_id.get(id)):
+        sentence = f"The e-mail domain {name} belongs to {account.name}, as {most} of {total} records show."
         return AccountChoice(account, sentence)
     return AccountChoice(None, f"The e-mail domain {name} is used by {len(shown)} accounts, so it does not decide.")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from gateway.domain.identity import case_key
 from gateway.domain.interactions import Interaction
@@ -34,12 +33,13 @@ def explicit_case(references: Mapping[str, str], numbers: Iterable[str], known: 
 
 def choose_case(
     interaction: Interaction,
+    known: Known,
+    *,
     references: Mapping[str, str],
     explicit: Record | None,
     people: Sequence[Record],
     account: Record | None,
     keys: Iterable[str],
-    known: Known,
 ) -> CaseChoice:
     """The named case; else the one open case of the people; else of the topic; else of the account.
 
@@ -93,11 +93,8 @@ _REPLY = re.compile(r"^(?:\s*(?:re|fwd?|aw|wg|sv|tr|rif)\s*:|\s*\[[^\]]*\])+\s*|
 
 def _same_topic(case: Record, interaction: Interaction) -> bool:
     """Whether the subject or topic is one of the case's, or the queue or topic contains its type or reason."""
-    subjects = {_REPLY.sub("", topic).casefold() for topic in case.topics}
-    wider = [f" {told.casefold()} " for told in (interaction.queue, interaction.attributes.get("topic")) if _is_text(told)]
-    subject = _REPLY.sub("", interaction.subject or "").casefold()
-    return (bool(subject) and subject in subjects) or any(topic and f" {topic} " in told for topic in subjects for told in wider)
-
-
-def _is_text(told: Any) -> bool:
-    return isinstance(told, str) and bool(told)
+    subject, queue, topic = interaction.subject or "", interaction.queue or "", interaction.attributes.get("topic")
+    told = _REPLY.sub("", subject).casefold()
+    wider = f" {queue} \n {topic if isinstance(topic, str) else ''} ".casefold()
+    topics = [known for topic in case.topics if (known := _REPLY.sub("", topic).casefold())]
+    return told in topics or any(f" {topic} " in wider for topic in topics)

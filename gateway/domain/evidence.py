@@ -100,8 +100,9 @@ def _evidence(scene: Scene) -> Iterator[tuple[Record, Evidence]]:
         for person in people:
             yield person, _by_key(key, len(people), scene)
         if remembered := scene.known.remembered.get(key):
-            yield from _by_memory(key, remembered, scene)
-        yield from _by_supplied(key, records, {person.id for person in people}, scene)
+            yield from _by_memory(key, remembered, {person.id for person in people}, scene)
+        if records:
+            yield from _by_supplied(key, records, people, scene)
 
 
 def _named(scene: Scene) -> Iterator[tuple[Record, Evidence]]:
@@ -146,33 +147,38 @@ def _vouched_for(kind: str, scene: Scene) -> bool:
 _BY_NUMBER = frozenset({Channel.VOICE, Channel.SMS, Channel.WHATSAPP})
 
 
-def _by_memory(key: str, remembered: Iterable[Remembered], scene: Scene) -> Iterator[tuple[Record, Evidence]]:
-    """What people confirmed wears off; what they corrected counts against."""
-    for memory in remembered:
-        record = scene.known.by_id.get(memory.record_id)
-        person = _person(record, scene.known) if record else None
-        total = memory.confirmed + memory.rejected
-        if person is None or not total:
-            continue
+def _by_memory(
+    key: str, remembered: Iterable[Remembered], holders: set[str], scene: Scene
+) -> Iterator[tuple[Record, Evidence]]:
+    """What people confirmed wears off; what they corrected counts against.
+
+    Of a key that several may use, one choice says little about the next time.
+    """
+    chosen = [(m, p) for m in remembered if (p := _person(scene.known.by_id.get(m.record_id), scene.known))]
+    corrected = {person.id for memory, person in chosen if memory.rejected > memory.confirmed}
+    users = holders.union(person.id for memory, person in chosen if memory.confirmed > memory.rejected) - corrected
+    sharing = max(len(users), scene.known.sharing.get(key, 0), 1)
+    for memory, person in chosen:
+        net, total = memory.confirmed - memory.rejected, memory.confirmed + memory.rejected
         age = max((scene.interaction.last_event_at - memory.at).total_seconds() / 86_400, 0)
-        worn = 0.5 ** (age / scene.policy.half_life)
-        points = round(scene.policy.remembered * (memory.confirmed - memory.rejected) / total * worn, 1)
+        points = scene.policy.remembered * 0.5 ** (age / scene.policy.half_life) * (1 + log2(abs(net))) if net else 0
+        worth = -points if net < 0 else points / (1 + log2(sharing)) ** 2
         said = f"{memory.confirmed} of {total} times people chose this record for {spoken(key)}"
-        yield person, Evidence(f"{said}, last on {memory.at:%Y-%m-%d}.", points)
+        yield person, Evidence(f"{said}, last on {memory.at:%Y-%m-%d}.", round(worth, 1))
 
 
 def _by_supplied(
-    key: str, records: Iterable[Record], holders: set[str], scene: Scene
+    key: str, records: Iterable[Record], people: Sequence[Record], scene: Scene
 ) -> Iterator[tuple[Record, Evidence]]:
     """The contact of an open case that was opened with this number or address, and does not have it otherwise."""
-    cases = [r for r in records if r.kind is Kind.CASE and r.is_open and r.contact_id and r.contact_id not in holders]
-    contacts = {case.contact_id: case for case in cases}
-    for contact, case in contacts.items():
-        if person := scene.known.by_id.get(contact or ""):
-            sharing = len(contacts) + len(holders)
-            yield person, Evidence(
-                f"Their open case {case.number} was opened with {spoken(key)}.", _shared(scene.policy.supplied, sharing)
-            )
+    cases = [record for record in records if record.kind is Kind.CASE and record.is_open and record.contact_id]
+    if not cases:
+        return
+    holders = {person.id for person in people}
+    found = {p.id: (p, c) for c in cases if (p := scene.known.by_id.get(c.contact_id or "")) and p.id not in holders}
+    for person, case in found.values():
+        sentence = f"Their open case {case.number} was opened with {spoken(key)}."
+        yield person, Evidence(sentence, _shared(scene.policy.supplied, len(found) + len(holders)))
 
 
 def _by_name(person: Record, scene: Scene) -> Evidence | None:
@@ -193,9 +199,9 @@ def _by_name(person: Record, scene: Scene) -> Evidence | None:
 
 
 def _is_their_account(given: str, person: Record, known: Known) -> bool:
-    """Telephone systems tell a company's name for the caller's."""
+    """Telephone systems tell a company's name, cut short, for the caller's."""
     account = known.by_id.get(person.account_id or "")
-    return account is not None and not set(words_of_name(given)).isdisjoint(words_of_name(account.name))
+    return account is not None and words_of_name(given)[:2] == words_of_name(account.name)[:2]
 
 
 def _by_account(person: Record, scene: Scene) -> Evidence | None:
@@ -203,18 +209,22 @@ def _by_account(person: Record, scene: Scene) -> Evidence | None:
     theirs = {person.account_id, *scene.known.related.get(person.id, ())}
     if scene.is_primary and scene.named and scene.named.id in theirs:
         return Evidence(f"They belong to {scene.named.name}, which was named.", scene.policy.account)
-    if scene.domain and not theirs.isdisjoint(scene.known.domains.get(scene.domain, ())):
+    if (
+        scene.domain
+        and scene.domain not in person.keys
+        and not theirs.isdisjoint(scene.known.domains.get(scene.domain, ()))
+    ):
         domain = scene.domain.partition(":")[2]
         return Evidence(f"The e-mail domain {domain} is that of their account.", scene.policy.domain)
     return None
 
 
 def _shared(weight: float, sharing: int) -> float:
-    return round(weight / (1 + log2(max(sharing, 1))), 1)
+    return round(weight / (1 + log2(sharing)), 1) if sharing > 1 else weight
 
 
 def people_of(records: Iterable[Record], known: Known) -> list[Record]:
-    """The people behind some records, each once; a lead that a contact of the same name stands beside is that contact."""
+    """The people behind some records, each once; a lead beside a contact of the same name is that contact."""
     people = {person.id: person for record in records if (person := _person(record, known))}
     if len(people) > 1 and any(person.kind is Kind.LEAD for person in people.values()):
         contacts = {words_of_name(person.name) for person in people.values() if person.kind is Kind.CONTACT}
@@ -222,8 +232,10 @@ def people_of(records: Iterable[Record], known: Known) -> list[Record]:
     return list(people.values())
 
 
-def _person(record: Record, known: Known) -> Record | None:
+def _person(record: Record | None, known: Known) -> Record | None:
     """The contact or open lead that a record stands for: a converted lead and a person account for their contact."""
+    if record is None:
+        return None
     if record.kind is Kind.CONTACT or (record.kind is Kind.LEAD and record.is_open):
         return record
     if record.kind in _STAND_INS and record.contact_id:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -12,7 +12,7 @@ from gateway.domain.evidence import Candidate, Scene, candidates_of, naming
 from gateway.domain.identity import case_key, domain_key, email_key, foreign_key, handle_key, phone_key, spoken
 from gateway.domain.interactions import Interaction, Party
 from gateway.domain.policies import MatchPolicy, SecondParty, WhenMissing
-from gateway.domain.records import Kind, Known, Record, full_id
+from gateway.domain.records import Known, Record, full_id
 from gateway.domain.references import ID_REFERENCES, named_account, number_keys, told_references
 
 
@@ -101,20 +101,21 @@ def match(
     """
     explicit = explicit_case(looked_for.references, looked_for.numbers, known)
     named = named_account(looked_for.references, looked_for.numbers, known)
-    sides = zip(interaction.parties, looked_for.parties, looked_for.domains, strict=True)
     parties = tuple(
-        _match_party(
-            Scene(
-                interaction, party, keys, domain, position == 0, looked_for.references, looked_for.numbers, explicit,
-                named, known, policy,
-            )  # fmt: skip
-        )
-        for position, (party, keys, domain) in enumerate(sides)
+        _match_party(scene) for scene in _scenes(interaction, looked_for, known, policy, explicit=explicit, named=named)
     )
     account = named or next((party.account for party in parties if party.account), None)
     keys = [key for party_keys in looked_for.parties for key in party_keys]
     people = [party.who for party in parties if party.who]
-    case = choose_case(interaction, looked_for.references, explicit, people, account, keys, known)
+    case = choose_case(
+        interaction,
+        known,
+        references=looked_for.references,
+        explicit=explicit,
+        people=people,
+        account=account,
+        keys=keys,
+    )
     told = [*(party.reason for party in parties), case.reason]
     if named:
         told.append(naming(looked_for.references.get("account_id"), named, named.name))
@@ -126,6 +127,22 @@ def match(
         state = MatchState.AMBIGUOUS if second_party and second_party.when_missing is WhenMissing.ASK else state
     reason = " ".join(filter(None, map(str.strip, told))) or "Nobody outside is named."
     return Match(state, reason, policy, parties, account, case)
+
+
+def _scenes(
+    interaction: Interaction,
+    looked_for: Sought,
+    known: Known,
+    policy: MatchPolicy,
+    *,
+    explicit: Record | None,
+    named: Record | None,
+) -> Iterator[Scene]:
+    told, numbers = looked_for.references, looked_for.numbers
+    sides = zip(interaction.parties, looked_for.parties, looked_for.domains, strict=True)
+    for position, (party, keys, domain) in enumerate(sides):
+        is_primary = position == 0
+        yield Scene(interaction, party, keys, domain, is_primary, told, numbers, explicit, named, known, policy)
 
 
 def _keys(party: Party, interaction: Interaction, region: str, policy: MatchPolicy) -> tuple[str, ...]:
@@ -198,7 +215,9 @@ def _match_account(scene: Scene) -> PartyMatch:
     """Nobody is known by these keys; the organisation may be."""
     account = account_of_keys(scene.keys, scene.domain, scene.known, scene.policy)
     spoken_keys = " or ".join(dict.fromkeys(spoken(key) for key in scene.keys if not key.startswith("national:")))
-    unknown = f"No contact or lead has {spoken_keys}." if scene.keys else "Nothing that identifies the customer was given."
+    unknown = (
+        f"No contact or lead has {spoken_keys}." if scene.keys else "Nothing that identifies the customer was given."
+    )
     state = MatchState.MATCHED if account.record else MatchState.UNMATCHED
     return PartyMatch(scene.party, state, f"{unknown} {account.reason}".rstrip(), None, account.record)
 

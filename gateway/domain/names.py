@@ -51,12 +51,14 @@ def _short_forms() -> dict[str, frozenset[int]]:
 
 
 _GROUPS = _short_forms()
-_TITLES = frozenset("mr mrs ms miss mx dr prof sir herr frau sr jr ii iii phd md dipl ing".split())
-_NO_PERSON = frozenset("""
+_TITLE_WORDS = "mr mrs ms miss mx dr prof sir herr frau sr jr ii iii phd md dipl ing"
+_TITLES = frozenset(_TITLE_WORDS.split())
+_OTHER_WORDS = """
 anonymous blocked caller cell center centre co company corp corporation gmbh guest household inc incoming info limited
 llc ltd mobile name none not phone plc private provided reception restricted service services support team test the toll
 unavailable unknown user visitor web wireless withheld
-""".split())
+"""
+_NO_PERSON = frozenset(_OTHER_WORDS.split())
 _PLACE = re.compile(
     r"[A-Z .]+ (?:A[KLRZ]|C[AOT]|DC|DE|FL|GA|HI|I[ADLN]|K[SY]|LA|M[ADEINOST]|N[CDEHJMVY]|O[HKR]|PA|RI|S[CD]|T[NX]|UT"
     r"|V[AT]|W[AIVY])"

@@ -34,10 +34,10 @@ class MatchPolicy:
     version: str
     threshold: float = 40
     margin: float = 15
-    half_life: float = 180
+    half_life: float = 365
     domain_share: float = 0.9
     reference: float = 150
-    remembered: float = 60
+    remembered: float = 55
     email: float = 70
     phone: float = 60
     handle: float = 60

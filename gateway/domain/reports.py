@@ -60,28 +60,24 @@ def _candidate(candidate: Candidate, party: PartyMatch, policy: MatchPolicy) -> 
         "score": candidate.score,
         "evidence": [item.sentence for item in candidate.evidence],
         "points": [item.points for item in candidate.evidence],
-        "lacks": None if party.who else _lacks(candidate, party.candidates, policy),
-    } | ({"lacks": _behind(candidate, party.candidates[0])} if party.who and candidate is not party.candidates[0] else {})
+        "lacks": _lacks(candidate, party, policy),
+    }
 
 
-def _lacks(candidate: Candidate, candidates: Sequence[Candidate], policy: MatchPolicy) -> str:
-    """Why this one was not taken, where nobody was."""
+def _lacks(candidate: Candidate, party: PartyMatch, policy: MatchPolicy) -> str | None:
+    """Why this one was not taken; None for the one who was."""
+    best, others = party.candidates[0], party.candidates[1:]
+    if party.who and candidate is best:
+        return None
     lacks = []
     if candidate.score < policy.threshold:
-        lacks.append(f"{policy.threshold - candidate.score:g} points short of the {policy.threshold:g} needed")
-    rival = next((other for other in candidates if other is not candidate), None)
-    if rival and candidate.score - rival.score < policy.margin:
-        lacks.append(_behind(candidate, rival, policy.margin))
+        lacks.append(f"{policy.threshold - candidate.score:g} points short of the {policy.threshold:g} that are needed")
+    if candidate is not best:
+        lacks.append(f"{best.score - candidate.score:g} points behind {best.record.name}")
+    elif others and best.score - others[0].score < policy.margin:
+        lead = f"{best.score - others[0].score:g} points ahead of {others[0].record.name}"
+        lacks.append(f"{lead}, where {policy.margin:g} are needed")
     return "; ".join(lacks)
-
-
-def _behind(candidate: Candidate, rival: Candidate, margin: float | None = None) -> str:
-    lead = round(candidate.score - rival.score, 1)
-    if lead > 0:
-        place = f"only {lead:g} points ahead of {rival.record.name}"
-    else:
-        place = f"{-lead:g} points behind {rival.record.name}" if lead else f"level with {rival.record.name}"
-    return f"{place}, {margin:g} ahead are needed" if margin is not None else place
 
 
 def _records(report: Mapping[str, Any]) -> list[Any]:

@@ -141,6 +141,8 @@ class Candidate(Named):
     account_id = _maybe("The account it belongs to.")
     score = fields.Float(**_about("Weight of its evidence, higher is better."))
     evidence = fields.List(fields.String(), **_about("Why it could be meant, in sentences."))
+    points = fields.List(fields.Float(), **_about("What each of these weighs; less than 0 speaks against it."))
+    lacks = _maybe("What it lacks to be the one; null for the one that was decided on.")
 
 
 class MatchedParty(Open):
@@ -152,7 +154,8 @@ class MatchedParty(Open):
     who = fields.Nested(Named, allow_none=True, **_about("The person, where one was decided on."))
     account = fields.Nested(Named, allow_none=True, **_about("The person's account, or the one all candidates share."))
     evidence = fields.List(fields.String(), **_about("The reasons for the decision, in sentences."))
-    candidates = fields.List(fields.Nested(Candidate), **_about("All that could be meant, best first."))
+    candidates = fields.List(fields.Nested(Candidate), **_about("The likeliest that could be meant, best first."))
+    candidates_in_all = fields.Integer(**_about("How many could be meant."))
 
 
 class Match(Open):
@@ -161,6 +164,8 @@ class Match(Open):
     state = _text("`matched`, `ambiguous` or `unmatched`.")
     reason = _text("The decision in one sentence.")
     policy = _text("Version of the weights it was made with.")
+    threshold = fields.Float(**_about("Points that somebody needs to be decided on."))
+    margin = fields.Float(**_about("Points that they need to be ahead of the next."))
     account = fields.Nested(Named, allow_none=True, **_about("The account the Task is related to."))
     case = fields.Nested(Named, allow_none=True, **_about("The case the Task is related to."))
     parties = fields.List(fields.Nested(MatchedParty), **_about("The decision for each party, the primary first."))
