@@ -88,7 +88,7 @@ def _candidate(person: Record, evidence: list[Evidence], scene: Scene) -> Candid
     if context := _by_account(person, scene):
         evidence.append(context)
     score = round(sum(item.points for item in evidence), 1)
-    return Candidate(person, tuple(evidence), score, name is not None and name.points <= scene.policy.other_name)
+    return Candidate(person, tuple(evidence), score, name is not None and name.sentence is _ANOTHER)
 
 
 def _evidence(scene: Scene) -> Iterator[tuple[Record, Evidence]]:
@@ -181,6 +181,9 @@ def _by_supplied(
         yield person, Evidence(sentence, _shared(scene.policy.supplied, len(found) + len(holders)))
 
 
+_ANOTHER = "The name given is another."
+
+
 def _by_name(person: Record, scene: Scene) -> Evidence | None:
     given, policy = scene.party.name, scene.policy
     if not given:
@@ -193,7 +196,7 @@ def _by_name(person: Record, scene: Scene) -> Evidence | None:
         case Agreement.RELATIVE:
             return Evidence("The name given is that of another with the same last name.", policy.relative)
         case Agreement.OTHER if not _is_their_account(given, person, scene.known):
-            return Evidence("The name given is another.", policy.other_name)
+            return Evidence(_ANOTHER, policy.other_name)
         case _:
             return None
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+import random
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import process_time
 
@@ -11,9 +13,15 @@ from gateway.bootstrap import match_policy
 from gateway.domain.evidence import people_of
 from gateway.domain.matching import Sought, match, sought
 from gateway.domain.policies import MatchPolicy
-from gateway.domain.records import Kind, Known, Record
-from tests.bench.customers import REGION, Maker, Told, World, same_person_everywhere
+from gateway.domain.records import Kind, Known, Record, Remembered
+from tests.bench.customers import REGION, Maker, Told, World, chosen_by_agents, same_person_everywhere
 from tests.bench.report import Figure
+
+OURS = "resolver, first day"
+IN_USE = "resolver, in use"
+
+PAST_PER_CUSTOMER = 3
+"""For the resolver in use: so many times the interactions that are measured have been before."""
 
 TUNED_ON = 1
 """The seed that the weights were tried on; the figures are of the others."""
@@ -50,57 +58,53 @@ class Tally:
         self.accounts_right += account in told.accounts
         self.accounts_covered += bool(account and told.accounts)
 
-    @property
-    def precision(self) -> float:
-        """The part of the people decided for that is right."""
-        return self.right / max(self.decided, 1)
-
-    @property
-    def coverage(self) -> float:
-        """The part of the interactions with a person of the CRM for which a person was decided on."""
-        return self.covered / max(self.known, 1)
-
-    @property
-    def account_precision(self) -> float:
-        """The same for accounts."""
-        return self.accounts_right / max(self.accounts, 1)
-
-    @property
-    def account_coverage(self) -> float:
-        """The same for accounts."""
-        return self.accounts_covered / max(self.with_account, 1)
-
 
 def measure(*, quick: bool = False) -> list[Figure]:
     """Precision and coverage on the seeds that no weight was tried on, then the same identity on each channel."""
     policy = match_policy(Path("/nonexistent"))
     scale, count = (0.25, 8_000) if quick else (1.0, 30_000)
-    worlds = [(Maker(seed, scale=scale), seed) for seed in HELD_OUT[: 1 if quick else None]]
-    tallies: dict[str, Tally] = {name: Tally() for name in WAYS}
-    seconds, size, shares = 0.0, "", {}
-    for maker, seed in worlds:
+    tallies: dict[str, Tally] = {name: Tally() for name in (IN_USE, *WAYS)}
+    reachable, shares, sizes = Tally(), Counter[str](), Counter[str]()
+    seeds = HELD_OUT[: 1 if quick else None]
+    began = process_time()
+    for seed in seeds:
+        maker = Maker(seed, scale=scale)
         world = maker.make()
         known = world.known()
+        sizes.update(record.kind.value for record in world.records.values())
+        history = [told for _ in range(PAST_PER_CUSTOMER) for told in maker.interactions(count)]
         interactions = list(maker.interactions(count))
         for name, way in WAYS.items():
-            began = process_time()
             decide(way, interactions, world, known, policy, tallies[name])
-            seconds += process_time() - began if name == OURS else 0
-        size = _size(world, len(interactions))
-        shares = _shares(world, known, policy, seed)
-    ours = tallies[OURS]
-    bars = {"precision": LEAST_PRECISION, "coverage": LEAST_COVERAGE}
-    figures = [
-        _figure(name, what, tally, bars if name == OURS else {}) for name, tally in tallies.items() for what in bars
-    ]
+        decide(_reachable, interactions, world, known, policy, reachable)
+        in_use = replace(known, remembered=_remembered(history, known, policy, seed))
+        decide(_resolver, interactions, world, in_use, policy, tallies[IN_USE])
+        shares.update(_filled_in(world, known, policy, seed))
+    spent = f"{process_time() - began:.0f} s of CPU in all"
+    size = ", ".join(f"{number // len(seeds)} {kind}" for kind, number in sizes.items())
     return [
-        Figure("population", size, f"{len(worlds)} seeds"),
-        *figures,
-        Figure("account, precision", f"{ours.accounts} decided", ratio=ours.account_precision, form="{:.4f}"),
-        Figure("account, coverage", f"of {ours.with_account}", ratio=ours.account_coverage, form="{:.4f}"),
-        *(Figure(f"filled in by {channel}, same identity", "", ratio=share, form="{:.4f}") for channel, share in shares.items()),
-        Figure("decision", f"{seconds / len(worlds) / count * 1e6:.0f} µs of CPU"),
-    ]  # fmt: skip
+        Figure("population", f"{size}, {count} interactions", f"seeds {', '.join(map(str, seeds))}; {spent}"),
+        Figure("can be found by what was told", *_of(reachable.covered, reachable.known), form="{:.4f}"),
+        *(figure for name, tally in tallies.items() for figure in _figures(name, tally)),
+        *(
+            Figure(f"{channel}: right person filled in", *_of(shares[channel], shares["people"]), form="{:.4f}")
+            for channel in ("voice", "chat", "email")
+        ),
+    ]
+
+
+def _of(part: int, whole: int) -> tuple[str, str, float]:
+    return f"{part} of {whole}", "", part / max(whole, 1)
+
+
+def _figures(way: str, tally: Tally) -> Iterator[Figure]:
+    """Bars are for the resolver as it is used; on the first day nobody can reach more than can be found at all."""
+    precision = LEAST_PRECISION if way in {OURS, IN_USE} else None
+    coverage = LEAST_COVERAGE if way == IN_USE else None
+    yield Figure(f"{way}: precision", *_of(tally.right, tally.decided), bar=precision, form="{:.4f}")
+    yield Figure(f"{way}: coverage", *_of(tally.covered, tally.known), bar=coverage, form="{:.4f}")
+    yield Figure(f"{way}: precision, account", *_of(tally.accounts_right, tally.accounts), form="{:.4f}")
+    yield Figure(f"{way}: coverage, account", *_of(tally.accounts_covered, tally.with_account), form="{:.4f}")
 
 
 def decide(
@@ -116,27 +120,27 @@ def decide(
         tally.add(told, *way(told, world, known, policy))
 
 
-def _figure(way: str, what: str, tally: Tally, bars: dict[str, float]) -> Figure:
-    of = f"{tally.right} of {tally.decided}" if what == "precision" else f"{tally.covered} of {tally.known}"
-    return Figure(f"{way}, {what}", of, ratio=getattr(tally, what), bar=bars.get(what), form="{:.4f}")
+def _remembered(history: Sequence[Told], known: Known, policy: MatchPolicy, seed: int) -> dict[str, list[Remembered]]:
+    """What agents chose in as many interactions as a year has, each of them decided as on the first day."""
+    past = []
+    for told in history:
+        looked_for = sought(told.interaction, REGION, policy)
+        decision = match(told.interaction, looked_for, known, policy)
+        keys = [key for keys in looked_for.parties for key in keys]
+        shown = [candidate.record.id for candidate in decision.parties[0].candidates]
+        past.append((told, keys, decision.people[0].id if decision.people else None, shown))
+    return chosen_by_agents(random.Random(seed), past)
 
 
-def _size(world: World, interactions: int) -> str:
-    counts = {kind: sum(record.kind is kind for record in world.records.values()) for kind in Kind}
-    told = ", ".join(f"{count} {kind.value}" for kind, count in counts.items() if count)
-    return f"{told}; {interactions} interactions"
-
-
-def _shares(world: World, known: Known, policy: MatchPolicy, seed: int) -> dict[str, float]:
-    """How often the right person is filled in, by channel."""
-    filled: dict[str, int] = {}
-    count = min(3000, len(world.people) // 2)
-    for people, everywhere in same_person_everywhere(world, count, seed):
+def _filled_in(world: World, known: Known, policy: MatchPolicy, seed: int) -> Counter[str]:
+    """How often the right person is filled in, by channel, and for how many `people` in all."""
+    filled = Counter[str]()
+    for people, everywhere in same_person_everywhere(world, min(3000, len(world.people) // 2), seed):
+        filled["people"] += 1
         for interaction in everywhere:
             decision = match(interaction, sought(interaction, REGION, policy), known, policy)
-            filled.setdefault(interaction.channel.value, 0)
             filled[interaction.channel.value] += any(who.id in people for who in decision.people)
-    return {channel: right / count for channel, right in filled.items()}
+    return filled
 
 
 # --- ways to decide
@@ -152,6 +156,20 @@ def _found(told: Told, known: Known, policy: MatchPolicy) -> list[Record]:
     looked_for: Sought = sought(told.interaction, REGION, policy)
     records = [record for keys in looked_for.parties for key in keys for record in known.by_key.get(key, ())]
     return people_of(records, known)
+
+
+def _reachable(told: Told, _: World, known: Known, policy: MatchPolicy) -> Decision:
+    """Who was named, or is among those found by a number or an address: more nobody can decide."""
+    looked_for = sought(told.interaction, REGION, policy)
+    found = {person.id for person in _found(told, known, policy)}
+    found.update(looked_for.ids)
+    found.update(r.contact_id for key in (*looked_for.cases, *looked_for.ids) for r in _cases(key, known))
+    return next((id for id in told.people if id in found), None), None
+
+
+def _cases(key: str, known: Known) -> Iterator[Record]:
+    named = [*known.by_key.get(key, ()), known.named(key)]
+    return (record for record in named if record and record.contact_id)
 
 
 def _first_row(told: Told, _: World, known: Known, policy: MatchPolicy) -> Decision:
@@ -175,7 +193,6 @@ def _taken(people: Sequence[Record]) -> Decision:
     return (people[0].id, people[0].account_id) if people else (None, None)
 
 
-OURS = "resolver"
 WAYS: dict[str, Callable[[Told, World, Known, MatchPolicy], Decision]] = {
     OURS: _resolver,
     "first row": _first_row,

@@ -4,7 +4,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain.identity import _parsed, case_key, domain_key, email_key, handle_key, phone_key
+from gateway.domain.identity import (
+    _parsed,
+    case_key,
+    domain_key,
+    email_key,
+    foreign_key,
+    handle_key,
+    is_shared_mailbox,
+    opening,
+    phone_key,
+    phone_keys,
+)
 
 
 @pytest.mark.parametrize(
@@ -43,12 +54,97 @@ def test_phone_spellings(spelling: str, region: str, key: str) -> None:
         "", "   ", "anonymous", "Restricted", "unknown", "n/a", "client:ada", "sip:+14155550123@example.com", "SIPS:a@b",
         "12345", "22395", "911", "555-0123", "0000000000", "+10000000000", "+266696687", "+7378742833", "+2562533",
         "call me at 4155550123", "casey@example.com", "+", "+1", "+999999999999999999", "4" * 101, "whatsapp:", "tel:",
-        "415555012", "41555501234567",
+        "415555012", "41555501234567", "1234567890", "+11234567890", "9876543210",
     ],
 )  # fmt: skip
 def test_what_is_nobodys_number(spelling: str) -> None:
     """Withheld numbers, words, short codes and addresses of devices identify nobody."""
     assert phone_key(spelling, "US") is None
+
+
+TWO = ("phone:+14155550123", "phone:+14155550199")
+
+
+@pytest.mark.parametrize(
+    ("typed", "region", "keys"),
+    [
+        ("(415) 555-0123", "US", TWO[:1]),
+        ("+1 415 555 0123 / 0124", "US", ("phone:+14155550123", "phone:+14155550124")),
+        ("+1 415 555 0123/24", "US", ("phone:+14155550123", "phone:+14155550124")),
+        ("415-555-0123 or 415-555-0199", "US", TWO),
+        ("415-555-0123; (415) 555-0199", "US", TWO),
+        ("415-555-0123, 415-555-0199", "US", TWO),
+        ("415-555-0123 / 415-555-0199", "US", TWO),
+        ("415-555-0123 & 415-555-0123", "US", TWO[:1]),
+        ("Tel 415-555-0123; fax 415-555-0199", "US", TWO),
+        ("415-555-0123 x204", "US", TWO[:1]),
+        ("415-555-0123 ext. 12/13", "US", TWO[:1]),
+        ("415-555-0123, ext 5", "US", TWO[:1]),
+        ("call me at 415 555 0123 after 5", "US", TWO[:1]),
+        ("(415) 555-0123 (mobile)", "US", TWO[:1]),
+        ("1-800-FLOWERS", "US", ("phone:+18003569377",)),
+        ("415/555-0123", "US", TWO[:1]),
+        ("030/901820", "DE", ("phone:+4930901820",)),
+        ("030 / 901820", "DE", ("phone:+4930901820",)),
+        ("030 901820/21", "DE", ("phone:+4930901820", "phone:+4930901821")),
+        ("+44 (0)20 7946 0958 and +1 415 555 0123", "US", ("phone:+442079460958", "phone:+14155550123")),
+        ("0044 20 7946 0958", "US", ("phone:+442079460958",)),
+        ("020 7946 0958", "US", ("national:2079460958",)),
+        ("0000 000 0000", "US", ()),
+        ("x204", "US", ()),
+        ("ext. 12", "US", ()),
+        ("n/a", "US", ()),
+        ("casey20252025@example.com", "US", ()),
+        ("sip:+14155550123@example.com", "US", ()),
+        ("client:4155550123", "US", ()),
+        ("1234567890", "US", ()),
+        ("", "US", ()),
+    ],
+)
+def test_what_people_type_into_a_phone_field(typed: str, region: str, keys: tuple[str, ...]) -> None:
+    """Several numbers, labels, remarks and extensions; what cannot be read in the org's country stays as a hint."""
+    assert phone_keys(typed, region) == keys
+
+
+@pytest.mark.parametrize(
+    ("number", "typed", "region"),
+    [
+        ("+442079460958", "020 7946 0958", "US"),
+        ("+4930901820", "030 901820", "US"),
+        ("+14155550123", "(415) 555-0123", "GB"),
+        ("+33639980123", "06 39 98 01 23", "US"),
+    ],
+)
+def test_a_number_from_abroad_leads_to_its_spelling_without_a_country(number: str, typed: str, region: str) -> None:
+    """The key that a foreign caller's number has where somebody typed it as at home."""
+    assert foreign_key(f"phone:{number}", region) in phone_keys(typed, region)
+
+
+@pytest.mark.parametrize(("number", "region"), [("+14155550123", "US"), ("+16045550123", "US"), ("+4930901820", "DE")])
+def test_a_number_of_the_region_has_no_other_key(number: str, region: str) -> None:
+    """Nothing is looked up twice for the org's own country."""
+    assert foreign_key(f"phone:{number}", region) is None
+
+
+def test_an_offices_mailbox() -> None:
+    """Addresses that whoever is in answers; callers may name further ones."""
+    assert is_shared_mailbox("email:info@example.com")
+    assert not is_shared_mailbox("email:casey@example.com")
+    assert is_shared_mailbox("email:hola@example.com", {"hola"})
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ("phone:+14155550123", "The number +14155550123"),
+        ("email:casey@example.com", "The e-mail casey@example.com"),
+        ("handle:line:casey", "The handle line:casey"),
+        ("ref:order_number:a-17", "The order number a-17"),
+    ],
+)
+def test_keys_in_sentences(key: str, said: str) -> None:
+    """What an admin reads."""
+    assert opening(key) == said
 
 
 @given(st.from_regex(r"\A\+[1-9][0-9]{6,14}\Z"))
