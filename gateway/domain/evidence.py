@@ -212,14 +212,16 @@ def _by_account(person: Record, scene: Scene) -> Evidence | None:
     theirs = {person.account_id, *scene.known.related.get(person.id, ())}
     if scene.is_primary and scene.named and scene.named.id in theirs:
         return Evidence(f"They belong to {scene.named.name}, which was named.", scene.policy.account)
-    if (
-        scene.domain
-        and scene.domain not in person.keys
-        and not theirs.isdisjoint(scene.known.domains.get(scene.domain, ()))
-    ):
-        domain = scene.domain.partition(":")[2]
+    domains = scene.known.domains.get(scene.domain or "", ())
+    if not theirs.isdisjoint(domains) and not _has_the_address(person, scene):
+        domain = (scene.domain or "").partition(":")[2]
         return Evidence(f"The e-mail domain {domain} is that of their account.", scene.policy.domain)
     return None
+
+
+def _has_the_address(person: Record, scene: Scene) -> bool:
+    """Of an address that is on the record itself, the domain says nothing more."""
+    return any(key.startswith("email:") and key in person.keys for key in scene.keys)
 
 
 def _shared(weight: float, sharing: int) -> float:
