@@ -19,8 +19,8 @@ from gateway.domain.records import Kind, Known, Record, Remembered
 NOW = datetime(2026, 3, 2, 14, 54, tzinfo=UTC)
 POLICY = MatchPolicy(version="1")
 
-PHONES = [f"+1415555010{n}" for n in range(4)]
-EMAILS = [f"casey{n}@{domain}" for n in range(2) for domain in ("example.com", "gmail.com")]
+PHONES = [f"+1415555010{n}" for n in range(2)]
+EMAILS = ["casey@example.com", "casey@gmail.com"]
 KEYS = [f"phone:{number}" for number in PHONES] + [f"email:{address}" for address in EMAILS] + ["domain:example.com"]
 NAMES = ["Ann Archer", "Bo Archer", "Casey Customer", "Bob Smith", "Robert Smith", "WIRELESS CALLER", "Ann"]
 ACCOUNTS = [Record(kind=Kind.ACCOUNT, id=f"001{n}", name=f"Account {n}", account_id="0010") for n in range(3)]
@@ -32,13 +32,13 @@ def keys_of(most: int):
 
 @st.composite
 def people(draw, kinds: Sequence[Kind] = (Kind.CONTACT, Kind.LEAD)) -> list[Record]:
-    count = draw(st.integers(0, 5))
+    count = draw(st.integers(1, 4))
     return [
         Record(
             kind=draw(st.sampled_from(kinds)),
             id=f"003{n}",
             name=draw(st.sampled_from(NAMES)),
-            keys=draw(keys_of(4)),
+            keys=draw(keys_of(3)),
             account_id=draw(st.sampled_from([None, "0010", "0011", "0012"])),
         )
         for n in range(count)
@@ -61,7 +61,7 @@ def cases(draw) -> list[Record]:
 parties = st.lists(
     st.builds(
         Party,
-        phone=st.sampled_from([None, "anonymous", *PHONES]),
+        phone=st.sampled_from([*PHONES, "anonymous"]),
         email=st.sampled_from([None, *EMAILS]),
         name=st.sampled_from([None, *NAMES]),
         verified=st.booleans(),
@@ -74,7 +74,7 @@ references = st.dictionaries(
     max_size=2,
 )
 memories = st.dictionaries(
-    st.sampled_from(KEYS[:8]),
+    st.sampled_from(KEYS[:4]),
     st.lists(
         st.builds(
             Remembered,
@@ -178,7 +178,7 @@ def test_who_is_decided_for_is_above_the_threshold_and_ahead(persons, files, sid
         assert not (party.who is None and party.candidates and party.state is not MatchState.AMBIGUOUS)
 
 
-@given(people(kinds=[Kind.CONTACT]), st.sampled_from(KEYS[:8]), st.integers(2, 40), st.booleans())
+@given(people(kinds=[Kind.CONTACT]), st.sampled_from(KEYS[:4]), st.integers(2, 40), st.booleans())
 def test_a_shared_key_alone_decides_nobody(persons, key, sharing, is_verified):
     names = [f"{chr(97 + n % 26) * 3} {chr(97 + n // 26) * 3}" for n in range(sharing)]
     sharers = [Record(kind=Kind.CONTACT, id=f"003s{n}", name=name, keys=(key,)) for n, name in enumerate(names)]
@@ -196,7 +196,7 @@ def test_more_evidence_for_somebody_never_puts_others_before_them(persons, sides
     chosen = data.draw(st.sampled_from(persons))
     before = decide(told_of(sides, named), known_of([*ACCOUNTS, *persons], remembered=remembered))
     kind = data.draw(st.sampled_from(["key", "confirmed", "named"]))
-    key = data.draw(st.sampled_from(KEYS[:8]))
+    key = data.draw(st.sampled_from(KEYS[:4]))
     if kind == "key":
         told = replace(chosen, keys=tuple(dict.fromkeys((*chosen.keys, key))))
         persons = [told if person is chosen else person for person in persons]
