@@ -209,6 +209,8 @@ def _is_their_account(given: str, person: Record, known: Known) -> bool:
 
 def _by_account(person: Record, scene: Scene) -> Evidence | None:
     """Where the person belongs tells apart those for whom something else speaks."""
+    if scene.domain is None and scene.named is None:
+        return None
     theirs = {person.account_id, *scene.known.related.get(person.id, ())}
     if scene.is_primary and scene.named and scene.named.id in theirs:
         return Evidence(f"They belong to {scene.named.name}, which was named.", scene.policy.account)
