@@ -74,6 +74,13 @@ class Fields:
         # The usual text is told apart here: every field of every delivery passes.
         return value if value.isalnum() and value.isascii() else clean(value)
 
+    def as_is(self, key: str) -> str | None:
+        """Text with each of its characters, for signatures over it."""
+        value = self._values.get(key)
+        if value is not None and not isinstance(value, str):
+            raise self._wrong(key, "text", value)
+        return value
+
     def identifier(self, key: str) -> str | None:
         """Text, or a whole number written as text: platforms differ, and change, in how they write ids."""
         value = self._values.get(key)

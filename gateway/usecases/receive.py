@@ -41,7 +41,8 @@ def receive(request: Request, connection: Connection, inbox: Inbox) -> Received:
     if connection.strict:
         for delivery in deliveries:
             _read(delivery, connection)
-    return [inbox.put(delivery) for delivery in deliveries][0]
+    receipts = [inbox.put(delivery) for delivery in deliveries]
+    return receipts[0]
 
 
 def acknowledgement(request: Request, connection: Connection) -> Answer | None:

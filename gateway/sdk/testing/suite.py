@@ -47,7 +47,7 @@ class ConnectorSuite:
     signs_time: ClassVar[bool] = False
     url: ClassVar[str] = "https://gateway.example.com/webhooks/front-desk"
 
-    def sign(self, body: bytes, headers: Mapping[str, str], *, url: str, at: datetime) -> Mapping[str, str]:
+    def sign(self, body: bytes, headers: Mapping[str, str], *, url: str, at: datetime) -> Mapping[str, str]:  # noqa: ARG002
         """The headers of a request that the platform sends, with its proof."""
         return headers
 
@@ -172,7 +172,12 @@ class ConnectorSuite:
             for value in _spoilt(request.headers[name]):
                 self.refused(self.configured(), _changed(request, name, value), f"{name}: {value:.60}")
         if request.body != self.a_case().bodies[0]:
-            for cut in (request.body[:-1], request.body[1:], request.body + b"x", request.body[: len(request.body) // 2]):
+            for cut in (
+                request.body[:-1],
+                request.body[1:],
+                request.body + b"x",
+                request.body[: len(request.body) // 2],
+            ):
                 self.refused(self.configured(), _replaced(request, body=cut), "a broken body")
 
     def test_a_wrong_secret_is_refused(self) -> None:

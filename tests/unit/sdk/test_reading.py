@@ -251,7 +251,16 @@ def test_seconds_since_1970_are_a_time_and_zero_is_not_said():
 
 
 def test_of_a_map_that_customers_fill_what_can_be_used_is_taken():
-    told = {"case": " 1026 ", "count": 3, "deep": {"x": 1}, "no": None, "yes": True, "blank": " ", "x" * 101: "y", "": "z"}
+    told = {
+        "case": " 1026 ",
+        "count": 3,
+        "deep": {"x": 1},
+        "no": None,
+        "yes": True,
+        "blank": " ",
+        "x" * 101: "y",
+        "": "z",
+    }
 
     assert Fields({"told": told}).filled_in("told") == {"case": " 1026 ", "count": "3"}
     assert Fields({"told": ["x"]}).filled_in("told") == {}

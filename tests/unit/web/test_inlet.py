@@ -169,7 +169,11 @@ def test_a_verified_handshake_is_answered_and_not_stored(gateway, method):
 def test_a_stored_request_is_answered_in_the_platforms_words(gateway):
     response = gateway.post(X_Echo="heard")
 
-    assert (response.status_code, response.data, response.headers["X-Content-Type-Options"]) == (200, b"heard", "nosniff")
+    assert (response.status_code, response.data, response.headers["X-Content-Type-Options"]) == (
+        200,
+        b"heard",
+        "nosniff",
+    )
     assert len(gateway.inbox.rows) == 1
     assert (gateway.counted("stored"), gateway.counted("handshake")) == (1, 0)
 
