@@ -173,6 +173,17 @@ class Fields:
             raise self._wrong(key, "a list of objects", value)
         return iter(objects_of(value, self.path(key), most))
 
+    def strings(self, key: str, *, most: int = MAX_ENTRIES) -> list[str]:
+        """The texts of the list at `key`, at most so many; blank ones are left out."""
+        value = self._values.get(key)
+        if value is None:
+            return []
+        if not isinstance(value, list) or not all(isinstance(member, str) for member in value):
+            raise self._wrong(key, "a list of texts", value)
+        if len(value) > most:
+            raise RejectedError(f"{self.path(key)} must list at most {most} texts, but lists {len(value)}.")
+        return [text for member in value if (text := clean(member))]
+
     def texts(self, key: str, *, most: int = MAX_ENTRIES) -> dict[str, str] | None:
         """A map from names to texts; whole numbers become text, null and blank entries are not said."""
         entries = self.inner(key).entries(most)

@@ -250,6 +250,14 @@ def test_seconds_since_1970_are_a_time_and_zero_is_not_said():
         fields.epoch_s("ms")
 
 
+def test_a_list_of_texts_holds_nothing_else():
+    assert Fields({"tags": ["a", " ", "b"]}).strings("tags") == ["a", "b"]
+    assert Fields({}).strings("tags") == []
+    for wrong, says in (("a", "a list of texts, but is text"), ([1], "a list of texts"), (["a"] * 101, "at most 100")):
+        with pytest.raises(RejectedError, match=says):
+            Fields({"tags": wrong}).strings("tags")
+
+
 def test_of_a_map_that_customers_fill_what_can_be_used_is_taken():
     told = {
         "case": " 1026 ",
