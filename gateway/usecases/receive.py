@@ -55,7 +55,7 @@ def acknowledgement(request: Request, connection: Connection) -> Answer | None:
 
 
 def greet(request: Request, connection: Connection) -> Answer | None:
-    """The answer to a request that can only be a handshake, such as a GET or OPTIONS; None if it is none."""
+    """The answer to a request that can only be a handshake, such as a GET, HEAD or OPTIONS; None if it is none."""
     try:
         _verify(request, connection)
         return handshake(request, connection)

@@ -30,7 +30,7 @@ StartResponse: TypeAlias = Callable[..., Any]
 
 log = logging.getLogger(__name__)
 
-GREETINGS = frozenset({"GET", "OPTIONS"})
+GREETINGS = frozenset({"GET", "HEAD", "OPTIONS"})
 """Methods by which some platforms test a connection before they post to it."""
 
 _ACCEPTED_HEADERS = (("Content-Type", "application/json"), *SECURITY_HEADERS)

@@ -166,6 +166,12 @@ def test_a_verified_handshake_is_answered_and_not_stored(gateway, method):
     assert gateway.inbox.rows == []
 
 
+def test_a_head_is_greeted_without_a_body(gateway):
+    response = gateway.client.head(PATH, headers={"X-Challenge": "echo me", "X-Signature": sign(b"")})
+
+    assert (response.status_code, response.data, response.headers["X-Hook-Secret"]) == (200, b"", "echo")
+
+
 def test_a_stored_request_is_answered_in_the_platforms_words(gateway):
     response = gateway.post(X_Echo="heard")
 
