@@ -60,7 +60,8 @@ def _told_of(party: Fields, moment: _Moment, extensions: Mapping[str, str]) -> I
         attributes=_details(party) or None,
     )
     yield _sides(party, moment, is_caller=is_caller)
-    yield _beginnings(party, moment, is_caller=is_caller)
+    if is_caller or _answers(party):
+        yield _beginnings(party, moment, is_caller=is_caller)
 
 
 def _event(party: Fields, *, is_caller: bool) -> Event:
@@ -70,7 +71,7 @@ def _event(party: Fields, *, is_caller: bool) -> Event:
         if code in OVER:
             return Event.COMPLETED if is_ours else Event.MISSED
         return Event.STARTED if code == "setup" else Event.UPDATED
-    return Event.COMPLETED if code == "answered" and is_ours else Event.UPDATED
+    return Event.COMPLETED if _answers(party) else Event.UPDATED
 
 
 def _sides(party: Fields, moment: _Moment, *, is_caller: bool) -> PartialInteraction:
@@ -96,7 +97,6 @@ def _beginnings(party: Fields, moment: _Moment, *, is_caller: bool) -> PartialIn
 
     A party is `Answered` again each time that it is taken off hold.
     """
-    is_leg = _code(party) == "answered" and "extensionId" in party
     leg = Leg(id=party.needed("id", party.text("id")), started_at=moment.at)
     return PartialInteraction(
         id=moment.session,
@@ -104,7 +104,7 @@ def _beginnings(party: Fields, moment: _Moment, *, is_caller: bool) -> PartialIn
         occurred_at=moment.at,
         sequence=-moment.sequence,
         started_at=moment.at if is_caller else None,
-        legs=(leg,) if is_leg else (),
+        legs=(leg,) if _answers(party) else (),
     )
 
 
@@ -143,6 +143,10 @@ def _details(party: Fields) -> dict[str, object]:
     peer = status.inner("peerId").text("telephonySessionId")
     details = {"status_code": status.text("code"), "status_reason": status.text("reason"), "linked_session": peer}
     return {name: value for name, value in details.items() if value is not None}
+
+
+def _answers(party: Fields) -> bool:
+    return _code(party) == "answered" and "extensionId" in party
 
 
 def _code(party: Fields) -> str:
