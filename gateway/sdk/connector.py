@@ -44,7 +44,7 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """A handshake's answer, given at once, with nothing stored."""
+    """What the platform hears instead of the gateway's own words."""
 
     status: int = 200
     body: bytes = b""
@@ -124,5 +124,19 @@ class Connector:
         return "sha256:" + hashlib.sha256(request.body).hexdigest()
 
     def handshake(self, request: Request) -> Answer | None:  # noqa: ARG002 — for subclasses
-        """The answer to a verified request that only tests the connection; None for all others."""
+        """The answer to a verified request that only tests the connection; None for all others.
+
+        RetryableError: it has to come again.
+        """
+        return None
+
+    def parts(self, request: Request) -> Sequence[Request]:
+        """The requests that a verified one carries, each a delivery of its own; most platforms send one at a time.
+
+        RejectedError: it cannot be taken apart, and is stored as it is.
+        """
+        return (request,)
+
+    def answer(self, request: Request) -> Answer | None:  # noqa: ARG002 — for subclasses
+        """What the platform must hear once all of the request is stored; None for the gateway's own words."""
         return None

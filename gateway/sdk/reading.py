@@ -6,6 +6,7 @@ and blank mean the same: *not said* (None). Everything else of the wrong type is
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import re
@@ -20,7 +21,7 @@ from gateway.errors import RejectedError
 
 T = TypeVar("T")
 
-MAX_BYTES = 1024 * 1024
+MAX_BYTES = 2 * 1024 * 1024
 """Largest body, as at the inlet."""
 MAX_DEPTH = 32
 """Deepest nesting of lists and objects; real payloads stay under ten."""
@@ -28,6 +29,8 @@ MAX_FORM_FIELDS = 1000
 MAX_DIGITS = 20
 """Longest whole number: 64 bits have 20 digits, no counter or id has more."""
 MAX_KEY = 100
+MAX_FILLED_IN = 500
+"""Most entries looked at of a map that nobody but the platform's customer bounds."""
 MAX_ENTRIES = 100
 """Most members of a list or entries of a map, unless the caller says otherwise."""
 
@@ -70,6 +73,13 @@ class Fields:
             raise self._wrong(key, "text", value)
         # The usual text is told apart here: every field of every delivery passes.
         return value if value.isalnum() and value.isascii() else clean(value)
+
+    def as_is(self, key: str) -> str | None:
+        """Text with each of its characters, for signatures over it."""
+        value = self._values.get(key)
+        if value is not None and not isinstance(value, str):
+            raise self._wrong(key, "text", value)
+        return value
 
     def identifier(self, key: str) -> str | None:
         """Text, or a whole number written as text: platforms differ, and change, in how they write ids."""
@@ -136,6 +146,15 @@ class Fields:
         value = self.number(key)
         return self._time(key, value, epoch_ms) if value else None
 
+    def epoch_s(self, key: str) -> datetime | None:
+        """Seconds since 1970, in UTC; 0 is not said."""
+        value = self.number(key)
+        return self._time(key, value, epoch_s) if value else None
+
+    def lowered(self) -> Fields:
+        """The same with its keys in lower case, for platforms that change their capitals; inner objects stay."""
+        return Fields({key.lower(): value for key, value in self._values.items()}, self.at)
+
     def inner(self, key: str) -> Fields:
         """The object at `key`; one without fields where it is not said."""
         value = self._values.get(key)
@@ -154,11 +173,29 @@ class Fields:
             raise self._wrong(key, "a list of objects", value)
         return iter(objects_of(value, self.path(key), most))
 
+    def strings(self, key: str, *, most: int = MAX_ENTRIES) -> list[str]:
+        """The texts of the list at `key`, at most so many; blank ones are left out."""
+        value = self._values.get(key)
+        if value is None:
+            return []
+        if not isinstance(value, list) or not all(isinstance(member, str) for member in value):
+            raise self._wrong(key, "a list of texts", value)
+        if len(value) > most:
+            raise RejectedError(f"{self.path(key)} must list at most {most} texts, but lists {len(value)}.")
+        return [text for member in value if (text := clean(member))]
+
     def texts(self, key: str, *, most: int = MAX_ENTRIES) -> dict[str, str] | None:
         """A map from names to texts; whole numbers become text, null and blank entries are not said."""
         entries = self.inner(key).entries(most)
         told = {name: text for name, inner in entries if (text := inner.identifier(name)) is not None}
         return told or None
+
+    def filled_in(self, key: str) -> dict[str, str]:
+        """The texts and numbers of a map that the platform's customers fill as they like: whatever else is left out."""
+        value = self._values.get(key)
+        told = value.items() if isinstance(value, dict) else ()
+        texts = ((clean(name), _text_of(inner)) for name, inner in itertools.islice(told, MAX_FILLED_IN))
+        return {name: text for name, text in texts if name and text and len(name) <= MAX_KEY}
 
     def plain(self, key: str, *, most: int = MAX_ENTRIES) -> dict[str, object] | None:
         """A map from names to any JSON; null entries are not said."""
@@ -301,6 +338,13 @@ def epoch_ms(value: float) -> datetime:
     return EARLIEST + timedelta(milliseconds=value)
 
 
+def epoch_s(value: float) -> datetime:
+    """Seconds since 1970, in UTC; the ValueError tells what was expected."""
+    if not _EARLIEST_MS <= value * 1000 < _LATEST_MS:
+        raise ValueError("a time in seconds since 1970, but is a number that is too small or too large")
+    return EARLIEST + timedelta(seconds=value)
+
+
 def _within(moment: datetime) -> datetime:
     if not EARLIEST <= moment < LATEST:
         raise ValueError("a time from 1970 to 8999, but is earlier or later")
@@ -357,6 +401,12 @@ def _members(value: object) -> list[object]:
     if isinstance(value, dict):
         return list(value.values())
     return value if isinstance(value, list) else []
+
+
+def _text_of(value: object) -> str | None:
+    if isinstance(value, str):
+        return clean(value)
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def _is_plain(value: object) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections.abc import Sequence
 from typing import TypeAlias
 
 from gateway.domain.interactions import clean_text
@@ -26,34 +27,48 @@ Received: TypeAlias = Receipt | Answer
 
 
 def receive(request: Request, connection: Connection, inbox: Inbox) -> Received:
-    """Verify the request and make it durable.
+    """Verify the request and make it durable; the receipt is that of its first part.
 
     UnauthorizedError: the sender is not who it should be. RejectedError: unreadable, and the connection is strict.
-    RetryableError: not stored, the sender should come again. In all three cases nothing was stored.
+    RetryableError: the sender should come again. In all three cases nothing was stored, or only the first of several
+    parts, which are duplicates when they come again.
     """
     _verify(request, connection)
     answer = handshake(request, connection)
     if answer is not None:
         return answer
-    delivery = _delivery(request, connection)
+    deliveries = [_delivery(part, connection) for part in _parts(request, connection)]
     if connection.strict:
-        _read(delivery, connection)
-    return inbox.put(delivery)
+        for delivery in deliveries:
+            _read(delivery, connection)
+    receipts = [inbox.put(delivery) for delivery in deliveries]
+    return receipts[0]
+
+
+def acknowledgement(request: Request, connection: Connection) -> Answer | None:
+    """What the platform must hear of a request that is stored; None for the gateway's own words."""
+    try:
+        return connection.connector.answer(request)
+    except Exception:  # it is stored, whatever the connector has to say
+        log.exception("Connection %s: the connector failed to answer a request.", connection.name)
+        return None
 
 
 def greet(request: Request, connection: Connection) -> Answer | None:
-    """The answer to a request that can only be a handshake, such as a GET or OPTIONS; None if it is none."""
+    """The answer to a request that can only be a handshake, such as a GET, HEAD or OPTIONS; None if it is none."""
     try:
         _verify(request, connection)
+        return handshake(request, connection)
     except (UnauthorizedError, RetryableError):
         return None
-    return handshake(request, connection)
 
 
 def handshake(request: Request, connection: Connection) -> Answer | None:
-    """What the connector answers a verified request that only tests the connection."""
+    """What the connector answers a verified request that only tests the connection. RetryableError: not now."""
     try:
         return connection.connector.handshake(request)
+    except RetryableError:
+        raise
     except Exception:  # the request is genuine: storing it loses nothing, refusing it might
         log.exception("Connection %s: the connector failed on a possible handshake.", connection.name)
         return None
@@ -67,6 +82,16 @@ def _verify(request: Request, connection: Connection) -> None:
     except Exception as error:
         # Our bug, not the sender's fault: it may come again when it is mended.
         raise RetryableError(f"Connection {connection.name}: the connector could not verify a request.") from error
+
+
+def _parts(request: Request, connection: Connection) -> Sequence[Request]:
+    try:
+        return connection.connector.parts(request) or (request,)
+    except RejectedError:
+        return (request,)  # parked with its reason when it is parsed
+    except Exception:  # kept whole, it can be taken apart once the connector is mended
+        log.exception("Connection %s: the connector failed to take a request apart.", connection.name)
+        return (request,)
 
 
 def _delivery(request: Request, connection: Connection) -> NewDelivery:

@@ -7,8 +7,8 @@ from typing import Any
 
 from gateway.web.problems import RefusedError
 
-MAX_BODY = 1024 * 1024
-"""Longest body that is taken, decompressed."""
+MAX_BODY = 2 * 1024 * 1024
+"""Longest body that is taken, decompressed: streams gather no less than 1 MiB, which base64 makes a third longer."""
 
 _MAX_MEMBERS = 128
 _GZIP = 16 + zlib.MAX_WBITS

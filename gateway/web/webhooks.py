@@ -19,7 +19,7 @@ from gateway.ports import Receipt
 from gateway.sdk import Answer, Request
 from gateway.telemetry import Sampler, Taken
 from gateway.usecases.connections import Connection
-from gateway.usecases.receive import Received, greet, receive
+from gateway.usecases.receive import Received, acknowledgement, greet, receive
 from gateway.web.bodies import TooLargeError, read_body
 from gateway.web.headers import SECURITY_HEADERS, secure
 from gateway.web.problems import RefusedError, come_again, refusal_response
@@ -30,7 +30,7 @@ StartResponse: TypeAlias = Callable[..., Any]
 
 log = logging.getLogger(__name__)
 
-GREETINGS = frozenset({"GET", "OPTIONS"})
+GREETINGS = frozenset({"GET", "HEAD", "OPTIONS"})
 """Methods by which some platforms test a connection before they post to it."""
 
 _ACCEPTED_HEADERS = (("Content-Type", "application/json"), *SECURITY_HEADERS)
@@ -62,7 +62,7 @@ class Inlet:
         finally:
             self._observe_seconds(time.perf_counter() - began)
         if isinstance(received, Answer):
-            return secure(self._greeted(received))(environ, start_response)
+            return secure(_response(received))(environ, start_response)
         return self._accepted(received, start_response)
 
     def _take(self, environ: Environ) -> Received:
@@ -95,7 +95,10 @@ class Inlet:
             body = read_body(environ)
         except RefusedError as refusal:
             raise self._count(Taken.UNSUPPORTED if refusal.status == 415 else Taken.MALFORMED, refusal) from refusal
-        return receive(self._request(environ, body), self._connection, self._services.inbox)
+        request = self._request(environ, body)
+        received = receive(request, self._connection, self._services.inbox)
+        self._taken[_result(received)]()
+        return received if isinstance(received, Answer) else acknowledgement(request, self._connection) or received
 
     def _check_open(self) -> None:
         if self._connection.retired:
@@ -118,6 +121,7 @@ class Inlet:
         if answer is None:
             refusal = RefusedError(405, "method-not-allowed", "Method not allowed", None, {"Allow": "POST"})
             raise self._count(Taken.METHOD, refusal)
+        self._taken[Taken.HANDSHAKE]()
         return answer
 
     def _request(self, environ: Environ, body: bytes) -> Request:
@@ -130,14 +134,9 @@ class Inlet:
         )
 
     def _accepted(self, receipt: Receipt, start_response: StartResponse) -> Iterable[bytes]:
-        self._taken[_result(receipt)]()
         body = b'{"id": %d, "duplicate": %s}' % (receipt.id, b"true" if receipt.duplicate else b"false")
         start_response(self._accepted_status, [*_ACCEPTED_HEADERS, ("Content-Length", str(len(body)))])
         return (body,)
-
-    def _greeted(self, answer: Answer) -> Response:
-        self._taken[Taken.HANDSHAKE]()
-        return Response(answer.body, answer.status, dict(answer.headers), content_type=answer.content_type)
 
     def _unauthorized(self, error: UnauthorizedError) -> RefusedError:
         """Always the same words, so that an answer teaches nothing about the secret."""
@@ -214,14 +213,20 @@ def headers_of(environ: Environ) -> dict[str, str]:
     return headers
 
 
-def _result(receipt: Receipt) -> Taken:
-    if receipt.conflict:
+def _response(answer: Answer) -> Response:
+    return Response(answer.body, answer.status, dict(answer.headers), content_type=answer.content_type)
+
+
+def _result(received: Received) -> Taken:
+    if isinstance(received, Answer):
+        return Taken.HANDSHAKE
+    if received.conflict:
         return Taken.CONFLICT
-    return Taken.DUPLICATE if receipt.duplicate else Taken.STORED
+    return Taken.DUPLICATE if received.duplicate else Taken.STORED
 
 
 def _too_large() -> RefusedError:
-    return RefusedError(413, "too-large", "Body too large", "A delivery may have up to 1 MiB, decompressed.")
+    return RefusedError(413, "too-large", "Body too large", "A delivery may have up to 2 MiB, decompressed.")
 
 
 def _status_line(status: int) -> str:

@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from gateway.domain.interactions import PartialInteraction
-from gateway.sdk.connector import Connector, Delivery
+from gateway.errors import RejectedError
+from gateway.sdk.connector import Connector, Delivery, Request
 
 PROVENANCES = ("vendor sample", "assembled", "invented")
 CASE_KEYS = frozenset({"title", "events", "provenance", "source", "settings", "rejected"})
@@ -68,10 +69,16 @@ def read_case(folder: Path) -> Case:
     )
 
 
-def delivery_of(body: bytes, headers: Mapping[str, str], received_at: datetime) -> Delivery:
-    """The stored delivery that a body with these headers becomes."""
-    media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
-    return Delivery(content_type=media_type, headers=headers, body=body, received_at=received_at)
+def deliveries_of(request: Request, connector: Connector) -> list[Delivery]:
+    """The stored deliveries that a request becomes; what cannot be taken apart is one."""
+    try:
+        parts = connector.parts(request)
+    except RejectedError:
+        parts = (request,)
+    return [
+        Delivery(content_type=part.content_type, headers=part.headers, body=part.body, received_at=part.received_at)
+        for part in parts
+    ]
 
 
 def as_json(partials: Iterable[PartialInteraction]) -> list[dict[str, Any]]:
@@ -79,10 +86,8 @@ def as_json(partials: Iterable[PartialInteraction]) -> list[dict[str, Any]]:
     return [_plain(partial) for partial in partials]
 
 
-def write_expected(case: Case, connector: Connector, received_at: datetime) -> None:
+def write_expected(case: Case, told: Iterable[PartialInteraction]) -> None:
     """Write interactions.json from what parse makes of the bodies: to be read by a person before it is kept."""
-    deliveries = (delivery_of(body, case.headers, received_at) for body in case.bodies)
-    told = [partial for delivery in deliveries for partial in connector.parse(delivery)]
     text = json.dumps(as_json(told), indent=2, ensure_ascii=False)
     (case.folder / "interactions.json").write_text(text + "\n", encoding="utf-8")
 

@@ -20,7 +20,7 @@ from gateway.domain.interactions import PartialInteraction, State, interaction_o
 from gateway.errors import RejectedError, UnauthorizedError
 from gateway.sdk.connector import Connector, Request
 from gateway.sdk.discovery import configured
-from gateway.sdk.testing.cases import PROVENANCES, Case, as_json, cases_in, delivery_of
+from gateway.sdk.testing.cases import PROVENANCES, Case, as_json, cases_in, deliveries_of
 from gateway.sdk.testing.faults import damaged
 
 NOW = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)
@@ -32,8 +32,9 @@ LONGEST_REASON = 500
 class ConnectorSuite:
     """Declare `connector`, `fixtures`, `settings`, `secret_setting` and `sign`; say what the platform's proof covers.
 
-    `sign` returns the headers with the proof added that `settings` verify. `signs_body`, `signs_url` and `signs_time`
-    tell what it covers; `another_secret` is a valid secret that is not the one in `settings`.
+    `sign` returns the headers with the proof added that `settings` verify; where the proof is in the body, `seal` adds
+    it there instead. `signs_body`, `signs_url` and `signs_time` tell what it covers; `another_secret` is a valid secret
+    that is not the one in `settings`.
     """
 
     connector: ClassVar[type[Connector]]
@@ -46,9 +47,13 @@ class ConnectorSuite:
     signs_time: ClassVar[bool] = False
     url: ClassVar[str] = "https://gateway.example.com/webhooks/front-desk"
 
-    def sign(self, body: bytes, headers: Mapping[str, str], *, url: str, at: datetime) -> Mapping[str, str]:
+    def sign(self, body: bytes, headers: Mapping[str, str], *, url: str, at: datetime) -> Mapping[str, str]:  # noqa: ARG002
         """The headers of a request that the platform sends, with its proof."""
-        raise NotImplementedError
+        return headers
+
+    def seal(self, body: bytes) -> bytes:
+        """The body as the platform sends it, whatever its bytes, with the proof that the fixtures do without."""
+        return body
 
     # ---- pieces that the rules are made of ----
 
@@ -64,13 +69,19 @@ class ConnectorSuite:
 
     def told(self, case: Case, connector: Connector) -> list[PartialInteraction]:
         """What the connector makes of a case's bodies, one after the other."""
-        deliveries = (delivery_of(body, case.headers, NOW) for body in case.bodies)
+        requests = (self.sent(body, case.headers) for body in case.bodies)
+        deliveries = (delivery for request in requests for delivery in deliveries_of(request, connector))
         return [partial for delivery in deliveries for partial in connector.parse(delivery)]
+
+    def sent(self, body: bytes, headers: Mapping[str, str]) -> Request:
+        """A request as it is stored: the proof in its body, where it is there, but none in its headers."""
+        return Request(url=self.url, headers=headers, body=self.seal(body), received_at=NOW)
 
     def signed(self, body: bytes, headers: Mapping[str, str], *, at: datetime = NOW) -> Request:
         """A request as the platform sends it, received now."""
-        proven = self.sign(body, headers, url=self.url, at=at)
-        return Request(url=self.url, headers=dict(proven), body=body, received_at=NOW)
+        sealed = self.seal(body)
+        proven = self.sign(sealed, headers, url=self.url, at=at)
+        return Request(url=self.url, headers=dict(proven), body=sealed, received_at=NOW)
 
     def refused(self, connector: Connector, request: Request, why: str) -> UnauthorizedError:
         """The error with which the request is refused; a request that is let in fails the test."""
@@ -80,9 +91,13 @@ class ConnectorSuite:
             return error
         pytest.fail(f"verify let in a request with {why}")
 
+    def a_case(self) -> Case:
+        """One that needs the suite's settings only."""
+        return next(case for case in cases_in(self.fixtures) if case.bodies and not case.settings)
+
     def a_request(self) -> tuple[Request, frozenset[str]]:
         """A signed request, and which of its headers are the proof."""
-        case = next(case for case in cases_in(self.fixtures) if case.bodies and not case.settings)
+        case = self.a_case()
         request = self.signed(case.bodies[0], case.headers)
         proof = frozenset(name for name in request.headers if request.headers[name] != case.headers.get(name))
         return request, proof
@@ -142,7 +157,10 @@ class ConnectorSuite:
     def test_an_absent_proof_is_refused(self) -> None:
         """Without any one of the headers that prove the sender, or with a blank one."""
         request, proof = self.a_request()
-        assert proof, "sign adds no header"
+        body = self.a_case().bodies[0]
+        assert proof or request.body != body, "sign adds no header, seal nothing to the body"
+        if request.body != body:
+            self.refused(self.configured(), _replaced(request, body=body), "no proof in the body")
         for name in proof:
             self.refused(self.configured(), _without(request, name), f"no {name}")
             self.refused(self.configured(), _changed(request, name, ""), f"a blank {name}")
@@ -153,6 +171,14 @@ class ConnectorSuite:
         for name in proof:
             for value in _spoilt(request.headers[name]):
                 self.refused(self.configured(), _changed(request, name, value), f"{name}: {value:.60}")
+        if request.body != self.a_case().bodies[0]:
+            for cut in (
+                request.body[:-1],
+                request.body[1:],
+                request.body + b"x",
+                request.body[: len(request.body) // 2],
+            ):
+                self.refused(self.configured(), _replaced(request, body=cut), "a broken body")
 
     def test_a_wrong_secret_is_refused(self) -> None:
         """A proof by another secret than ours."""
@@ -237,11 +263,11 @@ class ConnectorSuite:
         media_type = case.headers.get("content-type", "").partition(";")[0]
         for body in case.bodies:
             for damage, changed in damaged(body, media_type):
-                self._read_or_rejected(connector, delivery_of(changed, case.headers, NOW), damage)
+                self._read_or_rejected(connector, self.sent(changed, case.headers), damage)
 
-    def _read_or_rejected(self, connector: Connector, delivery: Any, damage: str) -> None:
+    def _read_or_rejected(self, connector: Connector, request: Request, damage: str) -> None:
         try:
-            partials: Sequence[PartialInteraction] = connector.parse(delivery)
+            partials = [partial for part in deliveries_of(request, connector) for partial in connector.parse(part)]
             states = [state_of(partial) for partial in partials]
             json.dumps(states, allow_nan=False, ensure_ascii=False).encode()
             for partial, state in zip(partials, states, strict=True):

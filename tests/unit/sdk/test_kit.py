@@ -119,6 +119,16 @@ def test_who_lets_strangers_in_is_found():
         fails(getattr(suite_of(LetsAllIn), rule), says="verify let in a request with")
 
 
+def test_who_overlooks_the_proof_in_the_body_is_found():
+    unsigned = {"sign": ConnectorSuite.sign, "seal": lambda self, body: body + b" "}
+
+    fails(suite_of(LetsAllIn, **unsigned).test_an_absent_proof_is_refused, says="no proof in the body")
+    fails(suite_of(LetsAllIn, **unsigned).test_a_bad_proof_is_refused, says="a broken body")
+    fails(
+        suite_of(LetsAllIn, sign=ConnectorSuite.sign).test_an_absent_proof_is_refused, says="seal nothing to the body"
+    )
+
+
 def test_who_compares_a_part_is_found():
     fails(suite_of(LooksAtTheBeginning).test_a_bad_proof_is_refused, says="verify let in")
 

@@ -232,3 +232,43 @@ def test_zones_become_utc():
 def test_forms_are_bounded():
     assert refused(read_form, b"&".join([b"a=1"] * 1001)) == "The form must have at most 1000 fields."
     assert refused(read_form, b"a" * (MAX_BYTES + 1)).startswith("The body must have at most")
+
+
+def test_keys_in_any_capitals_are_found():
+    fields = Fields({"ContactId": "c-1", "AGENT": {"Name": "Ada"}}, "detail").lowered()
+
+    assert (fields.text("contactid"), fields.inner("agent").lowered().text("name")) == ("c-1", "Ada")
+    assert fields.path("contactid") == "detail.contactid"
+
+
+def test_seconds_since_1970_are_a_time_and_zero_is_not_said():
+    fields = Fields({"at": 1772462131, "none": 0, "ms": 1772462131447000})
+
+    assert fields.epoch_s("at") == datetime(2026, 3, 2, 14, 35, 31, tzinfo=UTC)
+    assert fields.epoch_s("none") is None
+    with pytest.raises(RejectedError, match=r"^ms must be a time in seconds since 1970, but is a number"):
+        fields.epoch_s("ms")
+
+
+def test_a_list_of_texts_holds_nothing_else():
+    assert Fields({"tags": ["a", " ", "b"]}).strings("tags") == ["a", "b"]
+    assert Fields({}).strings("tags") == []
+    for wrong, says in (("a", "a list of texts, but is text"), ([1], "a list of texts"), (["a"] * 101, "at most 100")):
+        with pytest.raises(RejectedError, match=says):
+            Fields({"tags": wrong}).strings("tags")
+
+
+def test_of_a_map_that_customers_fill_what_can_be_used_is_taken():
+    told = {
+        "case": " 1026 ",
+        "count": 3,
+        "deep": {"x": 1},
+        "no": None,
+        "yes": True,
+        "blank": " ",
+        "x" * 101: "y",
+        "": "z",
+    }
+
+    assert Fields({"told": told}).filled_in("told") == {"case": " 1026 ", "count": "3"}
+    assert Fields({"told": ["x"]}).filled_in("told") == {}

@@ -16,7 +16,7 @@ from gateway.domain.policies import ConnectionPolicy
 from gateway.errors import RejectedError, RetryableError, UnauthorizedError
 from gateway.ports import NewDelivery, Receipt
 from gateway.usecases.connections import Connection
-from gateway.usecases.receive import MAX_KEY, greet, receive
+from gateway.usecases.receive import MAX_KEY, acknowledgement, greet, receive
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
 REQUEST = sdk.Request(
@@ -66,6 +66,12 @@ class Platform(sdk.Connector):
 
     def delivery_key(self, request: sdk.Request) -> str:
         return self._say("delivery_key", "k-1")
+
+    def parts(self, request: sdk.Request) -> Any:
+        return self._say("parts", (request,))
+
+    def answer(self, request: sdk.Request) -> sdk.Answer | None:
+        return self._say("answer", None)
 
     def parse(self, delivery: sdk.Delivery) -> Any:
         return self._say("parse", ())
@@ -119,6 +125,43 @@ def test_a_handshake_is_answered_and_not_stored(inbox):
 
     assert receive(REQUEST, connection(handshake=answer), inbox) is answer
     assert inbox.rows == []
+
+
+def test_a_handshake_that_must_come_again_is_not_stored(inbox):
+    with pytest.raises(RetryableError):
+        receive(REQUEST, connection(handshake=RetryableError("out of reach")), inbox)
+
+    assert inbox.rows == []
+    assert greet(REQUEST, connection(handshake=RetryableError("out of reach"))) is None
+
+
+def test_each_part_of_a_request_is_a_delivery_of_its_own(inbox):
+    parts = [replace(REQUEST, body=body) for body in (b"{}", b"[]")]
+
+    assert receive(REQUEST, connection(parts=parts), inbox) == Receipt(1)
+    assert [row.body for row in inbox.rows] == [b"{}", b"[]"]
+
+
+@pytest.mark.parametrize("parts", [(), RejectedError("not base64"), ValueError("bug")])
+def test_what_cannot_be_taken_apart_is_stored_whole(inbox, parts):
+    receive(REQUEST, connection(parts=parts), inbox)
+
+    assert [row.body for row in inbox.rows] == [REQUEST.body]
+
+
+def test_a_strict_connection_stores_all_parts_or_none(inbox):
+    with pytest.raises(RejectedError):
+        receive(REQUEST, connection(strict=True, parts=[REQUEST, REQUEST], parse=RejectedError("no")), inbox)
+
+    assert inbox.rows == []
+
+
+def test_what_the_connector_answers_is_what_the_platform_hears():
+    answer = sdk.Answer(body=b"stored")
+
+    assert acknowledgement(REQUEST, connection(answer=answer)) is answer
+    assert acknowledgement(REQUEST, connection()) is None
+    assert acknowledgement(REQUEST, connection(answer=ValueError("bug"))) is None
 
 
 def test_a_bug_in_the_handshake_loses_nothing(inbox):

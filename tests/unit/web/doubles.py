@@ -57,6 +57,10 @@ class SignedConnector(sdk.Connector):
         challenge = request.headers.get("x-challenge")
         return None if challenge is None else sdk.Answer(body=challenge.encode(), headers={"X-Hook-Secret": "echo"})
 
+    def answer(self, request: sdk.Request) -> sdk.Answer | None:
+        words = request.headers.get("x-echo")
+        return None if words is None else sdk.Answer(body=words.encode())
+
     def delivery_key(self, request: sdk.Request) -> str:
         return request.headers.get("x-delivery") or super().delivery_key(request)
 

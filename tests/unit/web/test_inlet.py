@@ -166,6 +166,30 @@ def test_a_verified_handshake_is_answered_and_not_stored(gateway, method):
     assert gateway.inbox.rows == []
 
 
+def test_a_head_is_greeted_without_a_body(gateway):
+    response = gateway.client.head(PATH, headers={"X-Challenge": "echo me", "X-Signature": sign(b"")})
+
+    assert (response.status_code, response.data, response.headers["X-Hook-Secret"]) == (200, b"", "echo")
+
+
+def test_a_stored_request_is_answered_in_the_platforms_words(gateway):
+    response = gateway.post(X_Echo="heard")
+
+    assert (response.status_code, response.data, response.headers["X-Content-Type-Options"]) == (
+        200,
+        b"heard",
+        "nosniff",
+    )
+    assert len(gateway.inbox.rows) == 1
+    assert (gateway.counted("stored"), gateway.counted("handshake")) == (1, 0)
+
+
+def test_what_is_not_stored_is_not_answered_in_the_platforms_words(gateway):
+    gateway.inbox.error = RetryableError("down")
+
+    assert gateway.post(X_Echo="heard").status_code == 503
+
+
 def test_a_handshake_must_be_verified(gateway):
     assert gateway.client.get(PATH, headers={"X-Challenge": "x"}).status_code == 405
     assert gateway.client.post(PATH, headers={"X-Challenge": "x"}).status_code == 401
@@ -188,7 +212,7 @@ def test_a_form_platform_takes_no_json(gateway):
     assert gateway.post(path="/webhooks/forms").status_code == 415
 
 
-def test_the_limit_is_one_mebibyte(gateway):
+def test_the_limit_is_two_mebibytes(gateway):
     assert gateway.post(b"x" * MAX_BODY).status_code == 202
     assert_problem(gateway.post(b"x" * (MAX_BODY + 1)), 413, "too-large")
     assert len(gateway.inbox.rows) == 1

@@ -1,0 +1,159 @@
+"""An Aircall call as an interaction: the vendor's words and ours.
+
+https://developer.aircall.io/api-references/#call. Times are epoch seconds. `call.hungup` comes at once and incomplete,
+`call.ended` half a minute later with all that is known then; comments, tags and recordings may come at any time after.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+
+from gateway.sdk import CallType, Channel, Direction, Event, Leg, PartialInteraction, Party
+from gateway.sdk.reading import Fields
+
+ENDED = "call.ended"
+TRANSFERRED = "call.transferred"
+EVENTS = {
+    "call.created": Event.STARTED,
+    "call.ringing_on_agent": Event.UPDATED,
+    "call.agent_declined": Event.UPDATED,
+    "call.answered": Event.UPDATED,
+    "call.hold": Event.UPDATED,
+    "call.unhold": Event.UPDATED,
+    "call.ivr_option_selected": Event.UPDATED,
+    TRANSFERRED: Event.UPDATED,
+    "call.external_transferred": Event.UPDATED,
+    "call.unsuccessful_transfer": Event.UPDATED,
+    "call.hungup": Event.UPDATED,
+    ENDED: Event.COMPLETED,
+    "call.voicemail_left": Event.UPDATED,
+    "call.comm_assets_generated": Event.UPDATED,
+    "call.commented": Event.UPDATED,
+    "call.tagged": Event.UPDATED,
+    "call.untagged": Event.UPDATED,
+    "call.assigned": Event.UPDATED,
+    "call.archived": Event.UPDATED,
+}
+DIRECTIONS = {"inbound": Direction.INBOUND, "outbound": Direction.OUTBOUND}
+CALL_TYPES = {"inbound": CallType.INBOUND, "outbound": CallType.OUTBOUND}
+RECORDINGS = ("recording_short_url", "recording", "voicemail_short_url", "voicemail", "asset")
+"""The first that is there: short addresses lead to a page that asks who looks, the others expire."""
+TEXTS = {
+    "missed_call_reason": "missed_call_reason",
+    "external_transferred_to": "transferred_to",
+    "direct_link": "call_url",
+}
+
+_PUNCTUATION = re.compile(r"[\s().-]")
+_PHONE = re.compile(r"\+?[0-9]{3,20}")
+
+
+def interaction(event: str, call: Fields, at: datetime) -> PartialInteraction:
+    """What one of `EVENTS` tells of a call: all of it, as it is now."""
+    line = call.inner("number")
+    is_over = event == ENDED
+    return PartialInteraction(
+        id=call.needed("id", call.identifier("id")),
+        event=_ending(call) if is_over else EVENTS[event],
+        occurred_at=at,
+        channel=Channel.VOICE,
+        direction=call.word("direction", DIRECTIONS),
+        contact_point=_phone(line, "digits"),
+        parties=_parties(call),
+        legs=_legs(call, passed_on_at=at if event == TRANSFERRED else None, is_over=is_over),
+        started_at=call.epoch_s("started_at"),
+        ended_at=call.epoch_s("ended_at"),
+        queue=line.text("name"),
+        disposition=", ".join(_names(call, "tags")) or None,
+        notes="\n".join(text for one in call.inners("comments") if (text := one.text("content"))) or None,
+        recording_url=next((url for key in RECORDINGS if (url := call.text(key))), None),
+        attributes=_details(call) or None,
+    )
+
+
+def _ending(call: Fields) -> Event:
+    """A call of ours that nobody answered is done; only one of the customer's can be missed."""
+    is_answered = "answered_at" in call
+    return Event.MISSED if not is_answered and call.text("direction") == "inbound" else Event.COMPLETED
+
+
+def _parties(call: Fields) -> tuple[Party, ...]:
+    """Who called or was called: the digits are formatted as people write them, or a word where they are withheld."""
+    contact = call.inner("contact")
+    numbers = (_phone(one, "value") for one in contact.inners("phone_numbers"))
+    emails = (one.text("value") for one in contact.inners("emails"))
+    names = [name for key in ("first_name", "last_name") if (name := contact.text(key))]
+    party = Party(
+        role="customer",
+        phone=_phone(call, "raw_digits") or next(filter(None, numbers), None),
+        email=next(filter(None, emails), None),
+        name=" ".join(names) or None,
+    )
+    return () if party == Party(role="customer") else (party,)
+
+
+def _legs(call: Fields, *, passed_on_at: datetime | None, is_over: bool) -> tuple[Leg, ...]:
+    """Whoever answered, or passed the call on, or got it so; ringing somewhere handles nothing."""
+    before, after = call.inner("transferred_by"), call.inner("transferred_to")
+    legs = []
+    if "id" in before:
+        legs.append(_leg(before, call_type=call.word("direction", CALL_TYPES), ended_at=passed_on_at))
+    if "id" in after and passed_on_at is not None:
+        legs.append(_leg(after, call_type=CallType.TRANSFER, started_at=passed_on_at))
+    user = call.inner("user")
+    if "id" in user and "answered_at" in call:
+        first = "id" not in before
+        legs.append(
+            _leg(
+                user,
+                call_type=call.word("direction", CALL_TYPES) if first else None,
+                team=next(iter(_names(call, "teams")), None),
+                started_at=call.epoch_s("answered_at") if first else None,
+                ended_at=call.epoch_s("ended_at") if is_over else None,
+            )
+        )
+    return tuple(legs)
+
+
+def _leg(
+    user: Fields,
+    *,
+    call_type: CallType | None,
+    team: str | None = None,
+    started_at: datetime | None = None,
+    ended_at: datetime | None = None,
+) -> Leg:
+    id = user.identifier("id")
+    return Leg(
+        id=id,
+        call_type=call_type,
+        agent_id=id,
+        agent_email=user.text("email"),
+        agent_name=user.text("name"),
+        team=team,
+        started_at=started_at,
+        ended_at=ended_at,
+    )
+
+
+def _phone(source: Fields, key: str) -> str | None:
+    number = _PUNCTUATION.sub("", source.text(key) or "")
+    return number if _PHONE.fullmatch(number) else None
+
+
+def _names(source: Fields, key: str) -> list[str]:
+    return [name for one in source.inners(key) if (name := one.text("name"))]
+
+
+def _details(call: Fields) -> dict[str, object]:
+    contact = call.inner("contact")
+    details: dict[str, object | None] = {
+        **{ours: call.text(theirs) for theirs, ours in TEXTS.items()},
+        "tags": _names(call, "tags") or None,
+        "company_name": contact.text("company_name"),
+        "aircall_contact_id": contact.identifier("id"),
+        "assigned_to": call.inner("assigned_to").text("email"),
+        "archived": call.flag("archived"),
+    }
+    return {name: value for name, value in details.items() if value is not None}

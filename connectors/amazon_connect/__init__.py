@@ -1,0 +1,136 @@
+"""Amazon Connect: contact records and contact events, as EventBridge, Firehose or SNS post them.
+
+Sources: https://docs.aws.amazon.com/connect/latest/adminguide/ctr-data-model.html (contact records) and
+contact-events.html (events); https://docs.aws.amazon.com/firehose/latest/dev/httpdeliveryrequestresponse.html;
+https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-api-destinations.html. For SNS see `sns.py`.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from marshmallow import ValidationError, fields, validate, validates_schema
+
+from connectors.amazon_connect.contact import EVENTS, RECORD, told_by_event, told_by_record
+from connectors.amazon_connect.sns import CONFIRMATIONS, TOPIC_ARN, Fetch, Sns, fetched
+from gateway.sdk import (
+    Answer,
+    Connector,
+    Delivery,
+    PartialInteraction,
+    RejectedError,
+    Request,
+    Secrets,
+    Settings,
+)
+from gateway.sdk.attributes import AttributeNames
+from gateway.sdk.reading import Fields, objects_of, read_json, read_object
+from gateway.sdk.verify import check_token, several
+
+CONTACT_EVENT = "Amazon Connect Contact Event"
+FIREHOSE_REQUEST = "x-amz-firehose-request-id"
+SNS_MESSAGE = "x-amz-sns-message-type"
+MAX_RECORDS = 10_000
+"""Most records of one request that are looked at."""
+
+
+class AmazonConnectSettings(Settings):
+    """At least one of `api_key_value`, `access_key` and `topic_arn`: how the records and events arrive."""
+
+    api_key_value = Secrets(metadata={"description": "The EventBridge connection's API key"})
+    api_key_name = fields.String(
+        load_default="x-api-key",
+        validate=validate.Regexp(r"[A-Za-z0-9-]+$"),
+        metadata={"description": "The header that the EventBridge connection puts it in"},
+    )
+    access_key = Secrets(metadata={"description": "The Firehose stream's access key (X-Amz-Firehose-Access-Key)"})
+    topic_arn = fields.String(validate=validate.Regexp(TOPIC_ARN), metadata={"description": "The SNS topic"})
+    contact_attributes = AttributeNames(metadata={"description": "Your contact attributes, by what they mean to us"})
+
+    @validates_schema
+    def _some_way_in(self, loaded: Mapping[str, Any], **_: object) -> None:
+        if not {"api_key_value", "access_key", "topic_arn"} & loaded.keys():
+            raise ValidationError("At least one of api_key_value, access_key and topic_arn is needed.")
+
+
+class AmazonConnectConnector(Connector):
+    """Contacts of one chain (transfers, queue transfers) are one interaction, each agent's contact is a leg.
+
+    Records arrive at least once, events best effort; neither in order. `fetch` gets SNS's certificates.
+    """
+
+    name = "amazon_connect"
+    title = "Amazon Connect"
+    settings_schema = AmazonConnectSettings
+    content_types = ("application/json", "text/plain")
+    events = (RECORD, *EVENTS, *CONFIRMATIONS)
+
+    def __init__(self, settings: Mapping[str, Any], fetch: Fetch = fetched) -> None:
+        super().__init__(settings)
+        self._header = settings["api_key_name"].lower()
+        self._sns = Sns(settings.get("topic_arn"), fetch)
+
+    def verify(self, request: Request) -> None:
+        if SNS_MESSAGE in request.headers:
+            self._sns.check(request.body)
+        elif FIREHOSE_REQUEST in request.headers:
+            given = request.headers.get("x-amz-firehose-access-key")
+            check_token(given, several(self.settings.get("access_key")), named="X-Amz-Firehose-Access-Key")
+        else:
+            given = request.headers.get(self._header)
+            check_token(given, several(self.settings.get("api_key_value")), named=self.settings["api_key_name"])
+
+    def handshake(self, request: Request) -> Answer | None:
+        return self._sns.confirmed(request.body) if SNS_MESSAGE in request.headers else None
+
+    def parts(self, request: Request) -> Sequence[Request]:
+        value = read_json(request.body)
+        streamed = value.get("records") if isinstance(value, dict) else value
+        if not isinstance(streamed, list):
+            return (request,)
+        records = objects_of(streamed, "records", MAX_RECORDS)
+        return [replace(request, body=_decoded(record)) for record in records]
+
+    def answer(self, request: Request) -> Answer | None:
+        """Firehose takes nothing but its own words for success."""
+        id = request.headers.get(FIREHOSE_REQUEST)
+        if id is None:
+            return None
+        stamp = int(request.received_at.timestamp() * 1000)
+        return Answer(body=json.dumps({"requestId": id, "timestamp": stamp}).encode())
+
+    def delivery_key(self, request: Request) -> str:
+        """SNS's id of the message, which its retries keep; else the same bytes."""
+        if SNS_MESSAGE in request.headers and (id := read_object(request.body).text("MessageId")):
+            return f"sns:{id}"
+        return super().delivery_key(request)
+
+    def parse(self, delivery: Delivery) -> Sequence[PartialInteraction]:
+        body = read_object(delivery.body)
+        kind = body.text("Type")
+        if kind in CONFIRMATIONS:
+            return ()
+        if kind == "Notification":
+            body = read_object(body.needed("Message", body.text("Message")).encode())
+        return self._told(body)
+
+    def _told(self, body: Fields) -> Sequence[PartialInteraction]:
+        names: Mapping[str, str] = self.settings["contact_attributes"]
+        if "detail-type" not in body:
+            return told_by_record(body, names)
+        if body.text("detail-type") != CONTACT_EVENT:
+            return ()
+        return told_by_event(body.inner("detail"), body.needed("time", body.iso_time("time")))
+
+
+def _decoded(record: Fields) -> bytes:
+    """One record of a Firehose request, or of a pipe from Kinesis: base64 in `data`."""
+    try:
+        return base64.b64decode(record.needed("data", record.text("data")), validate=True)
+    except (binascii.Error, ValueError):
+        raise RejectedError(f"{record.path('data')} must be base64, but is text that is not.") from None

@@ -1,0 +1,52 @@
+"""Dialpad: phone calls, posted by a call event subscription.
+
+Sources: https://developers.dialpad.com/docs/call-events, https://developers.dialpad.com/docs/event-subscriptions (the
+signature), https://developers.dialpad.com/docs/webhook-delivery-failures, and for the fields
+https://github.com/dialpad/dialpad-python-sdk (`dialpad_api_spec.json`, schema `call.CallProto`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from marshmallow import fields, validate
+
+from connectors.dialpad.call import STATES, told_by
+from connectors.dialpad.token import check_signed, payload_of
+from gateway.sdk import Connector, Delivery, PartialInteraction, Request, Secrets, Settings
+from gateway.sdk.attributes import AttributeNames
+from gateway.sdk.reading import read_object
+from gateway.sdk.verify import several
+
+
+class DialpadSettings(Settings):
+    """The webhook's secret, and what Dialpad does not document."""
+
+    secret = Secrets(required=True, metadata={"description": "The webhook's secret, which signs its JSON Web Tokens"})
+    custom_data = AttributeNames(metadata={"description": "Names in the JSON of custom_data, by what they mean to us"})
+    disposition_field = fields.String(
+        validate=validate.Length(min=1), metadata={"description": "The field of an event that holds the disposition"}
+    )
+
+
+class DialpadConnector(Connector):
+    """A call with the legs that it was routed and transferred to is one interaction.
+
+    Dialpad never repeats what was refused with 4xx, 429 included: the gateway answers 503 when it cannot store.
+    """
+
+    name = "dialpad"
+    title = "Dialpad"
+    settings_schema = DialpadSettings
+    # How Dialpad labels its tokens is not documented.
+    content_types = ("application/jwt", "application/json", "text/plain", "application/octet-stream", "text/html")
+    events = tuple(STATES)
+
+    def verify(self, request: Request) -> None:
+        check_signed(request.body, several(self.settings["secret"]))
+
+    def parse(self, delivery: Delivery) -> Sequence[PartialInteraction]:
+        call = read_object(payload_of(delivery.body))
+        if "call_id" not in call or (call.text("state") or "") not in STATES:
+            return ()
+        return told_by(call, self.settings["custom_data"], self.settings.get("disposition_field"))

@@ -1,0 +1,84 @@
+"""Intercom: conversations, posted by an app's webhook.
+
+Sources: https://developers.intercom.com/docs/references/2.16/webhooks/webhook-models (the topics),
+https://developers.intercom.com/docs/webhooks/setting-up-webhooks, and for the conversation's fields
+https://github.com/intercom/Intercom-OpenAPI (`descriptions/2.11`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from marshmallow import fields
+
+from connectors.intercom.conversation import EVENTS, Names, interaction
+from gateway.sdk import Answer, Connector, Delivery, PartialInteraction, RejectedError, Request, Secrets, Settings
+from gateway.sdk.attributes import AttributeNames
+from gateway.sdk.reading import read_object
+from gateway.sdk.verify import check_hmac, several
+
+PING = "ping"
+
+
+def _names(description: str) -> fields.Dict:
+    return fields.Dict(
+        keys=fields.String(), values=fields.String(), load_default=dict, metadata={"description": description}
+    )
+
+
+class IntercomSettings(Settings):
+    """The app's secret, and the names that notifications leave out."""
+
+    client_secret = Secrets(required=True, metadata={"description": "The app's client secret"})
+    admins = _names("The e-mail address of each teammate, by their id")
+    teams = _names("The name of each team, by its id")
+    custom_attributes = AttributeNames(metadata={"description": "Your conversation attributes, by what they mean"})
+
+
+class IntercomConnector(Connector):
+    """A conversation is one interaction, finished when it is closed; its teammates are legs."""
+
+    name = "intercom"
+    title = "Intercom"
+    settings_schema = IntercomSettings
+    events = (*EVENTS, PING)
+    accepted_status = 200
+
+    def verify(self, request: Request) -> None:
+        """Intercom asks whether the address answers by a HEAD that nobody signed; it is told nothing else."""
+        if request.method == "HEAD":
+            return
+        check_hmac(
+            [request.body],
+            request.headers.get("x-hub-signature", "").removeprefix("sha1="),
+            several(self.settings["client_secret"]),
+            named="X-Hub-Signature",
+            algorithm="sha1",
+        )
+
+    def handshake(self, request: Request) -> Answer | None:
+        if request.method == "HEAD":
+            return Answer()
+        if b'"ping"' not in request.body:
+            return None
+        try:
+            topic = read_object(request.body).text("topic")
+        except RejectedError:
+            return None
+        return Answer(body=b"{}") if topic == PING else None
+
+    def delivery_key(self, request: Request) -> str:
+        """The notification's id: a repetition has another count of attempts in its body."""
+        id = read_object(request.body).text("id")
+        return f"notification:{id}" if id else super().delivery_key(request)
+
+    def parse(self, delivery: Delivery) -> Sequence[PartialInteraction]:
+        body = read_object(delivery.body)
+        topic = body.needed("topic", body.text("topic"))
+        if topic not in EVENTS:
+            return ()
+        names = Names(
+            admins=self.settings["admins"], teams=self.settings["teams"], attributes=self.settings["custom_attributes"]
+        )
+        at = body.needed("created_at", body.epoch_s("created_at"))
+        return (interaction(topic, body.inner("data").inner("item"), at, names),)

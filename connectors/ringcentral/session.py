@@ -1,0 +1,156 @@
+"""A RingCentral telephony session as an interaction: the vendor's words and ours.
+
+https://github.com/ringcentral/ringcentral-api-docs, `docs/voice/telephony-session-notifications.md`. An event tells of
+one party, as it is now, and none of what was before: the party that called is `Outbound`, those called are `Inbound`,
+and those of the account have an `extensionId`. `sequence` orders the events of a session, `eventTime` is their time.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from gateway.sdk import CallType, Channel, Direction, Event, Leg, PartialInteraction, Party
+from gateway.sdk.reading import Fields
+
+CODES = (
+    "Setup", "Proceeding", "Answered", "Hold", "Parked", "VoiceMail", "VoiceMailScreening", "FaxReceive",
+    "Disconnected", "Gone",
+)  # fmt: skip
+OVER = frozenset({"disconnected", "gone"})
+OUTBOUND = "outbound"
+
+_PHONE = re.compile(r"\+[0-9]{5,20}")
+"""Without the plus sign it is the number of an extension."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Moment:
+    """When a session's party was so: `sequence` is the platform's order."""
+
+    session: str
+    sequence: int
+    at: datetime
+
+
+def told_by(session: Fields, extensions: Mapping[str, str]) -> tuple[PartialInteraction, ...]:
+    """What one event tells, party by party."""
+    moment = _Moment(
+        session.needed("telephonySessionId", session.text("telephonySessionId")),
+        session.needed("sequence", session.whole("sequence")),
+        session.needed("eventTime", session.iso_time("eventTime")),
+    )
+    parties = [party for party in session.inners("parties") if _code(party) in _KNOWN]
+    return tuple(partial for party in parties for partial in _told_of(party, moment, extensions))
+
+
+def _told_of(party: Fields, moment: _Moment, extensions: Mapping[str, str]) -> Iterator[PartialInteraction]:
+    is_caller = (party.text("direction") or "").lower() == OUTBOUND
+    is_over = is_caller and _code(party) in OVER
+    yield PartialInteraction(
+        id=moment.session,
+        event=_event(party, is_caller=is_caller),
+        occurred_at=moment.at,
+        sequence=moment.sequence,
+        channel=Channel.VOICE,
+        legs=_legs(party, moment, extensions, is_caller=is_caller),
+        ended_at=moment.at if is_over else None,
+        attributes=_details(party) or None,
+    )
+    yield _sides(party, moment, is_caller=is_caller)
+    if is_caller or _answers(party):
+        yield _beginnings(party, moment, is_caller=is_caller)
+
+
+def _event(party: Fields, *, is_caller: bool) -> Event:
+    """No later event says whether anybody answered, so that the answer itself has to: without one a call was missed."""
+    code, is_ours = _code(party), "extensionId" in party
+    if is_caller:
+        if code in OVER:
+            return Event.COMPLETED if is_ours else Event.MISSED
+        return Event.STARTED if code == "setup" else Event.UPDATED
+    return Event.COMPLETED if _answers(party) else Event.UPDATED
+
+
+def _sides(party: Fields, moment: _Moment, *, is_caller: bool) -> PartialInteraction:
+    """Who is outside. The caller's word counts before that of a party called, whom a transfer or a forwarding adds."""
+    is_ours = "extensionId" in party
+    inside, outside = ("from", "to") if is_ours == is_caller else ("to", "from")
+    direction = Direction.OUTBOUND if is_ours == is_caller else Direction.INBOUND
+    if is_ours and "extensionId" in party.inner(outside):
+        direction = Direction.INTERNAL
+    return PartialInteraction(
+        id=moment.session,
+        event=Event.UPDATED,
+        occurred_at=moment.at,
+        sequence=moment.sequence if is_caller else None,
+        direction=direction,
+        contact_point=_phone(party.inner(inside)),
+        parties=() if direction is Direction.INTERNAL else _customer(party.inner(outside)),
+    )
+
+
+def _beginnings(party: Fields, moment: _Moment, *, is_caller: bool) -> PartialInteraction:
+    """What began when: of these the first telling counts, hence the order turned round.
+
+    A party is `Answered` again each time that it is taken off hold.
+    """
+    leg = Leg(id=party.needed("id", party.text("id")), started_at=moment.at)
+    return PartialInteraction(
+        id=moment.session,
+        event=Event.UPDATED,
+        occurred_at=moment.at,
+        sequence=-moment.sequence,
+        started_at=moment.at if is_caller else None,
+        legs=(leg,) if _answers(party) else (),
+    )
+
+
+def _legs(party: Fields, moment: _Moment, extensions: Mapping[str, str], *, is_caller: bool) -> tuple[Leg, ...]:
+    """An extension that talked: one that only rang, or a menu, is never `Answered` or put on hold.
+
+    When a called one hangs up, nothing says whether it had answered: only the caller's end is known.
+    """
+    extension, code = party.identifier("extensionId"), _code(party)
+    if extension is None or code not in {"answered", "hold", *(OVER if is_caller else ())}:
+        return ()
+    leg = Leg(
+        id=party.needed("id", party.text("id")),
+        call_type=CallType.OUTBOUND if is_caller else CallType.INBOUND,
+        agent_id=extension,
+        agent_email=extensions.get(extension),
+        agent_name=party.inner("from" if is_caller else "to").text("name"),
+        ended_at=moment.at if code in OVER else None,
+    )
+    return (leg,)
+
+
+def _customer(side: Fields) -> tuple[Party, ...]:
+    phone = _phone(side)
+    return (Party(role="customer", phone=phone, name=side.text("name")),) if phone else ()
+
+
+def _phone(side: Fields) -> str | None:
+    number = side.text("phoneNumber")
+    return number if number and _PHONE.fullmatch(number) else None
+
+
+def _details(party: Fields) -> dict[str, object]:
+    """The state and the reason as of the last event, and the session that a transfer went on in."""
+    status = party.inner("status")
+    peer = status.inner("peerId").text("telephonySessionId")
+    details = {"status_code": status.text("code"), "status_reason": status.text("reason"), "linked_session": peer}
+    return {name: value for name, value in details.items() if value is not None}
+
+
+def _answers(party: Fields) -> bool:
+    return _code(party) == "answered" and "extensionId" in party
+
+
+def _code(party: Fields) -> str:
+    return (party.inner("status").text("code") or "").lower()
+
+
+_KNOWN = frozenset(code.lower() for code in CODES) | {"vmscreening"}

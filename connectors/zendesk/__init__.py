@@ -1,0 +1,74 @@
+"""Zendesk Support: tickets, from event webhooks and from a trigger that tells who the requester is.
+
+Sources: https://developer.zendesk.com/api-reference/webhooks/event-types/ticket-events (events),
+https://developer.zendesk.com/documentation/webhooks/verifying (the signature; the page's older vector has body and
+timestamp the other way round), https://support.zendesk.com/hc/en-us/articles/4408886858138 (placeholders).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from marshmallow import fields
+
+from connectors.zendesk.ticket import EVENTS, PREFIX, TRIGGER, Names, told_by_event, told_by_trigger
+from gateway.sdk import Connector, Delivery, PartialInteraction, Request, Secrets, Settings, UnauthorizedError
+from gateway.sdk.attributes import AttributeNames
+from gateway.sdk.reading import iso_time, read_object
+from gateway.sdk.verify import check_fresh, check_hmac, several
+
+
+def _names(description: str) -> fields.Dict:
+    return fields.Dict(
+        keys=fields.String(), values=fields.String(), load_default=dict, metadata={"description": description}
+    )
+
+
+class ZendeskSettings(Settings):
+    """The webhook's signing secret, and the names that events leave out."""
+
+    signing_secret = Secrets(required=True, metadata={"description": "The webhook's signing secret"})
+    agents = _names("The e-mail address of each agent, by their id")
+    groups = _names("The name of each group, by its id")
+    ticket_fields = AttributeNames(metadata={"description": "Your ticket fields, or external_id, by what they mean"})
+
+
+class ZendeskConnector(Connector):
+    """A ticket is one interaction, finished when it is solved; those who worked on it are its legs."""
+
+    name = "zendesk"
+    title = "Zendesk Support"
+    settings_schema = ZendeskSettings
+    events = (*(PREFIX + event for event in EVENTS), TRIGGER)
+
+    def verify(self, request: Request) -> None:
+        signed_at = request.headers.get("x-zendesk-webhook-signature-timestamp", "")
+        check_hmac(
+            [signed_at.encode("utf-8", "surrogatepass") + request.body],
+            request.headers.get("x-zendesk-webhook-signature"),
+            several(self.settings["signing_secret"]),
+            named="X-Zendesk-Webhook-Signature",
+            encoding="base64",
+        )
+        try:
+            seconds = iso_time(signed_at).timestamp()
+        except ValueError:
+            raise UnauthorizedError(
+                "X-Zendesk-Webhook-Signature-Timestamp is no time.", problem="stale-timestamp"
+            ) from None
+        check_fresh(seconds, request.received_at)
+
+    def delivery_key(self, request: Request) -> str:
+        """The event's id, which repetitions keep; what a trigger posts has none."""
+        id = read_object(request.body).text("id")
+        return f"event:{id}" if id else super().delivery_key(request)
+
+    def parse(self, delivery: Delivery) -> Sequence[PartialInteraction]:
+        body = read_object(delivery.body)
+        names = Names(
+            agents=self.settings["agents"], groups=self.settings["groups"], fields=self.settings["ticket_fields"]
+        )
+        if "ticket" in body:
+            return (told_by_trigger(body.inner("ticket"), names),)
+        kind = body.needed("type", body.text("type"))
+        return (told_by_event(body, names),) if kind.removeprefix(PREFIX) in EVENTS else ()

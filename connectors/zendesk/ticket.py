@@ -1,0 +1,197 @@
+"""A Zendesk ticket as an interaction: the vendor's words and ours.
+
+https://developer.zendesk.com/api-reference/webhooks/event-types/ticket-events. Every event carries the ticket as it is
+in `detail`, with ids only: who the requester is, a trigger has to tell. Times have up to nine decimals. The order of
+the events of one action is in `meta.sequence.position`, which starts anew with each action: the time decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from gateway.sdk import Channel, Direction, Event, Leg, PartialInteraction, Party
+from gateway.sdk.attributes import Named, named
+from gateway.sdk.reading import Fields
+
+PREFIX = "zen:event-type:ticket."
+TRIGGER = "trigger"
+ASSIGNED = "agent_assignment_changed"
+COMMENTED = "comment_added"
+FIELD_CHANGED = "custom_field_changed"
+MERGED = "merged"
+EVENTS = frozenset({
+    "created", ASSIGNED, "group_assignment_changed", "status_changed", "custom_status_changed", COMMENTED,
+    FIELD_CHANGED, "external_id_changed", "subject_changed", "requester_changed", "organization_changed",
+    "priority_changed", "tags_changed", "type_changed", "brand_changed", "form_changed", MERGED,
+})  # fmt: skip
+FINISHED = frozenset({"solved", "closed"})
+CHANNELS = {
+    **dict.fromkeys(("mail", "email", "connect_mail", "mailgun"), Channel.EMAIL),
+    **dict.fromkeys(("chat", "chat_transcript", "chat_offline_message", "native_messaging"), Channel.CHAT),
+    **dict.fromkeys(("phone_call_inbound", "phone_call_outbound", "voicemail"), Channel.VOICE),
+    **dict.fromkeys(("api_phone_call_inbound", "api_phone_call_outbound", "api_voicemail"), Channel.VOICE),
+    **dict.fromkeys(("sms", "text_message", "twilio_sms", "messagebird_sms", "connect_sms"), Channel.SMS),
+    **dict.fromkeys(("facebook_message", "facebook_post"), Channel.FACEBOOK),
+    "instagram_dm": Channel.INSTAGRAM,
+    "whatsapp": Channel.WHATSAPP,
+    "line": Channel.LINE,
+    "wechat": Channel.WECHAT,
+    "telegram": Channel.TELEGRAM,
+    "viber": Channel.VIBER,
+}
+DIRECTIONS = {
+    **dict.fromkeys(("phone_call_inbound", "api_phone_call_inbound"), Direction.INBOUND),
+    **dict.fromkeys(("voicemail", "api_voicemail"), Direction.INBOUND),
+    **dict.fromkeys(("phone_call_outbound", "api_phone_call_outbound"), Direction.OUTBOUND),
+}
+TEXTS = {
+    "priority": "priority", "type": "ticket_type", "external_id": "external_id", "requester_id": "requester_id",
+    "organization_id": "organization_id", "brand_id": "brand_id", "form_id": "form_id", "status": "status",
+}  # fmt: skip
+NOBODY = frozenset({"", "0"})
+"""Ids that stand for nobody in the vendor's samples."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Names:
+    """What the settings know: agents' addresses and groups' names by id, ticket fields by our name."""
+
+    agents: Mapping[str, str]
+    groups: Mapping[str, str]
+    fields: Mapping[str, str]
+
+
+def told_by_event(body: Fields, names: Names) -> PartialInteraction:
+    """What one of `EVENTS` tells: the whole ticket, and who did what."""
+    kind = (body.text("type") or "").removeprefix(PREFIX)
+    at = body.needed("time", body.iso_time("time"))
+    detail, change = body.inner("detail"), body.inner("event")
+    ours = named(_told_fields(detail, change, kind), names.fields)
+    group = _id(detail, "group_id")
+    status = (detail.text("status") or "").lower()
+    partial = PartialInteraction(
+        id=detail.needed("id", detail.identifier("id")),
+        event=_event(status, is_new=kind == "created"),
+        occurred_at=at,
+        channel=_channel(detail),
+        direction=_direction(detail),
+        legs=_legs(detail, change, kind, at, names),
+        started_at=detail.iso_time("created_at"),
+        ended_at=at if status in FINISHED and kind in {"status_changed", "custom_status_changed"} else None,
+        queue=ours.queue or (names.groups.get(group, group) if group else None),
+        subject=ours.subject or detail.text("subject"),
+        attributes={**_details(detail), **_changed(change, kind)} or None,
+    )
+    return _with_names(partial, ours)
+
+
+def told_by_trigger(ticket: Fields, names: Names) -> PartialInteraction:
+    """What the trigger of README.md tells: above all, who the requester and the assignee are."""
+    told = {**ticket.filled_in("ticket_fields"), **_external(ticket)}
+    ours = named(told, names.fields)
+    at = ticket.needed("updated_at_with_timestamp", ticket.iso_time("updated_at_with_timestamp"))
+    status, assignee = (ticket.text("status") or "").lower(), ticket.inner("assignee")
+    agent = assignee.identifier("id")
+    partial = PartialInteraction(
+        id=ticket.needed("id", ticket.identifier("id")),
+        event=_event(status, is_new=False),
+        occurred_at=at,
+        legs=(Leg(id=agent, agent_id=agent, agent_email=assignee.text("email"), agent_name=assignee.text("name")),)
+        if agent
+        else (),
+        parties=_requester(ticket.inner("requester"), ours),
+        started_at=ticket.iso_time("created_at_with_timestamp"),
+        queue=ours.queue or ticket.inner("group").text("name"),
+        subject=ours.subject or ticket.text("title"),
+        attributes=ticket.filled_in("ticket_fields") or None,
+    )
+    return _with_names(partial, ours)
+
+
+def _with_names(partial: PartialInteraction, ours: Named) -> PartialInteraction:
+    return replace(partial, references=ours.references, disposition=ours.disposition, notes=ours.notes)
+
+
+def _event(status: str, *, is_new: bool) -> Event:
+    if status in FINISHED:
+        return Event.COMPLETED
+    return Event.STARTED if is_new else Event.UPDATED
+
+
+def _channel(detail: Fields) -> Channel | None:
+    word = detail.inner("via").text("channel")
+    return None if word is None else CHANNELS.get(word.lower(), Channel.OTHER)
+
+
+def _direction(detail: Fields) -> Direction | None:
+    """The channel says it of calls; otherwise a ticket that its requester submitted came in."""
+    told = detail.inner("via").word("channel", DIRECTIONS)
+    requester = _id(detail, "requester_id")
+    is_theirs = requester is not None and requester == _id(detail, "submitter_id")
+    return told or (Direction.INBOUND if is_theirs else None)
+
+
+def _legs(detail: Fields, change: Fields, kind: str, at: datetime, names: Names) -> tuple[Leg, ...]:
+    """The assignee, and who of the staff commented."""
+    legs = []
+    assignee = _id(detail, "assignee_id")
+    if assignee:
+        started = at if kind == ASSIGNED else None
+        legs.append(Leg(id=assignee, agent_id=assignee, agent_email=names.agents.get(assignee), started_at=started))
+    author = change.inner("comment").inner("author")
+    writer = _id(author, "id")
+    if kind == COMMENTED and writer and author.flag("is_staff"):
+        legs.append(
+            Leg(id=writer, agent_id=writer, agent_email=names.agents.get(writer), agent_name=author.text("name"))
+        )
+    return tuple(legs)
+
+
+def _told_fields(detail: Fields, change: Fields, kind: str) -> dict[str, str]:
+    told = _external(detail)
+    field = change.inner("custom_field").identifier("id") if kind == FIELD_CHANGED else None
+    value = _value(change) if field else None
+    return {**told, field: value} if field and value else told
+
+
+def _value(change: Fields) -> str | None:
+    """A field's new value: as it is, or in an object."""
+    current = change.anything("current")
+    return change.inner("current").identifier("value") if isinstance(current, dict) else change.identifier("current")
+
+
+def _external(ticket: Fields) -> dict[str, str]:
+    id = ticket.identifier("external_id")
+    return {"external_id": id} if id else {}
+
+
+def _requester(requester: Fields, ours: Named) -> tuple[Party, ...]:
+    party = Party(
+        role="customer",
+        name=ours.customer_name or requester.text("name"),
+        email=ours.customer_email or requester.text("email"),
+        phone=ours.customer_phone or requester.text("phone"),
+    )
+    return () if party == Party(role="customer") else (party,)
+
+
+def _details(detail: Fields) -> dict[str, object]:
+    told = {ours: _id(detail, theirs) for theirs, ours in TEXTS.items()}
+    return {name: value for name, value in {**told, "tags": detail.strings("tags") or None}.items() if value}
+
+
+def _changed(change: Fields, kind: str) -> dict[str, object]:
+    """The last public comment, and the ticket that this one was merged into; internal comments are never looked at."""
+    if kind == MERGED:
+        target = change.identifier("target_ticket_id")
+        return {"merged_into": target} if target else {}
+    comment = change.inner("comment")
+    text = comment.text("body") if kind == COMMENTED and comment.flag("is_public") else None
+    return {"last_comment": text} if text else {}
+
+
+def _id(source: Fields, key: str) -> str | None:
+    id = source.identifier(key)
+    return None if id in NOBODY else id

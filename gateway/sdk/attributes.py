@@ -1,0 +1,49 @@
+"""The data that a platform's customer defines: only they know its names, so these are a setting."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from marshmallow import fields as setting
+from marshmallow import validate
+
+REFERENCES = ("case_number", "case_id", "contact_id", "account_id", "lead_id")
+"""What decides a match, as `references` name it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Named:
+    """What the customer's data says under the names that the setting gives; None is not said."""
+
+    references: Mapping[str, str] | None = None
+    subject: str | None = None
+    disposition: str | None = None
+    notes: str | None = None
+    queue: str | None = None
+    customer_name: str | None = None
+    customer_email: str | None = None
+    customer_phone: str | None = None
+
+
+NAMES = (*REFERENCES, *(field.name for field in fields(Named) if field.name != "references"))
+
+
+class AttributeNames(setting.Dict):
+    """The customer's name for each of ours that they use: `{case_number: caseNumber}`; empty by default."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(
+            keys=setting.String(validate=validate.OneOf(NAMES)),
+            values=setting.String(validate=validate.Length(min=1)),
+            load_default=dict,
+            **kwargs,
+        )
+
+
+def named(told: Mapping[str, str], names: Mapping[str, str]) -> Named:
+    """What `told` says under the customer's `names`."""
+    found = {ours: told[theirs] for ours, theirs in names.items() if theirs in told}
+    references = {name: found.pop(name) for name in REFERENCES if name in found}
+    return Named(references=references or None, **found)
