@@ -36,6 +36,7 @@ from gateway.usecases.mirror import MirrorFeed
 from gateway.usecases.status import TELL_SECONDS, OrgState, overview, tell
 from gateway.usecases.tasks import Rules, TaskWriter
 from gateway.web import Services, create_app
+from gateway.web.bodies import MAX_BODY
 
 log = structlog.get_logger(__name__)
 
@@ -111,6 +112,7 @@ class Gateway:
         )
         self._telling = Every(TELL_SECONDS, self._tell, "status")
         self.services = self._services(connections)
+        self.max_body = max((each.connector.max_body for each in connections.values()), default=MAX_BODY)
         self.app = create_app(self.services)
 
     def __enter__(self) -> Self:

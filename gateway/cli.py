@@ -90,7 +90,7 @@ def serve(path: Path | None, host: str | None, port: int | None) -> None:
         gateway.start()
         bound_to = host or config.host
         with _binding(bound_to, chosen := config.port if port is None else port):
-            server = listen(gateway.app, bound_to, chosen)
+            server = listen(gateway.app, bound_to, chosen, max_body=gateway.max_body)
         gateway.serve_first(server.in_work)
         _on_signal(server.close)
         out.print(f"Gateway at http://{bound_to}:{server.port}", highlight=False)

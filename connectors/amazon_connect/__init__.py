@@ -69,6 +69,8 @@ class AmazonConnectConnector(Connector):
     settings_schema = AmazonConnectSettings
     content_types = ("application/json", "text/plain")
     events = (RECORD, *EVENTS, *CONFIRMATIONS)
+    # Firehose gathers no less than 1 MiB, which base64 makes a third longer.
+    max_body = 2 * 1024 * 1024
 
     def __init__(self, settings: Mapping[str, Any], fetch: Fetch = fetched) -> None:
         super().__init__(settings)

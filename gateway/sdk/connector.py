@@ -97,7 +97,7 @@ class Connector:
 
     `name` is the entry point's name; `title` is for people; `content_types` lists what the platform posts, `*+json`
     included; `kept_headers` (lower case) are stored for `parse`; `events` names every event of the platform that
-    `parse` knows, each shown by a fixture.
+    `parse` knows, each shown by a fixture; `max_body` is the longest body that is taken, decompressed.
     """
 
     name: ClassVar[str]
@@ -107,6 +107,7 @@ class Connector:
     kept_headers: ClassVar[tuple[str, ...]] = ()
     events: ClassVar[tuple[str, ...]] = ()
     accepted_status: ClassVar[int] = 202
+    max_body: ClassVar[int] = 1024 * 1024
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self.settings = settings

@@ -5,20 +5,21 @@ from __future__ import annotations
 import zlib
 from typing import Any
 
+from gateway.sdk import Connector
 from gateway.web.problems import RefusedError
 
-MAX_BODY = 2 * 1024 * 1024
-"""Longest body that is taken, decompressed: streams gather no less than 1 MiB, which base64 makes a third longer."""
+MAX_BODY = Connector.max_body
+"""Longest body that is taken, decompressed, where a connector does not need more."""
 
 _MAX_MEMBERS = 128
 _GZIP = 16 + zlib.MAX_WBITS
 
 
 class TooLargeError(Exception):
-    """The body, as sent or decompressed, is longer than MAX_BODY."""
+    """The body, as sent or decompressed, is longer than is taken."""
 
 
-def read_body(environ: dict[str, Any]) -> bytes:
+def read_body(environ: dict[str, Any], most: int = MAX_BODY) -> bytes:
     """The whole body, decompressed. TooLargeError; RefusedError: its encoding is not known, or it is broken."""
     encoding = environ.get("HTTP_CONTENT_ENCODING", "").strip().lower()
     if encoding not in {"", "identity", "gzip", "x-gzip"}:
@@ -29,16 +30,16 @@ def read_body(environ: dict[str, Any]) -> bytes:
             "The body may be compressed with gzip, or not at all.",
             {"Accept-Encoding": "gzip, identity"},
         )
-    body = _read_raw(environ)
-    return _gunzip(body) if encoding.endswith("gzip") and body else body
+    body = _read_raw(environ, most)
+    return _gunzip(body, most) if encoding.endswith("gzip") and body else body
 
 
-def _read_raw(environ: dict[str, Any]) -> bytes:
+def _read_raw(environ: dict[str, Any], most: int) -> bytes:
     announced = _announced(environ)
-    if announced is not None and announced > MAX_BODY:
+    if announced is not None and announced > most:
         raise TooLargeError
-    body: bytes = environ["wsgi.input"].read(MAX_BODY + 1 if announced is None else announced)
-    if len(body) > MAX_BODY:
+    body: bytes = environ["wsgi.input"].read(most + 1 if announced is None else announced)
+    if len(body) > most:
         raise TooLargeError
     if announced is not None and len(body) < announced:
         raise RefusedError(400, "incomplete", "Incomplete body", "The body is shorter than announced.")
@@ -52,15 +53,15 @@ def _announced(environ: dict[str, Any]) -> int | None:
         return None if environ.get("wsgi.input_terminated") else 0
     if not (length.isascii() and length.isdigit()):
         raise RefusedError(400, "bad-length", "Bad Content-Length")
-    return int(length) if len(length) < 16 else MAX_BODY + 1
+    return int(length[:16])
 
 
-def _gunzip(packed: bytes) -> bytes:
+def _gunzip(packed: bytes, most: int) -> bytes:
     """All members of a gzip stream; zeros after the last one are padding, anything else there is refused."""
     unpacked = bytearray()
     for _ in range(_MAX_MEMBERS):
         member = zlib.decompressobj(_GZIP)
-        unpacked += _inflate(member, packed, MAX_BODY - len(unpacked))
+        unpacked += _inflate(member, packed, most - len(unpacked))
         packed = member.unused_data.lstrip(b"\0")
         if not packed:
             return bytes(unpacked)

@@ -25,8 +25,9 @@ from gateway.web.problems import PROBLEM_JSON, plain_refusal, problem
 THREADS = 32
 """Requests in work at once; each waits for the commit that it shares with the others."""
 
-# Chunks have frames around them, which count here and not in the application.
-_MAX_RECEIVED = 2 * MAX_BODY
+_FRAMES = 2
+"""Chunks have frames around them, which count here and not in the application."""
+
 _MAX_HEADERS = 64 * 1024
 _LINGER_SECONDS = 2.0
 
@@ -50,7 +51,9 @@ class _Parser(HTTPRequestParser):  # type: ignore[misc]
             raise ParsingError("Transfer-Encoding and Content-Length exclude one another")
 
     def _announces_too_much(self) -> bool:
-        return bool(self.headers_finished and not self.error and self.content_length > MAX_BODY)
+        return bool(
+            self.headers_finished and not self.error and self.content_length > self.adj.max_request_body_size // _FRAMES
+        )
 
     def _cut_off(self) -> None:
         self.cut_off = self.completed = True
@@ -134,7 +137,9 @@ class _Listener(TcpWSGIServer):  # type: ignore[misc]
 class Server:
     """A bound server. `run` serves until `close` is called, from any thread or a signal, and what was begun is done."""
 
-    def __init__(self, app: Any, host: str, port: int, *, threads: int = THREADS, grace: float = 10.0) -> None:
+    def __init__(
+        self, app: Any, host: str, port: int, *, threads: int = THREADS, grace: float = 10.0, max_body: int = MAX_BODY
+    ) -> None:
         self._map: dict[int, Any] = {}
         self._grace = grace
         self._closing = threading.Event()
@@ -142,7 +147,7 @@ class Server:
         self._has_ended = False
         workers = ThreadedTaskDispatcher()
         try:
-            self._listener = _Listener(app, map=self._map, dispatcher=workers, adj=_adjustments(host, port))
+            self._listener = _Listener(app, map=self._map, dispatcher=workers, adj=_adjustments(host, port, max_body))
         except OSError:
             wasyncore.close_all(self._map, ignore_all=True)
             raise
@@ -191,21 +196,21 @@ class Server:
             wasyncore.close_all(self._map, ignore_all=True)
 
 
-def serve(app: Any, host: str, port: int, *, threads: int = THREADS) -> Server:
+def serve(app: Any, host: str, port: int, *, threads: int = THREADS, max_body: int = MAX_BODY) -> Server:
     """A server that is bound, so that nobody is turned away from now on; it answers once `run` is called."""
-    return Server(app, host, port, threads=threads)
+    return Server(app, host, port, threads=threads, max_body=max_body)
 
 
-def _adjustments(host: str, port: int) -> Adjustments:
+def _adjustments(host: str, port: int, max_body: int) -> Adjustments:
     return Adjustments(
         host=host,
         port=port,
         ipv4=":" not in host,
         ipv6=":" in host,
         ident="gateway",
-        max_request_body_size=_MAX_RECEIVED,
+        max_request_body_size=_FRAMES * max_body,
         max_request_header_size=_MAX_HEADERS,
-        inbuf_overflow=_MAX_RECEIVED,
+        inbuf_overflow=_FRAMES * max_body,
         connection_limit=1000,
         channel_timeout=60,
         log_socket_errors=False,

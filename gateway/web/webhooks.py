@@ -70,7 +70,7 @@ class Inlet:
             self._check_open()
             return self._receive(environ)
         except TooLargeError as error:
-            raise self._count(Taken.TOO_LARGE, _too_large()) from error
+            raise self._count(Taken.TOO_LARGE, _too_large(self._connection.connector.max_body)) from error
         except UnauthorizedError as error:
             raise self._unauthorized(error) from error
         except RejectedError as error:
@@ -92,7 +92,7 @@ class Inlet:
             raise self._count(Taken.UNAVAILABLE, come_again("The gateway is shutting down."))
         try:
             self._check_type(environ)
-            body = read_body(environ)
+            body = read_body(environ, self._connection.connector.max_body)
         except RefusedError as refusal:
             raise self._count(Taken.UNSUPPORTED if refusal.status == 415 else Taken.MALFORMED, refusal) from refusal
         request = self._request(environ, body)
@@ -225,8 +225,9 @@ def _result(received: Received) -> Taken:
     return Taken.DUPLICATE if received.duplicate else Taken.STORED
 
 
-def _too_large() -> RefusedError:
-    return RefusedError(413, "too-large", "Body too large", "A delivery may have up to 2 MiB, decompressed.")
+def _too_large(most: int) -> RefusedError:
+    detail = f"A delivery may have up to {most // 1024**2} MiB, decompressed."
+    return RefusedError(413, "too-large", "Body too large", detail)
 
 
 def _status_line(status: int) -> str:
