@@ -254,6 +254,7 @@ def org_settings(config: OrgConfig) -> OrgSettings:
         refresh_token=auth.refresh_token if isinstance(auth, RefreshToken) else None,
         task_key=config.task_key,
         concurrent_calls=config.concurrent_calls,
+        mirror=config.mirror,
     )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import urlsplit
 
@@ -27,6 +28,12 @@ _PUNCTUATION = str.maketrans("", "", " -().\u00a0\u2011/")
 _NORTH_AMERICAN = re.compile(r"(?:\+1|\+?1|)([2-9][0-9]{9})", re.ASCII)
 _SPELT_PHONE = re.compile(r"[+(0-9\uff0b\uff10-\uff19\u0660-\u0669]")
 _NORTH_AMERICAN_REGIONS = frozenset(phonenumbers.COUNTRY_CODE_TO_REGION_CODE[1])
+
+HANDLE_CHANNELS = frozenset({"facebook", "instagram", "line", "telegram", "viber", "wechat", "whatsapp"})
+"""Channels on which people are known by a name or number of their own."""
+
+MEANINGS = frozenset({"phone", "email", "domain", "case"}) | HANDLE_CHANNELS
+"""The words of `meant_key` that are no name of a number."""
 
 _E164 = re.compile(r"\+[1-9][0-9]{7,14}", re.ASCII)
 
@@ -63,25 +70,38 @@ PUBLIC_MAIL_DOMAINS = frozenset(_PUBLIC.split())
 """Hosts that thousands of unrelated people share: mail providers, and sites where companies keep a page."""
 
 
-@lru_cache(maxsize=8192)
 def phone_key(text: str, region: str = "US") -> str | None:
     """The key of a phone number in any spelling, `region` being where a national one was meant; extensions are dropped.
 
     None for withheld numbers, words, short codes, `client:` and `sip:` addresses. Numbers only have to be *possible*:
     whether they are assigned changes, and the fictional 555-01xx are not.
     """
-    spelt = text.strip()
-    if len(spelt) > _LONGEST_PHONE or spelt.lower().startswith(_NOT_A_NUMBER):
+    if len(text) > _LONGEST_PHONE:
         return None
-    spelt = _without_scheme(spelt)
-    compact = spelt.translate(_PUNCTUATION)
-    if region in _NORTH_AMERICAN_REGIONS or compact[:1] == "+":
+    return _plain(text.translate(_PUNCTUATION), region) or _spelt(text, region)
+
+
+def _plain(compact: str, region: str) -> str | None:
+    """The key of a number of digits alone; what is not plain is parsed, which takes thirty times as long."""
+    if compact[:1] == "+" or region in _NORTH_AMERICAN_REGIONS:
         plain = _NORTH_AMERICAN.fullmatch(compact)
         if plain and (compact[0] != "+" or compact[1] == "1"):
             return _unless_withheld("+1" + plain[1])
-    if _E164.fullmatch(compact) and _is_plain_international(compact):
-        return _unless_withheld(compact)
-    return _parsed(spelt, region)
+        if _E164.fullmatch(compact) and _is_plain_international(compact):
+            return _unless_withheld(compact)
+    elif (dialled := _dialled_at_home(region)) and (national := dialled.number.fullmatch(compact)):
+        if len(national[1]) in dialled.lengths and not national[1].startswith(dialled.code):
+            return _unless_withheld(f"+{dialled.code}{national[1]}")
+    return None
+
+
+@lru_cache(maxsize=8192)
+def _spelt(text: str, region: str) -> str | None:
+    spelt = text.strip()
+    if spelt.lower().startswith(_NOT_A_NUMBER):
+        return None
+    spelt = _without_scheme(spelt)
+    return _plain(spelt.translate(_PUNCTUATION), region) or _parsed(spelt, region)
 
 
 def email_key(text: str) -> str | None:
@@ -127,6 +147,24 @@ def reference_key(name: str, value: str) -> str | None:
     return f"ref:{name.casefold()}:{spelt}" if spelt else None
 
 
+def meant_key(meaning: str, text: str, region: str) -> str | None:
+    """The key of what a field holds: a `phone`, an `email`, a `domain`, a `case` number, a handle on one of
+    `HANDLE_CHANNELS`, or else a number of the name `meaning`.
+    """
+    match meaning:
+        case "phone":
+            return phone_key(text, region)
+        case "email":
+            return email_key(text)
+        case "domain":
+            return domain_key(text)
+        case "case":
+            return case_key(text)
+    if meaning in HANDLE_CHANNELS:
+        return phone_key(text, region) or handle_key(meaning, text)
+    return reference_key(meaning, text)
+
+
 def _without_scheme(spelt: str) -> str:
     lowered = spelt.lower()
     for scheme in _PHONE_SCHEMES:
@@ -161,6 +199,31 @@ def _calling_code(code: str) -> tuple[frozenset[int], re.Pattern[str] | None] | 
         return None
     prefix = known.national_prefix_for_parsing
     return frozenset(known.general_desc.possible_length), re.compile(prefix) if prefix else None
+
+
+@dataclass(frozen=True, slots=True)
+class _DialledAtHome:
+    """How a country's numbers are dialled there: a prefix and the number, of which the lengths that are possible."""
+
+    code: str
+    number: re.Pattern[str]
+    lengths: frozenset[int]
+
+
+@lru_cache(maxsize=300)
+def _dialled_at_home(region: str) -> _DialledAtHome | None:
+    """None where a number cannot be told by a prefix alone."""
+    known = PhoneMetadata.metadata_for_region(region, None)
+    if known is None or known.general_desc is None or known.national_prefix_transform_rule:
+        return None
+    prefix = known.national_prefix
+    if not prefix or (known.national_prefix_for_parsing or "").split("|")[0] != prefix:
+        return None
+    # What begins as a call abroad does is one, and a number that itself begins with 0 keeps it.
+    pattern = f"(?!{known.international_prefix}){prefix}((?!0)(?:{known.general_desc.national_number_pattern}))"
+    number = re.compile(pattern, re.ASCII)
+    lengths = frozenset(each for each in known.general_desc.possible_length if each >= _FEWEST_NATIONAL_DIGITS)
+    return _DialledAtHome(str(known.country_code), number, lengths)
 
 
 def _parsed(spelt: str, region: str) -> str | None:

@@ -4,7 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain.identity import _parsed, case_key, domain_key, email_key, handle_key, phone_key
+from phonenumbers import SUPPORTED_REGIONS
+
+from gateway.domain.identity import _dialled_at_home, _parsed, case_key, domain_key, email_key, handle_key, phone_key
 
 
 @pytest.mark.parametrize(
@@ -55,6 +57,22 @@ def test_what_is_nobodys_number(spelling: str) -> None:
 def test_plain_numbers_are_read_as_phonenumbers_reads_them(number: str) -> None:
     """The short way for E.164 spellings gives what parsing them gives."""
     assert phone_key(number, "GB") == _parsed(number, "GB")
+
+
+DIALLED = {region: known for region in sorted(SUPPORTED_REGIONS) if (known := _dialled_at_home(region))}
+
+
+@given(st.sampled_from(sorted(DIALLED)), st.data())
+def test_numbers_as_dialled_at_home_are_read_as_phonenumbers_reads_them(region: str, data: st.DataObject) -> None:
+    """The short way for a prefix and digits gives what parsing them gives, in every country that has one."""
+    number = data.draw(st.from_regex(DIALLED[region].number, fullmatch=True, alphabet=st.sampled_from("0123456789")))
+
+    assert phone_key(number, region) == _parsed(number, region)
+
+
+def test_large_countries_have_a_short_way() -> None:
+    """What is not read in it is parsed, many times slower."""
+    assert {"DE", "FR", "GB", "IN"} <= DIALLED.keys()
 
 
 @pytest.mark.parametrize(
