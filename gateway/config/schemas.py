@@ -166,10 +166,14 @@ MIRRORED = ("Contact", "Lead", "Account", "Case")
 class MirrorSchema(Schema):
     identities = fields.Dict(
         data_key="fields",
-        keys=fields.String(validate=validate.OneOf(MIRRORED, error="no such object is copied; write one of: {choices}")),
+        keys=fields.String(
+            validate=validate.OneOf(MIRRORED, error="no such object is copied; write one of: {choices}")
+        ),
         values=fields.Dict(
             keys=fields.String(
-                validate=validate.Regexp(r"[A-Za-z]\w{0,79}\Z", error="must be the API name of a field, such as Mobile_2__c")
+                validate=validate.Regexp(
+                    r"[A-Za-z]\w{0,79}\Z", error="must be the API name of a field, such as Mobile_2__c"
+                )
             ),
             values=fields.String(
                 validate=validate.Regexp(

@@ -89,9 +89,11 @@ def _plain(compact: str, region: str) -> str | None:
             return _unless_withheld("+1" + plain[1])
         if _E164.fullmatch(compact) and _is_plain_international(compact):
             return _unless_withheld(compact)
-    elif (dialled := _dialled_at_home(region)) and (national := dialled.number.fullmatch(compact)):
-        if len(national[1]) in dialled.lengths and not national[1].startswith(dialled.code):
-            return _unless_withheld(f"+{dialled.code}{national[1]}")
+        return None
+    dialled = _dialled_at_home(region)
+    national = dialled.number.fullmatch(compact) if dialled else None
+    if dialled and national and len(national[1]) in dialled.lengths:
+        return _unless_withheld(f"+{dialled.code}{national[1]}")
     return None
 
 
@@ -148,8 +150,10 @@ def reference_key(name: str, value: str) -> str | None:
 
 
 def meant_key(meaning: str, text: str, region: str) -> str | None:
-    """The key of what a field holds: a `phone`, an `email`, a `domain`, a `case` number, a handle on one of
-    `HANDLE_CHANNELS`, or else a number of the name `meaning`.
+    """The key of what a field holds.
+
+    That is a `phone`, an `email`, a `domain`, a `case` number, a handle on one of `HANDLE_CHANNELS`, or else a number
+    of the name `meaning`.
     """
     match meaning:
         case "phone":
@@ -219,8 +223,10 @@ def _dialled_at_home(region: str) -> _DialledAtHome | None:
     prefix = known.national_prefix
     if not prefix or (known.national_prefix_for_parsing or "").split("|")[0] != prefix:
         return None
-    # What begins as a call abroad does is one, and a number that itself begins with 0 keeps it.
-    pattern = f"(?!{known.international_prefix}){prefix}((?!0)(?:{known.general_desc.national_number_pattern}))"
+    # What begins as a call abroad does is one; a number that itself begins with 0 keeps it, and one that begins with
+    # its own country's code may be written with that.
+    itself = f"(?!0|{known.country_code})(?:{known.general_desc.national_number_pattern})"
+    pattern = f"(?!{known.international_prefix}){prefix}({itself})"
     number = re.compile(pattern, re.ASCII)
     lengths = frozenset(each for each in known.general_desc.possible_length if each >= _FEWEST_NATIONAL_DIGITS)
     return _DialledAtHome(str(known.country_code), number, lengths)

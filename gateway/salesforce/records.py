@@ -85,7 +85,7 @@ def merged(read: Callable[[Row], Record], row: Row) -> Record | None:
     )  # fmt: skip
 
 
-def _is(row: Row, name: str, otherwise: bool = False) -> bool:  # noqa: FBT001, FBT002 (as `dict.get` has it)
+def _is(row: Row, name: str, otherwise: bool = False) -> bool:
     value = row.get(name)
     return otherwise if value is None else value in _TRUE
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from urllib.parse import urlsplit
 
@@ -42,7 +42,7 @@ class OrgSettings:
     task_key: str | None = None
     region: str = "US"
     concurrent_calls: int = 4
-    mirror: MirrorPolicy = MirrorPolicy()
+    mirror: MirrorPolicy = field(default_factory=MirrorPolicy)
 
     def __post_init__(self) -> None:
         problems = [*self._missing(), *self._wrong_host()]

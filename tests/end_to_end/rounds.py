@@ -54,7 +54,6 @@ class Bench:
         self._writer = TaskWriter(
             org=self.salesforce,
             interactions=self.store.interactions,
-            mirror=self.store.mirror,
             feed=MirrorFeed(self.salesforce, self.store.mirror, self.now),
             rules=self._rules,
             ledger=self,

@@ -213,7 +213,7 @@ def field(name: str, type: str = "string", **more: Any) -> dict[str, Any]:
     usual = {
         "name": name, "type": type, "length": 255, "createable": True, "updateable": True, "nillable": True,
         "defaultedOnCreate": False, "unique": False, "externalId": False, "caseSensitive": False,
-        "restrictedPicklist": False, "picklistValues": [],
+        "restrictedPicklist": False, "picklistValues": [], "filterable": True,
     }  # fmt: skip
     return usual | more
 
@@ -537,8 +537,25 @@ def test_a_hidden_field_of_a_record_is_a_warning(org: StandIn, diagnose: Diagnos
     assert "Object Manager → Contact → Fields & Relationships → MobilePhone" in str(hidden.fix)
 
 
+def test_an_org_where_contacts_have_one_account_lacks_nothing(org: StandIn, diagnose: Diagnose) -> None:
+    del org.objects["AccountContactRelation"]
+
+    assert not_fine(diagnose()) == []
+
+
+def test_relations_that_cannot_be_read_are_told(org: StandIn, diagnose: Diagnose) -> None:
+    org.objects["AccountContactRelation"]["queryable"] = False
+
+    (found,) = not_fine(diagnose())
+    assert (found.level, found.message) == (
+        Level.WARNING,
+        "AccountContactRelation cannot be read: a contact belongs to one account only.",
+    )
+
+
 def test_records_that_may_not_be_edited_are_a_warning_users_aside(org: StandIn, diagnose: Diagnose) -> None:
-    org.objects["Account"]["updateable"] = org.objects["User"]["updateable"] = False
+    for kind in ("Account", "User", "AccountContactRelation"):
+        org.objects[kind]["updateable"] = False
 
     (found,) = not_fine(diagnose())
 

@@ -3,7 +3,6 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from phonenumbers import SUPPORTED_REGIONS
 
 from gateway.domain.identity import _dialled_at_home, _parsed, case_key, domain_key, email_key, handle_key, phone_key
