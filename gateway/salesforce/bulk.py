@@ -23,7 +23,7 @@ from gateway.ports import ChangePage
 from gateway.salesforce import soql
 from gateway.salesforce.errors import MissingError, not_an_answer, without_personal_data
 from gateway.salesforce.mirror import Position, Positions, told
-from gateway.salesforce.records import reader_of
+from gateway.salesforce.records import Row, reader_of
 from gateway.salesforce.schema import Visible
 from gateway.salesforce.session import Session
 
@@ -82,24 +82,21 @@ class FirstLoad:
         return str(self._session.with_members(answer, "id")["id"])
 
     def _results(self, kind: Kind, visible: Visible, position: Position) -> Iterator[ChangePage]:
-        job = position.job
         read = reader_of(kind, visible.meanings, self._session.settings.region)
-        while True:
-            table = self._table(f"{_JOBS}/{job}/results", position.locator)
+        is_over = False
+        while not is_over:
+            table = self._table(f"{_JOBS}/{position.job}/results", position.locator)
+            is_over = table.locator == "null"
             count = 0
-            lines = csv.reader(StringIO(table.text))
-            columns = next(lines, [])
-            while batch := list(islice(lines, ROWS_PER_PAGE)):
-                records, gone = told((dict(zip(columns, line, strict=True)) for line in batch), read)
-                yield ChangePage(records, gone, {})
-                count += len(batch)
-            position = replace(position, locator=table.locator, rows=position.rows + count)
-            if table.locator == "null":
-                break
-            yield _page(kind, position)
-        yield _page(kind, position.loaded())
+            for rows, is_last in _slices(table.text):
+                records, gone = told(rows, read)
+                count += len(rows)
+                if is_last:
+                    position = replace(position, locator=table.locator, rows=position.rows + count)
+                behind = position.loaded() if is_over else position
+                yield ChangePage(records, gone, {kind.value: behind.cursor()} if is_last else {})
         with suppress(GatewayError):
-            self._session.write("DELETE", _JOBS, f"{_JOBS}/{job}", None)
+            self._session.write("DELETE", _JOBS, f"{_JOBS}/{position.job}", None)
 
     def _table(self, path: str, locator: str) -> Table:
         params: dict[str, Any] = {"maxRecords": ROWS_PER_CALL} | ({"locator": locator} if locator else {})
@@ -107,6 +104,19 @@ class FirstLoad:
         if not isinstance(table, tuple):
             raise not_an_answer(f"Org {self._session.settings.name!r}")
         return table
+
+
+def _slices(text: str) -> Iterator[tuple[list[Row], bool]]:
+    """The rows of a table, some at a time, and whether they are the last; once none if there is none."""
+    lines = csv.reader(StringIO(text))
+    columns = next(lines, [])
+    batch = list(islice(lines, ROWS_PER_PAGE))
+    while True:
+        following = list(islice(lines, ROWS_PER_PAGE))
+        yield [dict(zip(columns, line, strict=True)) for line in batch], not following
+        if not following:
+            return
+        batch = following
 
 
 def _page(kind: Kind, position: Position) -> ChangePage:
