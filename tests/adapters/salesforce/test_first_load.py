@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.domain.records import Record
+from gateway.domain.records import Kind, Record
 from gateway.errors import RetryableError
 from gateway.ports import ChangePage
 from gateway.salesforce import bulk, mirror
@@ -176,6 +176,31 @@ def test_closed_cases_are_loaded_for_a_while(connect: Connect, settings: OrgSett
     assert opened in none.records
     assert closed not in none.records
     assert set(connect(settings).loading(none.cursors)) == {"Case"}
+
+
+def test_what_a_load_left_out_the_next_walk_does_not_read(org: SalesforceOrg, local: LocalOrg) -> None:
+    """Even where it is newer than all that was loaded; once it changes it is read."""
+    (contact,) = local.load("Contact", {"LastName": "Casey", "AccountId": local.load("Account", {"Name": "A"})[0]})
+    (case,) = local.load("Case", {"Subject": "Old", "Status": "Closed", "ContactId": contact})
+    everything_closed = [id for id, record in _loaded(org).items() if record.kind is Kind.CASE]
+    for id in everything_closed:
+        local.control("DELETE", f"records/{id}", {})
+
+    copy = Copy()
+    copy.load(org)
+    copy.take(org.changes(copy.cursors))
+    assert case not in copy.records
+    assert not [r for r in copy.records.values() if r.kind is Kind.RELATION and r.contact_id == contact]
+
+    local.control("PATCH", f"records/{case}", {"fields": {"Subject": "Renamed"}})
+    copy.take(org.changes(copy.cursors))
+    assert case in copy.records
+
+
+def _loaded(org: SalesforceOrg) -> dict[str, Record]:
+    copy = Copy()
+    copy.load(org)
+    return copy.records
 
 
 def with_mirror(settings: OrgSettings, **more: object) -> OrgSettings:
