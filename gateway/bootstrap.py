@@ -98,6 +98,7 @@ class Gateway:
         self.database = Database(config.database, on_commit=self._delivered)
         self.orgs = {name: self._org(org) for name, org in config.orgs.items()}
         self.right_of_way = RightOfWay()
+        self.feeds = {name: self._feed(org) for name, org in self.orgs.items()}
         folding = Folding(
             self.database.deliveries, self.database.interactions, connections, now, self.right_of_way.give
         )
@@ -111,6 +112,7 @@ class Gateway:
             outlook=lambda name: self.orgs[name].outlook,
         )
         self._telling = Every(TELL_SECONDS, self._tell, "status")
+        self._loading = [Every(1.0, feed.load, f"load-{name}") for name, feed in self.feeds.items()]
         self.services = self._services(connections)
         self.max_body = max((each.connector.max_body for each in connections.values()), default=MAX_BODY)
         self.app = create_app(self.services)
@@ -130,11 +132,17 @@ class Gateway:
         self.database.claim_file()
         self.engine.start()
         self._telling.start()
+        for loading in self._loading:
+            loading.start()
 
     def close(self) -> None:
         """Finish what is under way and let go of everything."""
         self.services.stopping.set()
+        for feed in self.feeds.values():
+            feed.stop()
         self.engine.stop()
+        for loading in self._loading:
+            loading.stop()
         self._fall_silent()
         self.database.close()
 
@@ -179,6 +187,7 @@ class Gateway:
             gathering_seconds=self.engine.gathering(name),
             calls_under_way=org.calls_under_way,
             concurrent_calls=self.config.orgs[name].concurrent_calls,
+            mirror=self.feeds[name].state,
         )
 
     def _gauges(self) -> dict[str, OrgGauges]:
@@ -187,13 +196,16 @@ class Gateway:
     def _overview(self) -> list[dict[str, Any]]:
         return overview(self.config.fed_orgs, self.orgs, self.database.status, self.database.deliveries, now())
 
+    def _feed(self, org: SalesforceOrg) -> MirrorFeed:
+        is_kept = self.config.orgs[org.name].mirror.is_kept
+        return MirrorFeed(org, self.database.mirror, now, is_kept=is_kept, give_way=self.right_of_way.give)
+
     def _writer(self, org: SalesforceOrg) -> TaskWriter:
         store = self.database
         return TaskWriter(
             org=org,
             interactions=store.interactions,
-            mirror=store.mirror,
-            feed=MirrorFeed(org, store.mirror, now),
+            feed=self.feeds[org.name],
             rules=self.rules,
             ledger=MetricsLedger(self.metrics),
             owner=f"{socket.gethostname()}:{os.getpid()}",
@@ -256,6 +268,7 @@ def org_settings(config: OrgConfig) -> OrgSettings:
         refresh_token=auth.refresh_token if isinstance(auth, RefreshToken) else None,
         task_key=config.task_key,
         concurrent_calls=config.concurrent_calls,
+        mirror=config.mirror,
     )
 
 

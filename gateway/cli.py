@@ -489,9 +489,21 @@ def _org_lines(org: dict[str, Any]) -> Iterator[tuple[str, str]]:
     if "gathering_seconds" in org:
         yield "pacing", f"partial batches gather {org['gathering_seconds']:g} s"
         yield "at once", f"{org['calls_under_way']} of {org['concurrent_calls']} calls"
+    if mirror := org.get("mirror"):
+        yield "mirror", _mirror_status(mirror)
     yield "interactions", ", ".join(f"{count} {name}" for name, count in org["interactions"].items())
     for connection in org["connections"]:
         yield connection["name"], f"last delivery {connection['last_delivery_at'] or 'never'}"
+
+
+def _mirror_status(mirror: dict[str, Any]) -> str:
+    if not mirror["is_kept"]:
+        return "switched off: the org is asked in every round, which takes more API calls"
+    if not mirror["loading"]:
+        return "up to date with every round"
+    loaded = ", ".join(f"{name} {rows:,} rows" for name, rows in mirror["loading"].items())
+    said = f"first load: {loaded}; meanwhile the org is asked in every round"
+    return f"{said}; {mirror['problem']}" if mirror["problem"] else said
 
 
 def _check_choice(ids: tuple[int, ...], *only: str | None, everything: bool) -> None:

@@ -261,14 +261,8 @@ class ChangePage:
     cursors: Mapping[str, str]
 
 
-class Mirror(Protocol):
-    """Our copy of the few Salesforce fields needed to match; never the truth."""
-
-    def cursors(self, org: str) -> Mapping[str, str]:
-        """How far each object was read; empty before the first load."""
-
-    def apply(self, org: str, page: ChangePage) -> None:
-        """Store the page and its cursors, both or neither; unchanged records cost nothing."""
+class Records(Protocol):
+    """Records of an org, to be found by what identifies them."""
 
     def by_keys(self, org: str, keys: Collection[str]) -> list[Record]:
         """Records that have one of the identity keys."""
@@ -279,8 +273,21 @@ class Mirror(Protocol):
     def open_cases(self, org: str, *, contacts: Collection[str], accounts: Collection[str]) -> list[Record]:
         """Open cases of the contacts, and open cases of the accounts that name no contact."""
 
+    def relations(self, org: str, contacts: Collection[str]) -> list[Record]:
+        """Active relations of the contacts with further accounts."""
+
     def accounts_of_domains(self, org: str, domains: Collection[str]) -> dict[str, dict[str, int]]:
         """For each key `domain:…`, the accounts whose own key it is or whose contacts have it, with their number."""
+
+
+class Mirror(Records, Protocol):
+    """Our copy of the few Salesforce fields needed to match; never the truth."""
+
+    def cursors(self, org: str) -> Mapping[str, str]:
+        """How far each object was read; empty before the first load."""
+
+    def apply(self, org: str, page: ChangePage) -> None:
+        """Store the page and its cursors, both or neither; unchanged records cost nothing."""
 
 
 class Org(Protocol):
@@ -296,7 +303,22 @@ class Org(Protocol):
         """What the org allows a Task; asked once, then remembered for a while."""
 
     def changes(self, cursors: Mapping[str, str]) -> Iterator[ChangePage]:
-        """Everything that changed since the cursors, oldest first, everything there is for empty cursors."""
+        """Everything that changed since the cursors, oldest first, everything there is for empty cursors.
+
+        Of what is too much to be read while somebody waits, only the first part: the rest is for `load`.
+        """
+
+    def loading(self, cursors: Mapping[str, str]) -> Mapping[str, int]:
+        """Objects that `changes` has not read to their end yet, and how many of their records were read."""
+
+    def load(self, cursors: Mapping[str, str]) -> Iterator[ChangePage]:
+        """What is too much for `changes` to read while somebody waits: all that the org has ready by now."""
+
+    def look_up(self, keys: Collection[str], ids: Collection[str]) -> list[Record]:
+        """The records in the org now that have one of the keys (`domain:…` as well) or ids, with what belongs to them.
+
+        That is their accounts and contacts, active relations, open cases, and what took their place if it was merged.
+        """
 
     def find(self, keys: Collection[str], fields: Collection[str]) -> dict[str, FoundTask]:
         """Tasks by external key, deleted and archived ones included."""

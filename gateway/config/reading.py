@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -12,11 +13,20 @@ from urllib.parse import urlsplit
 
 from gateway.config.document import parse, read
 from gateway.config.report import Report, Trail
-from gateway.config.schemas import FLOWS, MY_DOMAINS, ConnectionSchema, ContactPointSchema, FileSchema, OrgSchema
+from gateway.config.schemas import (
+    FLOWS,
+    MY_DOMAINS,
+    ConnectionSchema,
+    ContactPointSchema,
+    FileSchema,
+    MirrorSchema,
+    OrgSchema,
+)
 from gateway.config.secrets import Secrets
 from gateway.config.settings import Auth, ClientCredentials, Config, ConnectionConfig, OrgConfig
 from gateway.config.shaping import Shaping, suggestion
-from gateway.domain.policies import ConnectionPolicy, ContactPoint
+from gateway.domain.identity import MEANINGS
+from gateway.domain.policies import ConnectionPolicy, ContactPoint, MirrorPolicy
 from gateway.errors import ConfigError
 from gateway.sdk import Connector
 
@@ -116,9 +126,27 @@ class _Reading:
         auth = self._auth(shaped["auth"], (*trail, "auth")) if "auth" in shaped else None
         if isinstance(auth, ClientCredentials) and "login_url" in shaped:
             self._check_my_domain(shaped["login_url"], trail)
+        mirror = self._mirror(shaped.get("mirror", True), (*trail, "mirror"))
         if auth is None or not shaped.keys() >= OrgSchema().fields.keys():
             return None
-        return OrgConfig(**{**shaped, "name": name, "auth": auth})
+        return OrgConfig(**{**shaped, "name": name, "auth": auth, "mirror": mirror})
+
+    def _mirror(self, raw: Any, trail: Trail) -> MirrorPolicy:
+        if isinstance(raw, bool):
+            if not raw:
+                self._report.warn(trail, "no copy of the org's records is kept: every round of work asks the org")
+            return MirrorPolicy(is_kept=raw)
+        shaped = self._shaped(MirrorSchema(), raw, trail)
+        identities = shaped.get("identities", {})
+        for kind, meanings in identities.items():
+            for name, word in meanings.items():
+                self._check_meaning(word, (*trail, "fields", kind, name))
+        return MirrorPolicy(fields=identities, closed_cases_days=shaped.get("closed_cases_days", 90))
+
+    def _check_meaning(self, word: str, trail: Trail) -> None:
+        close = get_close_matches(word, MEANINGS, 1, 0.75)
+        if word not in MEANINGS and close:
+            self._report.warn(trail, f'"{word}" is taken for the name of a number; did you mean "{close[0]}"?')
 
     def _auth(self, raw: dict[str, Any], trail: Trail) -> Auth | None:
         flow = raw.get("flow")

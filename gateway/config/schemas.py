@@ -156,6 +156,37 @@ class OrgSchema(Schema):
         strict=True,
         validate=validate.Range(1, 25, error="must be from 1 to 25, as many long calls as Salesforce bears at once"),
     )
+    mirror = fields.Raw(load_default=True)
+
+
+MIRRORED = ("Contact", "Lead", "Account", "Case")
+"""Objects whose own fields may identify somebody."""
+
+
+class MirrorSchema(Schema):
+    identities = fields.Dict(
+        data_key="fields",
+        keys=fields.String(
+            validate=validate.OneOf(MIRRORED, error="no such object is copied; write one of: {choices}")
+        ),
+        values=fields.Dict(
+            keys=fields.String(
+                validate=validate.Regexp(
+                    r"[A-Za-z]\w{0,79}\Z", error="must be the API name of a field, such as Mobile_2__c"
+                )
+            ),
+            values=fields.String(
+                validate=validate.Regexp(
+                    r"[a-z][a-z0-9_]{0,39}\Z",
+                    error="must say what the field holds, in a word of a-z, 0-9 and _, such as phone, email or order",
+                )
+            ),
+        ),
+        load_default=dict,
+    )
+    closed_cases_days = fields.Integer(
+        load_default=90, strict=True, validate=validate.Range(0, 3650, error="must be from 0 to 3650 days")
+    )
 
 
 class ContactPointSchema(Schema):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, TypeAlias
 
-from gateway.domain.policies import ConnectionPolicy
+from gateway.domain.policies import ConnectionPolicy, MirrorPolicy
 
 
 class SecretText(str):
@@ -55,7 +55,7 @@ Auth: TypeAlias = ClientCredentials | JwtBearer | RefreshToken
 class OrgConfig:
     """One Salesforce org. `task_key` is the External ID field on Task; None: the org has no such field.
 
-    `concurrent_calls` are made at once at the most.
+    `concurrent_calls` are made at once at the most; `mirror` says what is copied of its records.
     """
 
     name: str
@@ -64,6 +64,7 @@ class OrgConfig:
     auth: Auth
     task_key: str | None
     concurrent_calls: int
+    mirror: MirrorPolicy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import urlsplit
 
@@ -28,6 +29,12 @@ _PUNCTUATION = str.maketrans("", "", " -().\u00a0\u2011/")
 _NORTH_AMERICAN = re.compile(r"(?:\+1|\+?1|)([2-9][0-9]{9})", re.ASCII)
 _SPELT_PHONE = re.compile(r"[+(0-9\uff0b\uff10-\uff19\u0660-\u0669]")
 _NORTH_AMERICAN_REGIONS = frozenset(phonenumbers.COUNTRY_CODE_TO_REGION_CODE[1])
+
+HANDLE_CHANNELS = frozenset({"facebook", "instagram", "line", "telegram", "viber", "wechat", "whatsapp"})
+"""Channels on which people are known by a name or number of their own."""
+
+MEANINGS = frozenset({"phone", "email", "domain", "case"}) | HANDLE_CHANNELS
+"""The words of `meant_key` that are no name of a number."""
 
 _E164 = re.compile(r"\+[1-9][0-9]{7,14}", re.ASCII)
 
@@ -77,25 +84,40 @@ SHARED_MAILBOXES = frozenset(_MAILBOXES.split())
 """What stands before the @ where an address belongs to an office, and whoever is in answers it."""
 
 
-@lru_cache(maxsize=8192)
 def phone_key(text: str, region: str = "US") -> str | None:
     """The key of a phone number in any spelling, `region` being where a national one was meant; extensions are dropped.
 
     None for withheld numbers, words, short codes, `client:` and `sip:` addresses. Numbers only have to be *possible*:
     whether they are assigned changes, and the fictional 555-01xx are not.
     """
-    spelt = text.strip()
-    if len(spelt) > _LONGEST_PHONE or spelt.lower().startswith(_NOT_A_NUMBER):
+    if len(text) > _LONGEST_PHONE:
         return None
-    spelt = _without_scheme(spelt)
-    compact = spelt.translate(_PUNCTUATION)
-    if region in _NORTH_AMERICAN_REGIONS or compact[:1] == "+":
+    return _plain(text.translate(_PUNCTUATION), region) or _spelt(text, region)
+
+
+def _plain(compact: str, region: str) -> str | None:
+    """The key of a number of digits alone; what is not plain is parsed, which takes thirty times as long."""
+    if compact[:1] == "+" or region in _NORTH_AMERICAN_REGIONS:
         plain = _NORTH_AMERICAN.fullmatch(compact)
         if plain and (compact[0] != "+" or compact[1] == "1"):
             return _unless_withheld("+1" + plain[1])
-    if _E164.fullmatch(compact) and _is_plain_international(compact):
-        return _unless_withheld(compact)
-    return _parsed(spelt, region)
+        if _E164.fullmatch(compact) and _is_plain_international(compact):
+            return _unless_withheld(compact)
+        return None
+    dialled = _dialled_at_home(region)
+    national = dialled.number.fullmatch(compact) if dialled else None
+    if dialled and national and len(national[1]) in dialled.lengths:
+        return _unless_withheld(f"+{dialled.code}{national[1]}")
+    return None
+
+
+@lru_cache(maxsize=8192)
+def _spelt(text: str, region: str) -> str | None:
+    spelt = text.strip()
+    if spelt.lower().startswith(_NOT_A_NUMBER):
+        return None
+    spelt = _without_scheme(spelt)
+    return _plain(spelt.translate(_PUNCTUATION), region) or _parsed(spelt, region)
 
 
 def phone_keys(text: str, region: str) -> tuple[str, ...]:
@@ -103,8 +125,9 @@ def phone_keys(text: str, region: str) -> tuple[str, ...]:
 
     A number that is none in `region`, and has no country, is kept as a `national:` key. See `foreign_key`.
     """
-    keys = dict.fromkeys(key for part in _parts(text) for key in _keys_of(part, region))
-    return tuple(keys)
+    if "/" not in text and len(text) <= _LONGEST_PHONE and (key := _plain(text.translate(_PUNCTUATION), region)):
+        return (key,)
+    return tuple(dict.fromkeys(key for part in _parts(text, region) for key in _keys_of(part, region)))
 
 
 @lru_cache(maxsize=8192)
@@ -168,6 +191,31 @@ def reference_key(name: str, value: str) -> str | None:
     return f"ref:{name.casefold()}:{spelt}" if spelt else None
 
 
+def meant_keys(meaning: str, text: str, region: str) -> tuple[str, ...]:
+    """The keys of what a field holds, of which a phone field may have several.
+
+    That is a `phone`, an `email`, a `domain`, a `case` number, a handle on one of `HANDLE_CHANNELS`, or else a number
+    of the name `meaning`.
+    """
+    if meaning == "phone":
+        return phone_keys(text, region)
+    key = _meant_key(meaning, text, region)
+    return (key,) if key else ()
+
+
+def _meant_key(meaning: str, text: str, region: str) -> str | None:
+    match meaning:
+        case "email":
+            return email_key(text)
+        case "domain":
+            return domain_key(text)
+        case "case":
+            return case_key(text)
+    if meaning in HANDLE_CHANNELS:
+        return phone_key(text, region) or handle_key(meaning, text)
+    return reference_key(meaning, text)
+
+
 def spoken(key: str) -> str:
     """The key within a sentence."""
     kind, _, value = key.partition(":")
@@ -196,26 +244,33 @@ _DIGIT = re.compile(r"\d")
 _NATIONAL = re.compile(r"[\d\s().\-/]+")
 
 
-def _parts(text: str) -> list[str]:
+def _parts(text: str, region: str) -> list[str]:
     """The numbers of a field apart. What stands between the groups of one number parts nothing."""
     parts: list[str] = []
     begin = 0
     for separator in _SEPARATOR.finditer(text):
         if len(_DIGIT.findall(text, begin, separator.start())) >= _FEWEST_NATIONAL_DIGITS:
-            parts += _with_sibling(parts, text[begin : separator.start()])
+            parts += _with_sibling(parts, text[begin : separator.start()], region)
             begin = separator.start() if text[separator.start() : separator.end()].strip() == "/" else separator.end()
-    return parts + _with_sibling(parts, text[begin:])
+    return parts + _with_sibling(parts, text[begin:], region)
 
 
-def _with_sibling(before: list[str], part: str) -> list[str]:
+def _with_sibling(before: list[str], part: str, region: str) -> list[str]:
     """`…0123 / 0124` and `…0123/24` are two numbers that differ in their last digits."""
     last = _LAST_DIGITS.search(part.strip())
     first = part.strip()[: last.start()].strip() if last else part.strip()
     whole = first or (before[-1] if before else "")
-    if last is None or len(_DIGIT.findall(whole)) < _FEWEST_NATIONAL_DIGITS or not whole[-1:].isdecimal():
+    if last is None or not whole[-1:].isdecimal() or not _is_whole(whole, part, region):
         return [part.strip().lstrip("/ ")]
     sibling = whole[: -len(last[1])] + last[1]
     return [first, sibling] if first else [sibling]
+
+
+def _is_whole(number: str, longer: str, region: str) -> bool:
+    """Whether it is a number without the digits that follow in the longer one."""
+    if len(_DIGIT.findall(number)) < _FEWEST_NATIONAL_DIGITS:
+        return False
+    return phone_key(number, region) is not None or phone_key(longer, region) is None
 
 
 def _keys_of(part: str, region: str) -> list[str]:
@@ -278,6 +333,33 @@ def _calling_code(code: str) -> tuple[frozenset[int], re.Pattern[str] | None] | 
         return None
     prefix = known.national_prefix_for_parsing
     return frozenset(known.general_desc.possible_length), re.compile(prefix) if prefix else None
+
+
+@dataclass(frozen=True, slots=True)
+class _DialledAtHome:
+    """How a country's numbers are dialled there: a prefix and the number, of which the lengths that are possible."""
+
+    code: str
+    number: re.Pattern[str]
+    lengths: frozenset[int]
+
+
+@lru_cache(maxsize=300)
+def _dialled_at_home(region: str) -> _DialledAtHome | None:
+    """None where a number cannot be told by a prefix alone."""
+    known = PhoneMetadata.metadata_for_region(region, None)
+    if known is None or known.general_desc is None or known.national_prefix_transform_rule:
+        return None
+    prefix = known.national_prefix
+    if not prefix or (known.national_prefix_for_parsing or "").split("|")[0] != prefix:
+        return None
+    # What begins as a call abroad does is one; a number that itself begins with 0 keeps it, and one that begins with
+    # its own country's code may be written with that.
+    itself = f"(?!0|{known.country_code})(?:{known.general_desc.national_number_pattern})"
+    pattern = f"(?!{known.international_prefix}){prefix}({itself})"
+    number = re.compile(pattern, re.ASCII)
+    lengths = frozenset(each for each in known.general_desc.possible_length if each >= _FEWEST_NATIONAL_DIGITS)
+    return _DialledAtHome(str(known.country_code), number, lengths)
 
 
 def _parsed(spelt: str, region: str) -> str | None:

@@ -84,6 +84,19 @@ class SecondParty:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MirrorPolicy:
+    """What we copy of an org's records; nothing where the copy is not `is_kept`.
+
+    `fields` are the org's own fields that identify somebody: by object and field, what they hold (see
+    `domain.identity.meant_keys`). Of cases, the open ones and those closed within `closed_cases_days` are copied.
+    """
+
+    is_kept: bool = True
+    fields: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    closed_cases_days: int = 90
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ContactPoint:
     """Settings of one brand address (a dialled number, queue, chat widget or page)."""
 

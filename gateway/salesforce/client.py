@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 import requests
 from simple_salesforce.api import Salesforce
 
 
+class Table(NamedTuple):
+    """Rows as CSV, and what leads to the next ones; `null` where there are none."""
+
+    text: str
+    locator: str
+
+
 class Client(Salesforce):
     """Makes the calls of one login."""
 
     def parse_result_to_json(self, result: requests.Response) -> Any:
-        """The answer's value; what is no JSON is refused as simple-salesforce does."""
+        """The answer's value, the answer itself where it is a table; what else is no JSON simple-salesforce refuses."""
+        if result.headers.get("Content-Type", "").startswith("text/csv"):
+            return Table(result.content.decode("utf-8"), result.headers.get("Sforce-Locator", "null"))
         try:
             return orjson.loads(result.content)
         except orjson.JSONDecodeError:

@@ -7,7 +7,7 @@ and twice where no login is needed: the login host's answer gives the clock, the
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeAlias
@@ -17,11 +17,12 @@ import requests
 from urllib3.exceptions import NameResolutionError
 
 from gateway.domain.mappings import FieldMapping, FieldRule
+from gateway.domain.policies import MirrorPolicy
 from gateway.domain.records import Kind
 from gateway.domain.tasks import LONGEST_KEY, MAX_PEOPLE
 from gateway.errors import GatewayError, RetryableError
 from gateway.salesforce.oauth import MOST_SKEW, LoginRefusedError
-from gateway.salesforce.schema import WANTED, describe, key_lack
+from gateway.salesforce.schema import WANTED, describe, key_lack, unusable
 from gateway.salesforce.session import TIME_LIMITS, Session
 from gateway.salesforce.settings import Flow, OrgSettings
 from gateway.salesforce.transport import http_session, seconds_ahead
@@ -49,6 +50,7 @@ class Check(StrEnum):
     VERSION = "API version"
     ACCESS = "API access"
     USER = "user"
+    MIRROR = "mirror"
     ALLOWANCE = "API calls"
     TASKS = "tasks"
     KEY = "key field"
@@ -108,7 +110,8 @@ def _findings(
     yield _allowance(session)
     yield from _tasks(session.settings, described.get("Task"), mapping)
     for kind in WANTED:
-        yield from _records(kind, described.get(kind.value))
+        yield from _records(kind, described.get(kind.value), session.settings.mirror)
+    yield _mirror(session.settings.mirror)
 
 
 def _described(session: Session) -> tuple[dict[str, Described], GatewayError | None]:
@@ -402,30 +405,53 @@ _USELESS = {
     Kind.LEAD: "leads are not recognised",
     Kind.CASE: "Tasks are not related to cases",
     Kind.USER: "Tasks belong to the integration user, not to agents",
+    Kind.RELATION: "a contact belongs to one account only",
 }
 _INDISPENSABLE = frozenset({Kind.CONTACT, Kind.ACCOUNT})
+_ONLY_READ = frozenset({Kind.USER, Kind.RELATION})
+"""No Task is on one of them."""
 
 
-def _records(kind: Kind, described: Described | None) -> list[Finding]:
+def _records(kind: Kind, described: Described | None, mirror: MirrorPolicy) -> list[Finding]:
+    if kind is Kind.RELATION and described is None:
+        return [_ok(Check.RECORDS, "Contacts to Multiple Accounts is off: a contact belongs to one account.")]
     if described is None or not described["queryable"]:
         level = Level.PROBLEM if kind in _INDISPENSABLE else Level.WARNING
         return [Finding(Check.RECORDS, level, f"{kind.value} cannot be read: {_USELESS[kind]}.", _object_access(kind))]
     there = {field["name"] for field in described["fields"]}
     lacking = [_hidden(kind, name) for name in WANTED[kind] if name not in there]
-    if kind is not Kind.USER and not described["updateable"]:
+    lacking += [_useless(kind, name, there) for name in unusable(kind, described, mirror)]
+    if kind not in _ONLY_READ and not described["updateable"]:
         lacking.append(_not_editable(kind))
-    return _or_ok(lacking, _ok(Check.RECORDS, f"{kind.value}: all {len(WANTED[kind])} fields can be read."))
+    count = len(WANTED[kind]) + len(mirror.fields.get(kind, {}))
+    return _or_ok(lacking, _ok(Check.RECORDS, f"{kind.value}: all {count} fields can be read."))
 
 
 def _object_access(kind: Kind) -> str:
     if kind is Kind.USER:
         return f"{_PERMISSIONS} → System Permissions: View All Users."
+    if kind is Kind.RELATION:
+        return f"{_PERMISSIONS} → Object Settings → Account and Contact: Read."
     return f"{_DEPLOY}{_PERMISSIONS} → Object Settings → {kind.value}: Read, Edit and View All Records."
 
 
 def _hidden(kind: Kind, name: str) -> Finding:
     message = f"{kind.value}.{name} is hidden: matching goes without it."
     return _but(Check.RECORDS, message, _field_access(kind, name, "Read"))
+
+
+def _mirror(policy: MirrorPolicy) -> Finding:
+    if policy.is_kept:
+        return _ok(Check.MIRROR, "What is needed to recognise people is copied; the copy is asked, not the org.")
+    return _ok(
+        Check.MIRROR, "No copy of the org's records is kept: each round of work asks the org, in more API calls."
+    )
+
+
+def _useless(kind: Kind, name: str, there: Collection[str]) -> Finding:
+    lack = "holds no text that can be searched by" if name in there else "is not there or hidden"
+    fix = f"{_field_access(kind, name, 'Read')} Or take it out of mirror.fields in gateway.yaml."
+    return _wrong(Check.RECORDS, f"{kind.value}.{name} {lack}: nobody is recognised by it.", fix)
 
 
 def _not_editable(kind: Kind) -> Finding:

@@ -63,6 +63,10 @@ class QueryRefusedError(ConfigError):
     """The org does not carry out a query or retrieve as it was put; a smaller one may pass."""
 
 
+class MissingError(ConfigError):
+    """What was asked for by its address is not there."""
+
+
 # --- whole calls ---------------------------------------------------------------------------------------------------
 
 _NO_CODE = "UNKNOWN"
@@ -142,7 +146,7 @@ def _refused(said: str, status: int, first: Refusal, *, is_theirs: bool, writing
     fix = _SETTINGS.get(first.code) or _STATUSES.get(status)
     if fix is None and writing and (is_theirs or status == 413):
         return RejectedError(f"{said}.{_named(first)}{_quote(first)}")
-    kind = QueryRefusedError if first.code == "MALFORMED_QUERY" else ConfigError
+    kind = {"MALFORMED_QUERY": QueryRefusedError, "NOT_FOUND": MissingError}.get(first.code, ConfigError)
     page = "" if is_theirs else " The answer is none of Salesforce's API, but a page, as a proxy's is."
     return kind(f"{said}: {fix or _CHECK}.{page}{_quote(first)}")
 

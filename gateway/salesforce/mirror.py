@@ -5,29 +5,38 @@ because its stamp is set when it is saved and it is seen when its transaction co
 when it was read a minute of the org's time after its stamp; the next walk starts behind the last settled row and reads
 the unsettled ones again. Where a page of them or more has piled up (a bulk load), they are read again once, when they
 are old enough.
+
+An object of which a first load has read `MANY_PAGES` and is not at the end is left to a query job (see `bulk`).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from urllib.parse import quote
 
 from gateway.domain.allowance import Purpose
-from gateway.domain.identity import case_key, domain_key, email_key, phone_keys
 from gateway.domain.records import Kind, Record
 from gateway.ports import ChangePage
 from gateway.salesforce import soql
-from gateway.salesforce.schema import Schema
-from gateway.salesforce.session import Session, SubRequest
+from gateway.salesforce.records import Row, is_deleted, merged, reader_of
+from gateway.salesforce.schema import Schema, Visible, fingerprint
+from gateway.salesforce.session import QUERIES, Session, SubRequest, in_batches
+from gateway.salesforce.settings import OrgSettings
 
 OVERLAP = timedelta(seconds=60)
 """How long after its stamp a row may still appear."""
 
-Row = Mapping[str, Any]
+MANY_PAGES = 10
+"""So much of one object is read while somebody waits, and in fewer calls than a job would take."""
+
+RESTING = 60.0
+"""Users and relations change seldom: for so many seconds after they were read they are not read again."""
+
+_SELDOM = frozenset({Kind.USER, Kind.RELATION})
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +45,9 @@ class Position:
 
     An empty id stands before all rows of its moment. `loading` until the first walk has met its end; `aged` once the
     rows behind the settled one were all old enough when the org was last asked. `began` is from when on the first walk
-    reads what is deleted: that may be a row it has read before.
+    reads what is deleted: that may be a row it has read before; `since` from when on the next one reads again what it
+    left out. `fields` is the fingerprint of what is read. `job` is the query job that reads the rest, empty while there
+    is none yet; `locator` leads to its next rows; `rows` were loaded.
     """
 
     at: str = ""
@@ -47,73 +58,126 @@ class Position:
     aged: bool = False
     loading: bool = True
     began: str = ""
+    since: str = ""
+    fields: str = ""
+    job: str | None = None
+    locator: str = ""
+    rows: int = 0
 
     @classmethod
-    def of(cls, cursor: str | None) -> Position:
-        """The position a stored cursor describes; the beginning, if there is none."""
-        return cls(**json.loads(cursor)) if cursor else cls()
+    def of(cls, cursor: str | None, fields: str = "") -> Position:
+        """The position a stored cursor describes; the beginning, if there is none, or other fields were read then."""
+        position = cls(**json.loads(cursor)) if cursor else cls()
+        return position if position.fields == fields else cls(began=position.settled_at, fields=fields)
 
     def cursor(self) -> str:
         """The text to store."""
         return json.dumps(asdict(self), separators=(",", ":"))
 
+    def loaded(self) -> Position:
+        """Behind all that a first load has read: what it left out is read again if it has changed since it began."""
+        last, settled = (
+            max((self.at, self.id), (self.since, "")),
+            max((self.settled_at, self.settled_id), (self.since, "")),
+        )
+        return Position(*last, *settled, self.crowd, self.aged, loading=False, fields=self.fields)
+
+
+class Positions:
+    """Where every visible object stands, by the cursors that are stored."""
+
+    def __init__(self, schema: Schema, settings: OrgSettings) -> None:
+        self._schema = schema
+        self._settings = settings
+
+    def of(self, cursors: Mapping[str, str]) -> dict[Kind, tuple[Visible, Position]]:
+        """All objects that are visible, each with its columns."""
+        return {
+            kind: (visible, Position.of(cursors.get(kind), fingerprint(kind, visible, self._settings)))
+            for kind, visible in self._schema.description().objects.items()
+        }
+
+    def loading(self, cursors: Mapping[str, str]) -> dict[str, int]:
+        """The objects that are not loaded yet, and how many of their rows are."""
+        return {kind.value: at.rows for kind, (_, at) in self.of(cursors).items() if at.loading}
+
 
 class Changes:
     """One walk over all objects that are visible."""
 
-    def __init__(self, session: Session, schema: Schema, region: str) -> None:
+    def __init__(self, session: Session, positions: Positions, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._session = session
         self._backfill = session.serving(Purpose.BACKFILL)
-        self._schema = schema
-        self._region = region
+        self._positions = positions
+        self._clock = clock
+        self._read_at: dict[Kind, float] = {}
 
     def pages(self, cursors: Mapping[str, str]) -> Iterator[ChangePage]:
-        """Everything since the cursors. One call reads a page of each object; further calls only where it was full.
+        """Everything since the cursors. One call reads a page of five objects; further calls only where it was full.
 
         What a round waits for is read for interactions, a first load for itself.
         """
-        columns = self._schema.description().columns
-        walks = [_Walk(kind, names, Position.of(cursors.get(kind)), self._region) for kind, names in columns.items()]
+        began = self._clock()
+        settings = self._session.settings
+        walks = [
+            _Walk(kind, visible, at, settings)
+            for kind, (visible, at) in self._positions.of(cursors).items()
+            if at.job is None and (at.loading or not self._is_resting(kind, began))
+        ]
         while walks:
-            session = self._backfill if any(walk.position.loading for walk in walks) else self._session
-            answers = session.composite([SubRequest(w.kind, f"queryAll?q={quote(w.query())}") for w in walks])
-            now = self._session.org_time()
-            pages = [walk.take(answers[walk.kind]["records"], now) for walk in walks]
+            pages = [page for together in in_batches(walks, QUERIES) for page in self._pages_of(together)]
             yield ChangePage(
                 [record for page in pages for record in page[0]],
                 [id for page in pages for id in page[1]],
                 {walk.kind.value: walk.position.cursor() for walk in walks},
             )
+            self._read_at |= dict.fromkeys((walk.kind for walk in walks if walk.is_done), began)
             walks = [walk for walk in walks if not walk.is_done]
+
+    def _is_resting(self, kind: Kind, now: float) -> bool:
+        return kind in _SELDOM and kind in self._read_at and now - self._read_at[kind] < RESTING
+
+    def _pages_of(self, walks: Sequence[_Walk]) -> list[tuple[list[Record], list[str]]]:
+        session = self._backfill if any(walk.position.loading for walk in walks) else self._session
+        answers = session.composite([SubRequest(w.kind, f"queryAll?q={quote(w.query())}") for w in walks])
+        now = self._session.org_time()
+        return [walk.take(answers[walk.kind]["records"], now, is_all=answers[walk.kind]["done"]) for walk in walks]
 
 
 class _Walk:
     """One object's rows, page by page."""
 
-    def __init__(self, kind: Kind, columns: Sequence[str], start: Position, region: str) -> None:
+    def __init__(self, kind: Kind, visible: Visible, start: Position, settings: OrgSettings) -> None:
         self.kind = kind
         self.position = start
         self.is_done = False
-        self._columns = columns
-        self._region = region
+        self._columns = visible.columns
+        self._read = reader_of(kind, visible.meanings, settings.region)
+        self._days = settings.mirror.closed_cases_days
         self._loading = start.loading
+        self._pages = 0
         self._settling = start.crowd < soql.PAGE or start.aged
         self._next = (start.settled_at, start.settled_id) if self._settling else (start.at, start.id)
         self._crowd = 0 if self._settling else start.crowd
 
     def query(self) -> str:
         """The statement for the next page."""
-        position = self.position
-        return soql.changes(self.kind, self._columns, *self._next, is_load=self._loading, began=position.began)
+        began = self.position.began
+        only = soql.worth_loading(self.kind, self._columns, began, self._days) if self._loading else ""
+        return soql.changes(self.kind, self._columns, *self._next, only)
 
-    def take(self, rows: Sequence[Row], now: datetime | None) -> tuple[list[Record], list[str]]:
-        """The page's records and deleted ids; moves the position behind it. What was merged away is a record still."""
-        self.is_done = len(rows) < soql.PAGE
+    def take(self, rows: Sequence[Row], now: datetime | None, *, is_all: bool = True) -> tuple[list[Record], list[str]]:
+        """The page's records and deleted ids; moves the position behind it. What was merged away is a record still.
+
+        `is_all`: the org did not cut the page short.
+        """
+        self.is_done = is_all and len(rows) < soql.PAGE
+        self._pages += 1
         self._advance(rows, now)
-        read = _READERS[self.kind]
-        records = [read(row, self._region) for row in rows if not row.get("IsDeleted")]
-        records += [_merged(read(row, self._region), row["MasterRecordId"]) for row in rows if _is_merged(row)]
-        return records, [row["Id"] for row in rows if row.get("IsDeleted") and not _is_merged(row)]
+        if self.position.loading and self._pages == MANY_PAGES:
+            self.position = replace(self.position, job="")
+            self.is_done = True
+        return told(rows, self._read)
 
     def _advance(self, rows: Sequence[Row], now: datetime | None) -> None:
         settled = self._settled(rows, now)
@@ -124,9 +188,12 @@ class _Walk:
         self._crowd = self._crowd + len(rows) - settled
         self._next = _mark(rows[-1]) if rows else self._next
         last = max(self._next, (old.at, old.id))
-        is_loading = self._loading and not self.is_done
-        began = (old.began or _stamp(now)) if is_loading else ""
-        self.position = Position(*last, *mark, self._crowd, _is_old(last[0], now), is_loading, began)
+        position = Position(*last, *mark, self._crowd, _is_old(last[0], now), loading=False, fields=old.fields)
+        if self._loading:
+            since = old.since or _stamp(now)
+            began, count = old.began or since, old.rows + len(rows)
+            position = replace(position, loading=True, since=since, began=began, rows=count)
+        self.position = position.loaded() if self._loading and self.is_done else position
 
     def _settled(self, rows: Sequence[Row], now: datetime | None) -> int:
         """How many rows at the head of the page are settled; none once an unsettled one lies before the page."""
@@ -135,6 +202,20 @@ class _Walk:
         if _is_old(_mark(rows[-1])[0], now):
             return len(rows)
         return next(index for index, row in enumerate(rows) if not _is_old(_mark(row)[0], now))
+
+
+def told(rows: Iterable[Row], read: Callable[[Row], Record]) -> tuple[list[Record], list[str]]:
+    """What rows say: the records, what was merged away among them, and the ids of what is not in the org any more."""
+    records: list[Record] = []
+    gone: list[str] = []
+    for row in rows:
+        if left := merged(read, row):
+            records.append(left)
+        elif is_deleted(row):
+            gone.append(row["Id"])
+        else:
+            records.append(read(row))
+    return records, gone
 
 
 def _mark(row: Row) -> tuple[str, str]:
@@ -148,100 +229,3 @@ def _stamp(now: datetime | None) -> str:
 
 def _is_old(stamp: str, now: datetime | None) -> bool:
     return bool(stamp) and now is not None and datetime.fromisoformat(stamp) <= now.astimezone(UTC) - OVERLAP
-
-
-# --- rows to records -----------------------------------------------------------------------------------------------
-
-_PHONES = ("Phone", "MobilePhone", "HomePhone", "OtherPhone", "AssistantPhone")
-
-
-def _person_keys(row: Row, region: str) -> tuple[str, ...]:
-    keys: list[str | None] = [key for name in _PHONES for key in phone_keys(row.get(name) or "", region)]
-    if address := row.get("Email"):
-        keys += (email_key(address), domain_key(address))
-    return _distinct(keys)
-
-
-def _distinct(keys: Sequence[str | None]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(key for key in keys if key))
-
-
-def _contact(row: Row, region: str) -> Record:
-    return Record(
-        kind=Kind.CONTACT,
-        id=row["Id"],
-        name=row.get("Name") or "",
-        keys=_person_keys(row, region),
-        account_id=row.get("AccountId"),
-    )
-
-
-def _lead(row: Row, region: str) -> Record:
-    return Record(
-        kind=Kind.LEAD,
-        id=row["Id"],
-        name=row.get("Name") or "",
-        keys=_person_keys(row, region),
-        account_id=row.get("ConvertedAccountId"),
-        contact_id=row.get("ConvertedContactId"),
-        is_open=not row.get("IsConverted"),
-    )
-
-
-def _account(row: Row, region: str) -> Record:
-    keys = (*phone_keys(row.get("Phone") or "", region), domain_key(row.get("Website") or ""))
-    return Record(kind=Kind.ACCOUNT, id=row["Id"], name=row.get("Name") or "", keys=_distinct(keys))
-
-
-def _case(row: Row, region: str) -> Record:
-    number = row.get("CaseNumber") or ""
-    keys = (
-        case_key(number),
-        *phone_keys(row.get("SuppliedPhone") or "", region),
-        email_key(row.get("SuppliedEmail") or ""),
-    )
-    return Record(
-        kind=Kind.CASE,
-        id=row["Id"],
-        name=" ".join(part for part in (number, row.get("Subject")) if part),
-        keys=_distinct(keys),
-        account_id=row.get("AccountId"),
-        contact_id=row.get("ContactId"),
-        number=number or None,
-        is_open=not row.get("IsClosed"),
-        topics=tuple(topic for name in ("Subject", "Type", "Reason") if (topic := row.get(name))),
-    )
-
-
-def _is_merged(row: Row) -> bool:
-    return bool(row.get("IsDeleted") and row.get("MasterRecordId"))
-
-
-def _merged(loser: Record, survivor: str) -> Record:
-    """What is left of a record that was merged away: its id, and a case's number, which is nobody else's.
-
-    A person's numbers and addresses are not: those that still hold are the survivor's own by now, and whoever merged
-    the records could not take the others away from it any more.
-    """
-    number = loser.number
-    keys = _distinct([case_key(number)]) if number else ()
-    return Record(kind=loser.kind, id=loser.id, name="", keys=keys, number=number, is_open=False, merged_into=survivor)
-
-
-def _user(row: Row, _region: str) -> Record:
-    return Record(
-        kind=Kind.USER,
-        id=row["Id"],
-        name=row.get("Name") or "",
-        keys=_distinct((email_key(row.get("Email") or ""),)),
-        is_open=bool(row.get("IsActive", True)),
-    )
-
-
-_READERS: Mapping[Kind, Callable[[Row, str], Record]] = {
-    Kind.CONTACT: _contact,
-    Kind.LEAD: _lead,
-    Kind.ACCOUNT: _account,
-    Kind.CASE: _case,
-    Kind.USER: _user,
-}

@@ -6,10 +6,13 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from gateway.domain.allowance import Outlook, Usage
+from gateway.domain.records import Record
 from gateway.domain.tasks import Abilities, FoundTask, Outcome, TaskDraft, TaskFields
 from gateway.errors import ConfigError
 from gateway.ports import ChangePage
-from gateway.salesforce.mirror import Changes
+from gateway.salesforce.bulk import FirstLoad
+from gateway.salesforce.lookup import LookUp
+from gateway.salesforce.mirror import Changes, Positions
 from gateway.salesforce.schema import Schema
 from gateway.salesforce.session import TIME_LIMITS, OnCall, Session
 from gateway.salesforce.settings import Flow, OrgSettings
@@ -35,7 +38,10 @@ class SalesforceOrg:
         self.name = settings.name
         self._session = Session(settings, on_call=on_call, sleep=sleep, time_limits=time_limits)
         self._schema = Schema(self._session)
-        self._changes = Changes(self._session, self._schema, settings.region)
+        self._positions = Positions(self._schema, settings)
+        self._changes = Changes(self._session, self._positions)
+        self._first_load = FirstLoad(self._session, self._positions)
+        self._look_up = LookUp(self._session, self._schema)
         self._tasks = Tasks(self._session, settings.task_key, self._schema.forget)
 
     @property
@@ -67,6 +73,19 @@ class SalesforceOrg:
 
     def changes(self, cursors: Mapping[str, str]) -> Iterator[ChangePage]:
         return self._describing_again(self._changes.pages(cursors))
+
+    def loading(self, cursors: Mapping[str, str]) -> Mapping[str, int]:
+        return self._positions.loading(cursors)
+
+    def load(self, cursors: Mapping[str, str]) -> Iterator[ChangePage]:
+        return self._describing_again(self._first_load.pages(cursors))
+
+    def look_up(self, keys: Collection[str], ids: Collection[str]) -> list[Record]:
+        try:
+            return self._look_up.records(keys, ids)
+        except ConfigError:
+            self._schema.forget()
+            raise
 
     def find(self, keys: Collection[str], fields: Collection[str]) -> dict[str, FoundTask]:
         return self._tasks.find(keys, fields) if keys else {}

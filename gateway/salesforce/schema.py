@@ -7,13 +7,17 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from zlib import crc32
 
 import structlog
 
+from gateway.domain.policies import MirrorPolicy
 from gateway.domain.records import Kind
 from gateway.domain.tasks import Abilities, TaskField
 from gateway.errors import ConfigError
+from gateway.salesforce.records import MEANINGS, Meanings
 from gateway.salesforce.session import Session, SubRequest
+from gateway.salesforce.settings import OrgSettings
 
 _REMEMBERED = 600.0
 
@@ -22,30 +26,51 @@ WANTED: Mapping[Kind, tuple[str, ...]] = {
         "Name", "AccountId", "Email", "Phone", "MobilePhone", "HomePhone", "OtherPhone", "AssistantPhone",
         "MasterRecordId",
     ),
-    Kind.ACCOUNT: ("Name", "Phone", "Website", "MasterRecordId"),
+    Kind.ACCOUNT: ("Name", "Type", "ParentId", "Phone", "Website", "MasterRecordId"),
     Kind.LEAD: (
         "Name", "Email", "Phone", "MobilePhone", "IsConverted", "ConvertedAccountId", "ConvertedContactId",
         "MasterRecordId",
     ),
     Kind.CASE: (
-        "CaseNumber", "Subject", "Type", "Reason", "IsClosed", "ContactId", "AccountId",
+        "CaseNumber", "Subject", "Type", "Reason", "IsClosed", "ClosedDate", "ContactId", "AccountId",
         "SuppliedPhone", "SuppliedEmail", "MasterRecordId",
     ),
     Kind.USER: ("Name", "Email", "IsActive"),
+    Kind.RELATION: ("AccountId", "ContactId", "IsActive", "IsDirect", "Roles"),
 }  # fmt: skip
 """The fields that matching reads, of each object; those the integration user may not see are left out."""
 
+_OPTIONAL: Mapping[Kind, tuple[str, ...]] = {
+    Kind.CONTACT: ("RecordTypeId", "IsPersonAccount"),
+    Kind.ACCOUNT: (
+        "RecordTypeId", "IsPersonAccount", "PersonContactId", "PersonEmail", "PersonMobilePhone", "PersonHomePhone",
+        "PersonOtherPhone", "PersonAssistantPhone",
+    ),
+}  # fmt: skip
+"""Fields of orgs that have record types or person accounts; others lack nothing without them."""
+
 _ALWAYS = ("Id", "IsDeleted", "SystemModstamp")
+_TEXTS = frozenset({"string", "textarea", "phone", "email", "url", "picklist", "combobox"})
+_READING = 1
+"""To be counted up whenever the same fields give another record: every object is then loaded anew."""
 
 _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
+class Visible:
+    """One object as we see it: the columns to read, and which of them identify somebody, and how."""
+
+    columns: tuple[str, ...]
+    meanings: Meanings
+
+
+@dataclass(frozen=True, slots=True)
 class Description:
-    """The org as last described: what a Task may carry, and the columns to read of each object that is visible."""
+    """The org as last described: what a Task may carry, and each object that is visible."""
 
     abilities: Abilities
-    columns: Mapping[Kind, tuple[str, ...]]
+    objects: Mapping[Kind, Visible]
 
 
 class Schema:
@@ -85,9 +110,9 @@ class Schema:
             settings.task_key,
             self._session.token.user_id if self._session.token else None,
         )
-        return Description(
-            abilities, {kind: _columns(kind, answers[kind.value]) for kind in WANTED if kind.value in answers}
-        )
+        seen = [kind for kind in WANTED if kind.value in answers]
+        objects = {kind: _visible(kind, answers[kind.value], settings.mirror) for kind in seen}
+        return Description(abilities, objects)
 
 
 def describe(session: Session) -> dict[str, Any]:
@@ -131,6 +156,27 @@ def key_lack(name: str, field: Mapping[str, Any] | None) -> tuple[str, str] | No
     return None
 
 
-def _columns(kind: Kind, description: Mapping[str, Any]) -> tuple[str, ...]:
-    there = {field["name"] for field in description["fields"]}
-    return tuple(name for name in (*_ALWAYS, *WANTED[kind]) if name in there)
+def _visible(kind: Kind, described: Mapping[str, Any], policy: MirrorPolicy) -> Visible:
+    unfit = unusable(kind, described, policy)
+    own = {name: meaning for name, meaning in policy.fields.get(kind, {}).items() if name not in unfit}
+    there = {field["name"] for field in described["fields"]}
+    wanted = dict.fromkeys((*_ALWAYS, *WANTED[kind], *_OPTIONAL.get(kind, ()), *own))
+    columns = tuple(_column(name) for name in wanted if name in there)
+    return Visible(columns, {name: meaning for name, meaning in {**MEANINGS[kind], **own}.items() if name in there})
+
+
+def _column(name: str) -> str:
+    return "RecordType.DeveloperName" if name == "RecordTypeId" else name
+
+
+def unusable(kind: Kind, described: Mapping[str, Any], policy: MirrorPolicy) -> list[str]:
+    """The org's own fields among those configured that are not there, hold no text or cannot be searched by."""
+    fit = {field["name"] for field in described["fields"] if field["type"] in _TEXTS and field["filterable"]}
+    return [name for name in policy.fields.get(kind, {}) if name not in fit]
+
+
+def fingerprint(kind: Kind, visible: Visible, settings: OrgSettings) -> str:
+    """Another one wherever the same rows would give other records, or other rows were to be read."""
+    days = settings.mirror.closed_cases_days if kind is Kind.CASE else None
+    read = (_READING, visible.columns, sorted(visible.meanings.items()), settings.region, days)
+    return f"{crc32(repr(read).encode()):08x}"

@@ -14,7 +14,7 @@ from copy import copy
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import requests
@@ -38,6 +38,12 @@ TIME_LIMITS = (5.0, 30.0)
 _TRIES = 3
 _LONGEST_ADDRESS = 8000
 """Salesforce cuts off at 16,384 bytes of address and headers (https://help.salesforce.com/s/articleView?id=000386264)."""
+
+QUERIES = 5
+"""Most queries in one composite call.
+
+https://developer.salesforce.com/docs/platform/api-rest/guide/resources-composite-composite-post.html
+"""
 
 OnCall = Callable[[str, str], None]
 """Told the org and the resource of every API call, before it is made."""
@@ -124,11 +130,23 @@ class Session:
 
     def query(self, soql: str) -> list[dict[str, Any]]:
         """All rows, deleted and archived ones included; a statement too long for an address goes in a composite."""
-        answer = self._with_members(self._first_rows(soql), "records", "done")
+        return self._all_rows(self.with_members(self._first_rows(soql), "records", "done"))
+
+    def queries(self, statements: Sequence[str]) -> list[dict[str, Any]]:
+        """All rows of all statements, deleted and archived ones included; five statements are one call."""
+        rows: list[dict[str, Any]] = []
+        for batch in in_batches(statements, QUERIES):
+            asked = {f"query{number}": statement for number, statement in enumerate(batch)}
+            parts = [SubRequest(name, f"queryAll?q={quote(statement)}") for name, statement in asked.items()]
+            for answer in self.composite(parts).values():
+                rows += self._all_rows(answer)
+        return rows
+
+    def _all_rows(self, answer: Mapping[str, Any]) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = list(answer["records"])
         while not answer["done"]:
             page = self.read("queryAll", answer["nextRecordsUrl"].removeprefix(self._base))
-            answer = self._with_members(page, "records", "done")
+            answer = self.with_members(page, "records", "done")
             rows += answer["records"]
         return rows
 
@@ -157,14 +175,14 @@ class Session:
         return dict(self._bodies(answer, allow_missing))
 
     def _bodies(self, answer: Any, allow_missing: bool) -> Iterator[tuple[str, Any]]:
-        for part in self._with_members(answer, "compositeResponse")["compositeResponse"]:
+        for part in self.with_members(answer, "compositeResponse")["compositeResponse"]:
             status, body = part["httpStatusCode"], part["body"]
             if status < 300:
                 yield part["referenceId"], body
             elif not (allow_missing and status == 404):
                 raise self._refusal(status, refusals_of(body), writing=False)
 
-    def _with_members(self, answer: Any, *names: str) -> Mapping[str, Any]:
+    def with_members(self, answer: Any, *names: str) -> Mapping[str, Any]:
         """The answer, if it has these members. RetryableError: something in between has answered."""
         if not (isinstance(answer, Mapping) and all(name in answer for name in names)):
             raise not_an_answer(f"Org {self.settings.name!r}")
@@ -241,6 +259,14 @@ class Session:
             self._heard.org_time = parsedate_to_datetime(date) - answer.elapsed
         if reported := _USAGE.match(answer.headers.get("Sforce-Limit-Info", "")):
             self.allowance.reported(Usage(int(reported[1]), int(reported[2])))
+
+
+Item = TypeVar("Item")
+
+
+def in_batches(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
+    """The items in their order, so many at a time."""
+    return (items[start : start + size] for start in range(0, len(items), size))
 
 
 class _ExpiredTokenError(Exception):

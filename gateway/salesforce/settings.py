@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from urllib.parse import urlsplit
 
+from gateway.domain.policies import MirrorPolicy
 from gateway.errors import ConfigError
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1"})
@@ -26,7 +27,7 @@ class OrgSettings:
 
     `task_key` is the External ID field on Task that holds the external key, None in an org without one. `region` is
     where telephone numbers without a country code in this org's records are meant. `concurrent_calls` are made at once
-    at the most.
+    at the most; `mirror` says what is copied of its records.
     """
 
     name: str
@@ -41,6 +42,7 @@ class OrgSettings:
     task_key: str | None = None
     region: str = "US"
     concurrent_calls: int = 4
+    mirror: MirrorPolicy = field(default_factory=MirrorPolicy)
 
     def __post_init__(self) -> None:
         problems = [*self._missing(), *self._wrong_host()]

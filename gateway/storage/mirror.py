@@ -12,7 +12,14 @@ from gateway.domain.records import Kind, Record
 from gateway.ports import ChangePage
 from gateway.storage.bulk import insert_rows, load_rows
 from gateway.storage.columns import Listed, among, unindexed
-from gateway.storage.tables import OPEN_CASE_OF_ACCOUNT, OPEN_CASE_OF_CONTACT, cursors, record_keys, records
+from gateway.storage.tables import (
+    ACTIVE_RELATION,
+    OPEN_CASE_OF_ACCOUNT,
+    OPEN_CASE_OF_CONTACT,
+    cursors,
+    record_keys,
+    records,
+)
 from gateway.storage.transactions import Transactions
 
 _CHUNK = 5000
@@ -40,6 +47,9 @@ _open_cases = union_all(
         text(OPEN_CASE_OF_ACCOUNT),
         _of_org_too,
     ),
+)
+_relations = select(*_fields).where(
+    among(records.c.contact_id, bindparam("contacts", type_=Listed())), text(ACTIVE_RELATION), _of_org_too
 )
 _account = case((records.c.kind == Kind.ACCOUNT.value, records.c.id), else_=records.c.account_id)
 _accounts_of_domains = (
@@ -110,6 +120,9 @@ class MirrorTables:
     def open_cases(self, org: str, *, contacts: Collection[str], accounts: Collection[str]) -> list[Record]:
         values = {"of_org": org, "contacts": contacts, "accounts": accounts}
         return self._records(_open_cases, values) if contacts or accounts else []
+
+    def relations(self, org: str, contacts: Collection[str]) -> list[Record]:
+        return self._records(_relations, {"of_org": org, "contacts": contacts}) if contacts else []
 
     def accounts_of_domains(self, org: str, domains: Collection[str]) -> dict[str, dict[str, int]]:
         found: dict[str, dict[str, int]] = {}

@@ -49,6 +49,8 @@ OPEN_CASE_OF_CONTACT = "kind = 'Case' AND is_open AND contact_id IS NOT NULL"
 
 OPEN_CASE_OF_ACCOUNT = "kind = 'Case' AND is_open AND contact_id IS NULL"
 
+ACTIVE_RELATION = "kind = 'AccountContactRelation' AND is_open"
+
 
 def _where(condition: str) -> dict[str, Any]:
     return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
@@ -152,6 +154,7 @@ records = Table(
 )
 Index("ix_mirror_records_cases_of_contact", records.c.contact_id, **_where(OPEN_CASE_OF_CONTACT))
 Index("ix_mirror_records_cases_of_account", records.c.account_id, **_where(OPEN_CASE_OF_ACCOUNT))
+Index("ix_mirror_records_relations", records.c.contact_id, **_where(ACTIVE_RELATION))
 
 record_keys = Table(
     "mirror_keys",

@@ -1,43 +1,199 @@
-"""The mirror is brought up to date, and asked who is known by the keys of some interactions."""
+"""The mirror is brought up to date, and asked who is known by the keys of some interactions; or the org itself is."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from threading import Lock
+from threading import Event, Lock
+
+import structlog
 
 from gateway.domain.identity import email_key
 from gateway.domain.matching import Sought
 from gateway.domain.records import Kind, Known, Record
-from gateway.ports import Mirror, Org
+from gateway.errors import GatewayError
+from gateway.ports import ChangePage, Mirror, Org, Records
 
 PATIENCE = timedelta(seconds=60)
 """How old the mirror may be for interactions that were there before it was read."""
 
+LONGEST_WAIT = timedelta(seconds=30)
+"""How long an org is left alone at most that gathers what a first load asked for."""
+
+_SHORTEST_WAIT = timedelta(seconds=1)
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class MirrorState:
+    """How the mirror of an org is: not kept at all, or `loading` so many records of each object, or complete."""
+
+    is_kept: bool = True
+    loading: Mapping[str, int] = field(default_factory=dict)
+    problem: str | None = None
+
 
 class MirrorFeed:
-    """Keeps the mirror of one org as fresh as the interactions that are matched with it."""
+    """Keeps the mirror of one org as fresh as the interactions that are matched with it.
 
-    def __init__(self, org: Org, mirror: Mirror, now: Callable[[], datetime]) -> None:
+    While it is loaded, and where none is kept, the org is asked instead.
+    """
+
+    def __init__(
+        self,
+        org: Org,
+        mirror: Mirror,
+        now: Callable[[], datetime],
+        *,
+        is_kept: bool = True,
+        give_way: Callable[[], None] = lambda: None,
+    ) -> None:
         self._org = org
         self._mirror = mirror
         self._now = now
+        self._give_way = give_way
         self._lock = Lock()
         self._read_at: datetime | None = None
+        self._state = MirrorState(is_kept)
+        self._wait = _SHORTEST_WAIT
+        self._due: datetime | None = None
+        self._stopping = Event()
+        self._asked: dict[str, datetime] = {}
+
+    @property
+    def state(self) -> MirrorState:
+        """How the mirror is, as far as this process knows."""
+        return self._state
 
     def reach(self, moment: datetime) -> datetime:
         """Wait until the mirror shows the org as it was at `moment` or later; when that was. Callers take turns."""
         with self._lock:
             started = self._now()
+            if self._must_ask():
+                return started
             if self._read_at is not None and self._read_at >= moment and started - self._read_at < PATIENCE:
                 return self._read_at
             for page in self._org.changes(self._mirror.cursors(self._org.name)):
                 self._mirror.apply(self._org.name, page)
+            self._note_loading()
             self._read_at = started
             return started
 
+    def known(self, soughts: Sequence[Sought]) -> Known:
+        """All that is known about the keys. What an interaction names and the mirror lacks is looked up in the org."""
+        name = self._org.name
+        if self._must_ask():
+            return known_of(Recollection(self._org.look_up(*_looked_for(soughts))), name, soughts)
+        known = known_of(self._mirror, name, soughts)
+        if missing := self._unasked(_named(soughts) - known.by_key.keys() - known.by_id.keys()):
+            found = self._org.look_up({n for n in missing if ":" in n}, {n for n in missing if ":" not in n})
+            if found:
+                self._mirror.apply(name, ChangePage(found, (), {}))
+                return known_of(self._mirror, name, soughts)
+        return known
 
-def known_of(mirror: Mirror, org: str, soughts: Sequence[Sought]) -> Known:
+    def load(self) -> None:
+        """Take a first load as far as the org lets us; called every second, and mostly nothing is to be done."""
+        if not self._state.loading or (self._due and self._now() < self._due):
+            return
+        try:
+            pages, problem = self._load(), None
+        except GatewayError as error:
+            pages, problem = 0, str(error)
+            log.warning("first_load_waits", org=self._org.name, problem=problem)
+        self._wait = _SHORTEST_WAIT if pages else min(self._wait * 2, LONGEST_WAIT)
+        self._due = self._now() + self._wait
+        self._state = MirrorState(loading=self._state.loading, problem=problem)
+
+    def stop(self) -> None:
+        """Have `load` end after the page that it is at."""
+        self._stopping.set()
+
+    def _load(self) -> int:
+        """How many pages came."""
+        name, pages = self._org.name, 0
+        for page in self._org.load(self._mirror.cursors(name)):
+            self._mirror.apply(name, page)
+            pages += 1
+            if page.cursors:
+                self._note_loading()
+            if self._stopping.is_set():
+                break
+            self._give_way()
+        return pages
+
+    def _note_loading(self) -> None:
+        loading = self._org.loading(self._mirror.cursors(self._org.name))
+        if loading != self._state.loading:
+            log.info("first_load", org=self._org.name, rows=dict(loading), is_over=not loading)
+        self._state = MirrorState(loading=loading)
+
+    def _must_ask(self) -> bool:
+        return not self._state.is_kept or bool(self._state.loading)
+
+    def _unasked(self, names: set[str]) -> set[str]:
+        """Those that the org was not asked for lately: most of what it did not know then it does not know now."""
+        now = self._now()
+        self._asked = {name: at for name, at in self._asked.items() if now - at < PATIENCE}
+        new = names - self._asked.keys()
+        self._asked |= dict.fromkeys(new, now)
+        return new
+
+
+class Recollection:
+    """`ports.Records` over what was looked up."""
+
+    def __init__(self, records: Sequence[Record]) -> None:
+        self._records = records
+
+    def by_keys(self, org: str, keys: Collection[str]) -> list[Record]:
+        del org
+        wanted = set(keys)
+        return [record for record in self._records if not wanted.isdisjoint(record.keys)]
+
+    def by_ids(self, org: str, ids: Collection[str]) -> list[Record]:
+        del org
+        return [record for record in self._records if record.id in ids]
+
+    def open_cases(self, org: str, *, contacts: Collection[str], accounts: Collection[str]) -> list[Record]:
+        del org
+        return [
+            case
+            for case in self._open(Kind.CASE)
+            if case.contact_id in contacts or (case.contact_id is None and case.account_id in accounts)
+        ]
+
+    def relations(self, org: str, contacts: Collection[str]) -> list[Record]:
+        del org
+        return [relation for relation in self._open(Kind.RELATION) if relation.contact_id in contacts]
+
+    def accounts_of_domains(self, org: str, domains: Collection[str]) -> dict[str, dict[str, int]]:
+        found: dict[str, dict[str, int]] = {}
+        for record in self.by_keys(org, domains):
+            account = {Kind.ACCOUNT: record.id, Kind.CONTACT: record.account_id}.get(record.kind)
+            for key in set(record.keys).intersection(domains) if account else ():
+                counts = found.setdefault(key, {})
+                counts[account or ""] = counts.get(account or "", 0) + 1
+        return found
+
+    def _open(self, kind: Kind) -> list[Record]:
+        return [record for record in self._records if record.kind is kind and record.is_open]
+
+
+def _looked_for(soughts: Sequence[Sought]) -> tuple[set[str], set[str]]:
+    keys = {key for sought in soughts for key in sought.all_keys()}
+    domains = {domain for sought in soughts for domain in sought.domains if domain}
+    return keys | domains, {id for sought in soughts for id in sought.ids}
+
+
+def _named(soughts: Sequence[Sought]) -> set[str]:
+    """The ids and case numbers that interactions name: who names a record means one that there is."""
+    return {name for sought in soughts for name in (*sought.cases, *sought.ids)}
+
+
+def known_of(mirror: Records, org: str, soughts: Sequence[Sought]) -> Known:
     """Everything the mirror knows about the keys, in a handful of queries however many interactions there are."""
     keys = {key for sought in soughts for key in sought.all_keys()}
     domains = mirror.accounts_of_domains(org, {domain for sought in soughts for domain in sought.domains if domain})
@@ -45,14 +201,27 @@ def known_of(mirror: Mirror, org: str, soughts: Sequence[Sought]) -> Known:
     by_id = _by_id(found) | _by_id(mirror.by_ids(org, {id for sought in soughts for id in sought.ids}))
     _complete(mirror, org, by_id, {id for accounts in domains.values() for id in accounts})
     contacts = {record.id for record in by_id.values() if record.kind is Kind.CONTACT}
-    accounts = {record.id for record in by_id.values() if record.kind is Kind.ACCOUNT}
+    relations = mirror.relations(org, contacts)
+    further = {relation.account_id for relation in relations if relation.account_id}
+    accounts = {record.id for record in by_id.values() if record.kind is Kind.ACCOUNT} | further
     cases = mirror.open_cases(org, contacts=contacts, accounts=accounts)
-    _complete(mirror, org, by_id, {case.account_id for case in cases if case.account_id})
+    _complete(mirror, org, by_id, further | {case.account_id for case in cases if case.account_id})
     standing = {id: record for id in by_id if (record := _survivor(id, by_id))}
-    return Known(_by_key(found, keys, standing), standing, _by_owner(cases), domains)
+    related = _related(relations, standing)
+    return Known(_by_key(found, keys, standing), standing, _by_owner(cases), domains, related)
 
 
-def _complete(mirror: Mirror, org: str, by_id: dict[str, Record], also: Collection[str]) -> None:
+def _related(relations: Collection[Record], standing: Mapping[str, Record]) -> dict[str, list[str]]:
+    """The further accounts of each contact, each once, in the order of their ids."""
+    found: dict[str, set[str]] = {}
+    for relation in relations:
+        contact, account = standing.get(relation.contact_id or ""), standing.get(relation.account_id or "")
+        if contact and account and account.id != contact.account_id:
+            found.setdefault(contact.id, set()).add(account.id)
+    return {contact: sorted(accounts) for contact, accounts in found.items()}
+
+
+def _complete(mirror: Records, org: str, by_id: dict[str, Record], also: Collection[str]) -> None:
     """Add what the records belong to: contacts of cases and of converted leads, then the accounts of all."""
     _follow(mirror, org, by_id)
     contacts = {record.contact_id for record in by_id.values() if record.contact_id}
@@ -60,12 +229,12 @@ def _complete(mirror: Mirror, org: str, by_id: dict[str, Record], also: Collecti
     _add(mirror, org, by_id, {record.account_id for record in by_id.values() if record.account_id})
 
 
-def _add(mirror: Mirror, org: str, by_id: dict[str, Record], ids: Collection[str]) -> None:
+def _add(mirror: Records, org: str, by_id: dict[str, Record], ids: Collection[str]) -> None:
     by_id |= _by_id(mirror.by_ids(org, set(ids).difference(by_id)))
     _follow(mirror, org, by_id)
 
 
-def _follow(mirror: Mirror, org: str, by_id: dict[str, Record]) -> None:
+def _follow(mirror: Records, org: str, by_id: dict[str, Record]) -> None:
     """Add what was merged into what, to the end of every chain."""
     found: Collection[Record] = by_id.values()
     while ids := {record.merged_into for record in found if record.merged_into}.difference(by_id):

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from gateway.domain.allowance import Outlook
 from gateway.ports import Deliveries
+from gateway.usecases.mirror import MirrorState
 
 TELL_SECONDS = 5.0
 """How often the process that works for an org tells how it is."""
@@ -40,6 +41,7 @@ class OrgState:
     gathering_seconds: float
     calls_under_way: int
     concurrent_calls: int
+    mirror: MirrorState
 
 
 class Status(Protocol):
@@ -67,6 +69,11 @@ def tell(status: Status, org: str, state: OrgState, now: datetime) -> None:
         "gathering_seconds": round(state.gathering_seconds, 1),
         "calls_under_way": state.calls_under_way,
         "concurrent_calls": state.concurrent_calls,
+        "mirror": {
+            "is_kept": state.mirror.is_kept,
+            "loading": dict(state.mirror.loading),
+            "problem": state.mirror.problem,
+        },
     }
     status.tell(org, told, now)
 

@@ -37,8 +37,8 @@ from gateway.domain.tasks import (
     further_accounts,
 )
 from gateway.errors import ConfigError, RejectedError, RetryableError, UnknownOutcomeError, VersionConflictError
-from gateway.ports import Interactions, Lease, Mirror, Org, StoredInteraction
-from gateway.usecases.mirror import MirrorFeed, known_of, owner_of
+from gateway.ports import Interactions, Lease, Org, StoredInteraction
+from gateway.usecases.mirror import MirrorFeed, owner_of
 from gateway.usecases.plans import (
     End,
     Plan,
@@ -131,7 +131,6 @@ class TaskWriter:
 
     org: Org
     interactions: Interactions
-    mirror: Mirror
     feed: MirrorFeed
     rules: Rules
     ledger: Ledger
@@ -232,7 +231,7 @@ class TaskWriter:
     def _decide(self, rows: Sequence[StoredInteraction]) -> tuple[Known, list[Decided]]:
         told = [(row, interaction_of(row.external_id, row.state)) for row in rows]
         soughts = [self._sought(row, interaction) for row, interaction in told]
-        known = known_of(self.mirror, self.org.name, soughts)
+        known = self.feed.known(soughts)
         decided = []
         for (row, interaction), looked_for in zip(told, soughts, strict=True):
             self.give_way()

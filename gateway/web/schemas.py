@@ -341,6 +341,19 @@ class InteractionCounts(Schema):
     open = fields.Integer(required=True, **_about("Going on; there is nothing to log yet."))
 
 
+class MirrorStatus(Schema):
+    """How our copy of an org's records is."""
+
+    is_kept = fields.Boolean(required=True, **_about("Whether there is one; without it the org is asked every time."))
+    loading = fields.Dict(
+        keys=fields.String(),
+        values=fields.Integer(),
+        required=True,
+        **_about("How many records were read of each object that is still loaded; the org is asked meanwhile."),
+    )
+    problem = _maybe("Why the load does not go on; it is tried again.")
+
+
 class OrgStatus(Schema):
     """How an org is. What only a process knows that works for it is left out while there is none."""
 
@@ -357,6 +370,7 @@ class OrgStatus(Schema):
     )
     calls_under_way = fields.Integer(**_about("Calls that wait for their answers."))
     concurrent_calls = fields.Integer(**_about("How many may wait at once."))
+    mirror = fields.Nested(MirrorStatus)
     interactions = fields.Nested(InteractionCounts, required=True)
     connections = fields.List(fields.Nested(LastDelivery), required=True)
 

@@ -37,6 +37,7 @@ orgs:
     login_url: {org}
     auth: {{flow: client_credentials, client_id: devorg-client, client_secret: {{env: SF_SECRET}}}}
     task_key: {task_key}
+    mirror: {mirror}
 connections:
   front-desk:
     connector: generic
@@ -213,8 +214,11 @@ def write_settings(
     *,
     task_key: str | None = KEY,
     companion_tasks: bool = False,
+    mirror: bool = True,
 ) -> None:
-    settings = {"org": org, "database": database, "task_key": task_key, "companion_tasks": companion_tasks}
+    settings = {
+        "org": org, "database": database, "task_key": task_key, "companion_tasks": companion_tasks, "mirror": mirror,
+    }  # fmt: skip
     filled = {name: value if isinstance(value, str) else json.dumps(value) for name, value in settings.items()}
     (folder / "gateway.yaml").write_text(SETTINGS.format(**filled), encoding="utf-8")
 

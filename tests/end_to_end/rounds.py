@@ -46,16 +46,17 @@ class Bench:
         self.store = Database(config.database)
         self._rules = rules_of(config)
         self._connections = connections_of(config)
+        self._is_mirrored = config.orgs["main"].mirror.is_kept
         self._folding = Folding(self.store.deliveries, self.store.interactions, self._connections, self.now)
         self.restart()
 
     def restart(self) -> None:
         """Nothing is remembered but what is stored."""
+        self.feed = MirrorFeed(self.salesforce, self.store.mirror, self.now, is_kept=self._is_mirrored)
         self._writer = TaskWriter(
             org=self.salesforce,
             interactions=self.store.interactions,
-            mirror=self.store.mirror,
-            feed=MirrorFeed(self.salesforce, self.store.mirror, self.now),
+            feed=self.feed,
             rules=self._rules,
             ledger=self,
             owner="test",

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.domain.records import Record
+from gateway.domain.records import Kind, Record
 from gateway.domain.tasks import Abilities, FoundTask, Outcome, TaskDraft, TaskField, TaskFields, Verdict
 from gateway.ports import ChangePage
 
@@ -49,12 +49,19 @@ class Switches:
 class FakeOrg:
     """`ports.Org` without Salesforce. `calls` lists the API calls it stands for; `on_call` runs before each.
 
-    A test edits `tasks`, `people_edit`s them or `delete`s them as a person would, and `change`s records.
+    A test edits `tasks`, `people_edit`s them or `delete`s them as a person would, and `change`s records. An org that
+    `is_large` leaves the first load to `load`.
     """
 
     def __init__(
-        self, name: str = "main", *, key_field: str | None = KEY_FIELD, shared_activities: bool = True
+        self,
+        name: str = "main",
+        *,
+        key_field: str | None = KEY_FIELD,
+        shared_activities: bool = True,
+        is_large: bool = False,
     ) -> None:
+        self.is_large = is_large
         self.name = name
         self.key_field = key_field
         self.shared_activities = shared_activities
@@ -107,12 +114,34 @@ class FakeOrg:
 
     def changes(self, cursors: Mapping[str, str]) -> Iterator[ChangePage]:
         self._called("composite")
+        if not self.loading(cursors) or not self.is_large:
+            yield self._page(cursors)
+
+    def loading(self, cursors: Mapping[str, str]) -> Mapping[str, int]:
+        return {} if "Contact" in cursors else {"Contact": 0}
+
+    def load(self, cursors: Mapping[str, str]) -> Iterator[ChangePage]:
+        self._called("jobs/query")
+        if self.loading(cursors):
+            yield self._page(cursors)
+
+    def look_up(self, keys: Collection[str], ids: Collection[str]) -> list[Record]:
+        if not (keys or ids):
+            return []
+        self._called("composite")
+        there = self._records().values()
+        found = {record.id: record for record in there if record.id in ids or not set(keys).isdisjoint(record.keys)}
+        while new := [record for record in there if record.id not in found and self._belongs(record, found)]:
+            found |= {record.id: record for record in new}
+        return list(found.values())
+
+    def _page(self, cursors: Mapping[str, str]) -> ChangePage:
         start = int(cursors.get("Contact", "0"))
         news = self._log[start:]
         deleted = [item for item in news if isinstance(item, str)]
         latest = {item.id: item for item in news if isinstance(item, Record)}
         records = [record for record in latest.values() if record.id not in deleted]
-        yield ChangePage(records, deleted if start else [], {"Contact": str(len(self._log))})
+        return ChangePage(records, deleted if start else [], {"Contact": str(len(self._log))})
 
     def find(self, keys: Collection[str], fields: Collection[str]) -> dict[str, FoundTask]:
         if not keys:
@@ -139,6 +168,24 @@ class FakeOrg:
         return self._write(drafts, self._update)
 
     # --- its insides
+
+    def _records(self) -> dict[str, Record]:
+        """Those that there are now."""
+        there: dict[str, Record] = {}
+        for item in self._log:
+            if isinstance(item, Record):
+                there[item.id] = item
+            else:
+                there.pop(item, None)
+        return there
+
+    def _belongs(self, record: Record, found: Mapping[str, Record]) -> bool:
+        """Whether one of them belongs to it, was merged into it, or has it as an open case or a relation."""
+        owners = {id for one in found.values() for id in (one.account_id, one.contact_id, one.merged_into)}
+        if record.id in owners:
+            return True
+        is_case = record.kind is Kind.CASE and record.contact_id is None and record.account_id in found
+        return record.is_open and (is_case or (record.kind in _OF_CONTACTS and record.contact_id in found))
 
     def _called(self, resource: str) -> None:
         self.calls.append(resource)
@@ -194,6 +241,8 @@ class FakeOrg:
             whos = None
         return {name: whos if name == "TaskWhoIds" else task.fields.get(name) for name in fields}
 
+
+_OF_CONTACTS = (Kind.CASE, Kind.RELATION)
 
 _DEFAULTS = {"Status": "Not Started", "Priority": "Normal"}
 

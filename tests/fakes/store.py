@@ -398,6 +398,10 @@ class MemoryMirror:
             if case.contact_id in contacts or (case.contact_id is None and case.account_id in accounts)
         ]
 
+    def relations(self, org: str, contacts: Collection[str]) -> list[Record]:
+        relations = [record for record in self._of(org) if record.kind is Kind.RELATION and record.is_open]
+        return [relation for relation in relations if relation.contact_id in contacts]
+
     def accounts_of_domains(self, org: str, domains: Collection[str]) -> dict[str, dict[str, int]]:
         found: dict[str, dict[str, int]] = {}
         for record in self._of(org):

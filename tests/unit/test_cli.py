@@ -24,6 +24,7 @@ from gateway.salesforce.doctor import Check, Finding, Level
 from gateway.sdk.discovery import Installed
 from gateway.storage import Database
 from gateway.usecases import operations
+from gateway.usecases.mirror import MirrorState
 from gateway.usecases.status import OrgState, tell
 from tests.unit.usecases.desk import told
 
@@ -318,6 +319,7 @@ STATE = OrgState(
     gathering_seconds=12.345,
     calls_under_way=1,
     concurrent_calls=4,
+    mirror=MirrorState(loading={"Contact": 420_000}),
 )
 
 
@@ -339,6 +341,7 @@ def test_the_status_of_a_working_gateway_is_shown(run, database, interactions, a
         "API calls 60000 of 100000 used at 2026-03-02T14:59:53+00:00, 20000 kept for interactions; at this rate none are left at 2026-03-02T16:06:40+00:00",
         "pacing partial batches gather 12.3 s",
         "at once 1 of 4 calls",
+        "mirror first load: Contact 420,000 rows; meanwhile the org is asked in every round",
         "interactions 0 waiting, 2 parked, 1 written, 0 open",
         "front-desk last delivery 2026-03-02T15:00:00+00:00",
     ]
@@ -364,6 +367,7 @@ def test_the_status_is_shown_as_json(run, database, interactions, at_now):
         "gathering_seconds": 12.3,
         "calls_under_way": 1,
         "concurrent_calls": 4,
+        "mirror": {"is_kept": True, "loading": {"Contact": 420_000}, "problem": None},
         "interactions": {"waiting": 0, "parked": 2, "written": 1, "open": 0},
         "connections": [{"name": "front-desk", "last_delivery_at": None}],
     }

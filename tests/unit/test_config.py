@@ -14,7 +14,7 @@ from marshmallow import ValidationError, fields, validates_schema
 
 from gateway import config, sdk
 from gateway.config import ClientCredentials, JwtBearer, RefreshToken
-from gateway.domain.policies import ContactPoint
+from gateway.domain.policies import ContactPoint, MirrorPolicy
 from gateway.errors import ConfigError
 
 SECRET = "correct-horse-battery"
@@ -105,6 +105,34 @@ DESK = ORG + "connections:\n  desk:\n    connector: desk\n    org: main\n"
 
 
 class TestValid:
+    def test_what_is_mirrored(self, tmp_path):
+        """The org's own fields by object, and how long cases are kept."""
+        fields = "{Contact: {Mobile_2__c: phone, Instagram__c: instagram}, Case: {Order_Number__c: order}}"
+        loaded = load(tmp_path, ORG + f"    mirror: {{fields: {fields}, closed_cases_days: 30}}\n")
+
+        assert loaded.orgs["main"].mirror == MirrorPolicy(
+            fields={
+                "Contact": {"Mobile_2__c": "phone", "Instagram__c": "instagram"},
+                "Case": {"Order_Number__c": "order"},
+            },
+            closed_cases_days=30,
+        )
+        assert loaded.warnings == ()
+
+    def test_a_mirror_that_is_switched_off_is_told(self, tmp_path):
+        loaded = load(tmp_path, ORG + "    mirror: false\n")
+
+        assert not loaded.orgs["main"].mirror.is_kept
+        assert loaded.warnings == (
+            f"{tmp_path}/gateway.yaml:5: orgs.main.mirror: no copy of the org's records is kept: every round of work asks the org",
+        )
+
+    def test_a_meaning_that_looks_misspelt_is_told(self, tmp_path):
+        """It may be the name of a number all the same."""
+        loaded = load(tmp_path, ORG + "    mirror: {fields: {Contact: {A__c: phne}}}\n")
+
+        assert loaded.warnings[0].endswith('"phne" is taken for the name of a number; did you mean "phone"?')
+
     def test_everything_has_its_type(self, tmp_path):
         """The example of the documentation, with both orgs and all kinds of settings."""
         loaded = load(tmp_path, VALID)
@@ -120,6 +148,7 @@ class TestValid:
         assert sandbox.auth == RefreshToken(client_id="3MVG9", client_secret=None, refresh_token=SECRET)
         assert (sandbox.login_url, sandbox.task_key) == ("http://127.0.0.1:8090", None)
         assert main.concurrent_calls == 4
+        assert main.mirror == MirrorPolicy()
         assert (desk.policy.name, desk.connector, desk.policy.org, desk.policy.default_region) == (
             "front-desk",
             "desk",
@@ -318,7 +347,7 @@ def test_what_is_nested_too_deeply(tmp_path, depth):
     assert problems(tmp_path, text) == ["gateway.yaml:1: brackets stand in brackets too deeply; write it flatter"]
 
 
-KNOWN_ORG_KEYS = "login_url, api_version, auth, task_key, concurrent_calls"
+KNOWN_ORG_KEYS = "login_url, api_version, auth, task_key, concurrent_calls, mirror"
 FLOWS = "client_credentials, jwt_bearer, refresh_token"
 CASES = {
     "unknown at the top": (
@@ -340,6 +369,25 @@ CASES = {
     "calls at once that are no number": (
         ORG + "    concurrent_calls: many\n",
         ["5: orgs.main.concurrent_calls: must be a whole number"],
+    ),
+    "a mirror that is neither on nor off": (
+        ORG + "    mirror: never\n",
+        ["5: orgs.main.mirror: must be a mapping, of lines `name: value`"],
+    ),
+    "an object that is not mirrored": (
+        ORG + "    mirror:\n      fields:\n        Opportunity: {Phone__c: phone}\n",
+        ["7: orgs.main.mirror.fields.Opportunity: no such object is copied; write one of: Contact, Lead, Account, Case"],
+    ),
+    "a mirrored field without a name or a meaning": (
+        ORG + "    mirror:\n      fields:\n        Contact:\n          Mobile 2: phone\n          Order__c: Order No.\n",
+        [
+            "8: orgs.main.mirror.fields.Contact.Mobile 2: must be the API name of a field, such as Mobile_2__c",
+            "9: orgs.main.mirror.fields.Contact.Order__c: must say what the field holds, in a word of a-z, 0-9 and _, such as phone, email or order",
+        ],
+    ),
+    "closed cases for ever": (
+        ORG + "    mirror: {closed_cases_days: 4000}\n",
+        ["5: orgs.main.mirror.closed_cases_days: must be from 0 to 3650 days"],
     ),
     "org without auth": ("orgs:\n  main: {}\n", ["2: orgs.main.auth: is missing; add it"]),
     "org with a bad name": (

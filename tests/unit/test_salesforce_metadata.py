@@ -52,8 +52,9 @@ COME_WITH_THE_OBJECT = {
     "Account": {"Name", "MasterRecordId"},
     "Contact": {"Name", "MasterRecordId"},
     "Lead": {"Name", "IsConverted", "ConvertedAccountId", "ConvertedContactId", "MasterRecordId"},
-    "Case": {"CaseNumber", "IsClosed", "MasterRecordId"},
+    "Case": {"CaseNumber", "IsClosed", "ClosedDate", "MasterRecordId"},
     "User": {"Name", "Email", "IsActive"},
+    "AccountContactRelation": {"AccountId", "ContactId", "IsActive", "IsDirect", "Roles"},
 }  # fmt: skip
 
 SETTINGS = """\
@@ -146,8 +147,8 @@ def test_fields_of_tasks_may_be_written_and_all_others_only_read(permissions):
 def test_the_records_to_match_with_are_seen_whole_and_none_is_made_or_deleted(permissions):
     granted = {row.pop("object"): row for row in rows(permissions, "objectPermissions")}
 
-    # users need no permission on their object, tasks have user permissions instead
-    assert granted.keys() == {kind.value for kind in WANTED if kind is not Kind.USER}
+    # users and relations need no permission on their object, tasks have user permissions instead
+    assert granted.keys() == {kind.value for kind in WANTED if kind not in {Kind.USER, Kind.RELATION}}
     rights = {"allowRead": "true", "viewAllRecords": "true", "allowEdit": "true"}
     no_rights = {"allowCreate": "false", "allowDelete": "false", "modifyAllRecords": "false"}
     assert all(row == rights | no_rights for row in granted.values())

@@ -20,6 +20,7 @@ from urllib3.exceptions import MaxRetryError, NameResolutionError
 
 from gateway.bootstrap import task_mapping
 from gateway.domain.mappings import FieldMapping, compile_mapping
+from gateway.domain.policies import MirrorPolicy
 from gateway.salesforce.doctor import Check, Finding, Level, examine
 from gateway.salesforce.org import Flow, OrgSettings
 from gateway.salesforce.schema import WANTED
@@ -213,7 +214,7 @@ def field(name: str, type: str = "string", **more: Any) -> dict[str, Any]:
     usual = {
         "name": name, "type": type, "length": 255, "createable": True, "updateable": True, "nillable": True,
         "defaultedOnCreate": False, "unique": False, "externalId": False, "caseSensitive": False,
-        "restrictedPicklist": False, "picklistValues": [],
+        "restrictedPicklist": False, "picklistValues": [], "filterable": True,
     }  # fmt: skip
     return usual | more
 
@@ -537,8 +538,38 @@ def test_a_hidden_field_of_a_record_is_a_warning(org: StandIn, diagnose: Diagnos
     assert "Object Manager → Contact → Fields & Relationships → MobilePhone" in str(hidden.fix)
 
 
+def test_own_fields_that_identify_nobody_are_a_problem(org: StandIn, diagnose: Diagnose) -> None:
+    """One that is hidden or not there, one that holds no text; the others are fine."""
+    org.objects["Contact"]["fields"] += [field("Mobile_2__c", "phone"), field("Age__c", "double")]
+    own = {"Mobile_2__c": "phone", "Gone__c": "email", "Age__c": "age"}
+
+    gone, number = not_fine(diagnose(mirror=MirrorPolicy(fields={"Contact": own})))
+
+    assert gone.level is number.level is Level.PROBLEM
+    assert gone.message == "Contact.Gone__c is not there or hidden: nobody is recognised by it."
+    assert number.message == "Contact.Age__c holds no text that can be searched by: nobody is recognised by it."
+    assert "Object Manager → Contact → Fields & Relationships → Gone__c" in str(gone.fix)
+
+
+def test_an_org_where_contacts_have_one_account_lacks_nothing(org: StandIn, diagnose: Diagnose) -> None:
+    del org.objects["AccountContactRelation"]
+
+    assert not_fine(diagnose()) == []
+
+
+def test_relations_that_cannot_be_read_are_told(org: StandIn, diagnose: Diagnose) -> None:
+    org.objects["AccountContactRelation"]["queryable"] = False
+
+    (found,) = not_fine(diagnose())
+    assert (found.level, found.message) == (
+        Level.WARNING,
+        "AccountContactRelation cannot be read: a contact belongs to one account only.",
+    )
+
+
 def test_records_that_may_not_be_edited_are_a_warning_users_aside(org: StandIn, diagnose: Diagnose) -> None:
-    org.objects["Account"]["updateable"] = org.objects["User"]["updateable"] = False
+    for kind in ("Account", "User", "AccountContactRelation"):
+        org.objects[kind]["updateable"] = False
 
     (found,) = not_fine(diagnose())
 

@@ -266,6 +266,28 @@ def test_changes_from_the_beginning_and_after(world: World) -> None:
     assert contacts[0] in [id for page in second for id in page.deleted]
 
 
+def test_an_org_is_loading_until_it_was_read_to_its_end(world: World) -> None:
+    """What `changes` has read of a small org is all there is, and nothing is left for `load`."""
+    assert world.org.loading({})
+
+    cursors = {name: cursor for page in world.org.changes({}) for name, cursor in page.cursors.items()}
+
+    assert world.org.loading(cursors) == {}
+    assert list(world.org.load(cursors)) == []
+
+
+def test_records_are_looked_up_by_key_and_by_id(world: World) -> None:
+    """As they are now; what was deleted is not there."""
+    one, two = world.contacts()
+
+    assert [record.id for record in world.org.look_up({"phone:+14155550161"}, ())] == [one]
+    assert {record.id for record in world.org.look_up({"phone:+14155550161"}, {two})} == {one, two}
+    assert world.org.look_up((), ()) == []
+
+    world.delete(one)
+    assert world.org.look_up({"phone:+14155550161"}, {one}) == []
+
+
 def test_at_most_200_drafts_a_call(world: World) -> None:
     """More is a mistake of the caller."""
     drafts = [TaskDraft(f"desk:{number}", CALL) for number in range(201)]

@@ -25,15 +25,55 @@ def tasks() -> Iterator[str]:
         yield from soql.tasks_by(field, [f"{'x' * 200}{number}" for number in range(600)], [])
 
 
+_MERGED = ["Id", "IsDeleted", "MasterRecordId", "SystemModstamp"]
+_OBJECTS = {
+    "Contact": _MERGED,
+    "Case": [*_MERGED, "IsClosed", "ClosedDate"],
+    "AccountContactRelation": ["Id", "IsDeleted", "IsDirect", "SystemModstamp"],
+    "User": ["Id", "SystemModstamp"],
+}
+
+
+def worth_loading() -> Iterator[str]:
+    for (kind, columns), began, days in product(_OBJECTS.items(), ("", _MOMENT), (0, 90)):
+        yield soql.rows_after(kind, columns, "", "", soql.worth_loading(kind, columns, began, days))
+
+
+def rows_after() -> Iterator[str]:
+    for (kind, columns), (at, id) in product(_OBJECTS.items(), [("", ""), (_MOMENT, ""), (_MOMENT, _ID)]):
+        for only in ("", soql.worth_loading(kind, columns, _MOMENT, 90)):
+            yield soql.rows_after(kind, columns, at, id, only)
+
+
 def changes() -> Iterator[str]:
-    after = [("", ""), (_MOMENT, ""), (_MOMENT, _ID)]
-    merged = ["Id", "IsDeleted", "MasterRecordId", "SystemModstamp"]
-    objects = {"Contact": merged, "Case": ["Id", "IsDeleted", "SystemModstamp"], "User": ["Id", "SystemModstamp"]}
-    for (kind, columns), (at, id), load, began in product(objects.items(), after, (False, True), ("", _MOMENT)):
-        yield soql.changes(kind, columns, at, id, is_load=load, began=began)
+    for (kind, columns), (at, id) in product(_OBJECTS.items(), [("", ""), (_MOMENT, ""), (_MOMENT, _ID)]):
+        for only in ("", soql.worth_loading(kind, columns, _MOMENT, 90)):
+            yield soql.changes(kind, columns, at, id, only)
 
 
-STATEMENTS: Mapping[str, Callable[[], Iterator[str]]] = {"tasks_by": tasks, "changes": changes}
+def having() -> Iterator[str]:
+    for kind, columns in _OBJECTS.items():
+        yield from soql.having(kind, columns, [("Id", _ID)])
+        yield from soql.having(kind, columns, [("Id", _ID)], f"SystemModstamp > {_MOMENT}")
+    yield from soql.having("Contact", _MERGED, [("Phone", "it's"), ("Phone", "2"), ("Email", "back\\slash")])
+
+
+def like() -> Iterator[str]:
+    patterns = [("Phone", "%415%555%0123%"), ("Email", "%@acme.example")]
+    for kind in ("Contact", "Lead"):
+        yield from soql.like(kind, _MERGED, patterns, 2)
+        yield from soql.like(kind, _MERGED, patterns, 1)
+
+
+def literally() -> Iterator[str]:
+    for text in ("a_b", "100%", "it's", "back\\slash"):
+        yield from soql.like("Account", _MERGED, [("Website", f"%{soql.literally(text)}%")], 1)
+
+
+STATEMENTS: Mapping[str, Callable[[], Iterator[str]]] = {
+    "tasks_by": tasks, "changes": changes, "worth_loading": worth_loading, "rows_after": rows_after, "having": having,
+    "like": like, "literally": literally,
+}  # fmt: skip
 
 
 @pytest.fixture

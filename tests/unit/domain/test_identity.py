@@ -3,8 +3,10 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from phonenumbers import SUPPORTED_REGIONS
 
 from gateway.domain.identity import (
+    _dialled_at_home,
     _parsed,
     case_key,
     domain_key,
@@ -151,6 +153,22 @@ def test_keys_in_sentences(key: str, said: str) -> None:
 def test_plain_numbers_are_read_as_phonenumbers_reads_them(number: str) -> None:
     """The short way for E.164 spellings gives what parsing them gives."""
     assert phone_key(number, "GB") == _parsed(number, "GB")
+
+
+DIALLED = {region: known for region in sorted(SUPPORTED_REGIONS) if (known := _dialled_at_home(region))}
+
+
+@given(st.sampled_from(sorted(DIALLED)), st.data())
+def test_numbers_as_dialled_at_home_are_read_as_phonenumbers_reads_them(region: str, data: st.DataObject) -> None:
+    """The short way for a prefix and digits gives what parsing them gives, in every country that has one."""
+    number = data.draw(st.from_regex(DIALLED[region].number, fullmatch=True, alphabet=st.sampled_from("0123456789")))
+
+    assert phone_key(number, region) == _parsed(number, region)
+
+
+def test_large_countries_have_a_short_way() -> None:
+    """What is not read in it is parsed, many times slower."""
+    assert {"DE", "FR", "GB", "IN"} <= DIALLED.keys()
 
 
 @pytest.mark.parametrize(

@@ -122,7 +122,6 @@ class Desk:
         return TaskWriter(
             org=self.org,
             interactions=self.store.interactions,
-            mirror=self.store.mirror,
             feed=MirrorFeed(self.org, self.store.mirror, self.now),
             rules=Rules(mapping, SHIPPED_POLICY, self.rules.connections) if mapping else self.rules,
             ledger=self.ledger,

@@ -306,6 +306,116 @@ def test_who_belongs_to_what_was_merged_belongs_to_the_other(desk, feed):
     assert known.by_id[OWEN.account_id] == HOUSE
 
 
+# --- who belongs to several accounts
+
+
+def related(number: int, account: Record, *, is_open: bool = True) -> Record:
+    return Record(
+        kind=Kind.RELATION,
+        id=f"07k{number:012d}AAA",
+        name="",
+        account_id=account.id,
+        contact_id=CASEY.id,
+        is_open=is_open,
+    )
+
+
+def test_further_accounts_of_a_person_are_known(desk, feed):
+    """Those of active relations, apart from the person's own account; as they are after merges."""
+    ended = Record(kind=Kind.ACCOUNT, id="001000000000009AAA", name="Ended")
+    lost = replace(ended, id="001000000000008AAA")
+    desk.org.change(
+        ended, lost, related(1, INSTALLER), related(2, HOUSE), related(3, ended, is_open=False), related(4, lost)
+    )
+    desk.org.merge(lost, INSTALLER)
+    feed.reach(START)
+
+    known = known_of(desk.store.mirror, "main", [seek(*CASEY.keys)])
+
+    assert known.related == {CASEY.id: [INSTALLER.id]}
+    assert known.by_id[INSTALLER.id] == INSTALLER
+
+
+# --- the org is asked where the mirror cannot be
+
+
+@pytest.mark.parametrize("why", ["none is kept", "it is being loaded"])
+def test_without_a_mirror_the_same_is_known(desk, feed, why):
+    """By look-ups alone."""
+    domain = "domain:northvalleysolar.example"
+    worker = replace(OWEN, id="003000000000077AAA", keys=("email:w@x.example", domain))
+    desk.org.change(CASE, CLOSED, worker, related(1, INSTALLER), replace(NAMELESS, keys=("case:00001027",)))
+    looked_for = [seek(*CASEY.keys, "case:00001027", domains=(domain,), ids=(CLOSED.id,)), seek(*ADA.keys)]
+    feed.reach(START)
+    expected = feed.known(looked_for)
+
+    large = Desk()
+    large.org._log = desk.org._log
+    large.org.is_large = why != "none is kept"
+    asking = MirrorFeed(large.org, large.store.mirror, large.now, is_kept=large.org.is_large)
+    asking.reach(START)
+
+    assert asking.known(looked_for) == expected
+    assert large.store.mirror.cursors("main") == {}
+    assert asking.state.loading == ({"Contact": 0} if large.org.is_large else {})
+
+
+def test_a_large_org_is_loaded_a_step_at_a_time_and_then_believed(desk):
+    """Before anything was asked for nothing is done; afterwards nobody is looked up."""
+    desk.org.is_large = True
+    feed = MirrorFeed(desk.org, desk.store.mirror, desk.now)
+    feed.load()
+    assert desk.org.calls == []
+
+    feed.reach(START)
+    feed.load()
+    assert feed.state.loading == {}
+    desk.org.calls.clear()
+    feed.reach(START + LATER)
+    assert feed.known([seek(*CASEY.keys)]).by_key == {CASEY.keys[0]: [CASEY]}
+    assert desk.org.calls == ["composite"]
+
+
+def test_an_org_that_is_not_ready_is_asked_ever_less_often(desk):
+    """Each failure is told, and passes."""
+    desk.org.is_large = True
+    feed = MirrorFeed(desk.org, desk.store.mirror, desk.now)
+    feed.reach(START)
+    asked = []
+    for second in range(120):
+        desk.org.switches.before[:] = [RetryableError("Busy.")]
+        before = len(desk.org.calls)
+        feed.load()
+        asked += [second] * (len(desk.org.calls) - before)
+        desk.pass_time(1)
+
+    assert asked == [0, 2, 6, 14, 30, 60, 90]
+    assert feed.state.problem == "Busy."
+    desk.org.switches.before.clear()
+    feed.load()
+    assert (feed.state.loading, feed.state.problem) == ({}, None)
+
+
+def test_what_is_named_and_missing_is_looked_up_once_and_kept(desk, feed):
+    """A case that was closed long ago is in no mirror; what is nowhere is not asked for in every round."""
+    old = replace(CLOSED, keys=("case:00001028",))
+    feed.reach(START)
+    desk.org.change(old)
+    desk.org.calls.clear()
+    missing = seek("case:00001028", "phone:+14155559999")
+    named = replace(missing, cases=("case:00001028",), ids=("500000000000999AAA",))
+
+    assert feed.known([missing]).by_key == {}
+    assert desk.org.calls == []
+    assert feed.known([named]).by_key == {"case:00001028": [old]}
+    assert feed.known([named]).by_key == {"case:00001028": [old]}
+    assert desk.org.calls == ["composite"]
+
+    desk.pass_time(PATIENCE.total_seconds())
+    feed.known([named])
+    assert desk.org.calls == ["composite"] * 2
+
+
 # --- owners
 
 

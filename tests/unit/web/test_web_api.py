@@ -312,6 +312,7 @@ class ToldStatus:
         told = {
             "problem": "Down.", "paused_until": "2026-03-02T15:05:00+00:00", "gathering_seconds": 1.5, "calls_under_way": 0,
             "calls": {"used": 1, "max": 9, "reserve": 2, "reported_at": "2026-03-02T15:00:00+00:00", "exhausted_at": None}, "concurrent_calls": 4,
+            "mirror": {"is_kept": True, "loading": {"Contact": 2000}, "problem": None},
         }  # fmt: skip
         return {"main": (NOW, told)}
 
