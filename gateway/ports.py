@@ -261,6 +261,13 @@ class ChangePage:
     cursors: Mapping[str, str]
 
 
+MOST_OF_ONE_KEY = 50
+"""More records, or accounts, of a single key are not worth their time: so many decide nothing."""
+
+MOST_COUNTED = 200
+"""So many who share a key are as good as any more."""
+
+
 class Mirror(Protocol):
     """Our copy of the few Salesforce fields needed to match; never the truth."""
 
@@ -271,7 +278,13 @@ class Mirror(Protocol):
         """Store the page and its cursors, both or neither; unchanged records cost nothing."""
 
     def by_keys(self, org: str, keys: Collection[str]) -> list[Record]:
-        """Records that have one of the identity keys."""
+        """Records that have one of the identity keys, which are no domains; of each key the first 50 in order of id.
+
+        An id begins with its object, so that accounts and people come before cases.
+        """
+
+    def sharing(self, org: str, keys: Collection[str]) -> dict[str, int]:
+        """How many contacts and leads have each of the identity keys, among the first 200 records that have it."""
 
     def by_ids(self, org: str, ids: Collection[str]) -> list[Record]:
         """Records by id."""
@@ -280,7 +293,10 @@ class Mirror(Protocol):
         """Open cases of the contacts, and open cases of the accounts that name no contact."""
 
     def accounts_of_domains(self, org: str, domains: Collection[str]) -> dict[str, dict[str, int]]:
-        """For each key `domain:…`, the accounts whose own key it is or whose contacts have it, with their number."""
+        """For each key `domain:…`, the first 50 accounts whose own it is or whose contacts have it.
+
+        With the number of these records.
+        """
 
 
 class Org(Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from threading import Lock
@@ -9,7 +10,7 @@ from threading import Lock
 from gateway.domain.identity import email_key
 from gateway.domain.matching import Sought
 from gateway.domain.records import Kind, Known, Record
-from gateway.ports import Mirror, Org
+from gateway.ports import MOST_OF_ONE_KEY, Mirror, Org
 
 PATIENCE = timedelta(seconds=60)
 """How old the mirror may be for interactions that were there before it was read."""
@@ -49,7 +50,14 @@ def known_of(mirror: Mirror, org: str, soughts: Sequence[Sought]) -> Known:
     cases = mirror.open_cases(org, contacts=contacts, accounts=accounts)
     _complete(mirror, org, by_id, {case.account_id for case in cases if case.account_id})
     standing = {id: record for id in by_id if (record := _survivor(id, by_id))}
-    return Known(_by_key(found, keys, standing), standing, _by_owner(cases), domains)
+    sharing = mirror.sharing(org, _crowded(found, keys))
+    return Known(_by_key(found, keys, standing), standing, _by_owner(cases), domains, sharing=sharing)
+
+
+def _crowded(records: Collection[Record], keys: set[str]) -> list[str]:
+    """The keys of which so many records were found that there may be more."""
+    counts = Counter(key for record in records for key in keys.intersection(record.keys))
+    return [key for key, count in counts.items() if count >= MOST_OF_ONE_KEY]
 
 
 def _complete(mirror: Mirror, org: str, by_id: dict[str, Record], also: Collection[str]) -> None:
