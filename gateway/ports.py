@@ -261,11 +261,24 @@ class ChangePage:
     cursors: Mapping[str, str]
 
 
+MOST_OF_ONE_KEY = 50
+"""More records, or accounts, of a single key are not worth their time: so many decide nothing."""
+
+MOST_COUNTED = 200
+"""So many who share a key are as good as any more."""
+
+
 class Records(Protocol):
     """Records of an org, to be found by what identifies them."""
 
     def by_keys(self, org: str, keys: Collection[str]) -> list[Record]:
-        """Records that have one of the identity keys."""
+        """Records that have one of the identity keys, which are no domains; of each key the first 50 in order of id.
+
+        An id begins with its object, so that accounts and people come before cases.
+        """
+
+    def sharing(self, org: str, keys: Collection[str]) -> dict[str, int]:
+        """How many contacts and leads have each of the identity keys, among the first 200 records that have it."""
 
     def by_ids(self, org: str, ids: Collection[str]) -> list[Record]:
         """Records by id."""
@@ -277,7 +290,10 @@ class Records(Protocol):
         """Active relations of the contacts with further accounts."""
 
     def accounts_of_domains(self, org: str, domains: Collection[str]) -> dict[str, dict[str, int]]:
-        """For each key `domain:…`, the accounts whose own key it is or whose contacts have it, with their number."""
+        """For each key `domain:…`, the first 50 accounts whose own it is or whose contacts have it.
+
+        With the number of these records.
+        """
 
 
 class Mirror(Records, Protocol):

@@ -171,6 +171,11 @@ def domain_key(text: str, also_public: Collection[str] = ()) -> str | None:
     return f"domain:{host}"
 
 
+def is_domain(key: str) -> bool:
+    """Whether a key is an organisation's, and nobody's own."""
+    return key.startswith("domain:")
+
+
 def handle_key(channel: str, handle: str) -> str | None:
     """The key of a person's name on a social or messaging channel, where letter case means nothing."""
     name = handle.strip().removeprefix("@").casefold()

@@ -9,26 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from typing import Any
 
-from sqlalchemy import (
-    JSON,
-    ColumnElement,
-    Connection,
-    Dialect,
-    Insert,
-    Text,
-    Update,
-    bindparam,
-    cast,
-    column,
-    func,
-    literal_column,
-    select,
-)
+from sqlalchemy import ColumnElement, Connection, Dialect, Insert, Table, Update, literal_column
 from sqlalchemy.types import TypeEngine
-
-from gateway.storage.columns import json_of
 
 MOST_PARAMETERS = 32_000
 """SQLite takes 32,766 in one statement, PostgreSQL 65,535."""
@@ -53,17 +38,24 @@ def insert_rows(connection: Connection, statement: Insert, rows: Sequence[Row]) 
     return _execute(connection, _insertion(connection.dialect, statement), rows)
 
 
-def load_rows(connection: Connection, statement: Insert, rows: Sequence[Row]) -> None:
-    """As `insert_rows`, for thousands of rows that name every column of their table.
+def load_rows(connection: Connection, table: Table, rows: Sequence[Sequence[Any]]) -> None:
+    """Add rows that are not there yet, each with the values of all columns, as a driver takes them.
 
-    So many parameters keep PostgreSQL's driver busier than the rows do the database; there they travel as one text.
+    For thousands of rows: so many parameters would keep PostgreSQL's driver busier than the rows do the database.
     """
-    if connection.dialect.name != "postgresql":
-        insert_rows(connection, statement, rows)
+    names = ", ".join(column.name for column in table.c)
+    if connection.dialect.name == "postgresql":
+        cursor: Any = connection.connection.cursor()
+        with cursor.copy(f"COPY {table.name} ({names}) FROM STDIN") as copy:
+            for row in rows:
+                copy.write_row(row)
         return
-    encoders = [(name, encode) for name, encode in _insertion(connection.dialect, statement).columns if encode]
-    told = [row | {name: encode(row[name]) for name, encode in encoders} for row in rows] if encoders else rows
-    connection.execute(_from_text(statement), {"rows": json_of(told)})
+    most = MOST_PARAMETERS // len(table.c)
+    for start in range(0, len(rows), most):
+        some = rows[start : start + most]
+        marks = ", ".join([f"({', '.join('?' * len(table.c))})"] * len(some))
+        values = tuple(chain.from_iterable(some))
+        connection.exec_driver_sql(f"INSERT INTO {table.name} ({names}) VALUES {marks}", values)  # noqa: S608 - our names
 
 
 def update_rows(connection: Connection, statement: Update, given: Given, rows: Sequence[Row]) -> int:
@@ -112,14 +104,6 @@ def _insertion(dialect: Dialect, statement: Insert) -> _Statement:
     constants = {name: bound.value for bound, name in compiled.bind_names.items() if not bound.required}
     columns = tuple((name, encoders.get(name)) for name in compiled.positiontup or ())
     return _Statement(before + values, after, columns, constants, row + closed, row + closed)
-
-
-@lru_cache(maxsize=64)
-def _from_text(statement: Insert) -> Insert:
-    """The statement with the rows of a JSON text in place of its values."""
-    columns = [column(name, each.type) for name, each in statement.table.c.items()]
-    rows = func.json_to_recordset(cast(bindparam("rows", type_=Text), JSON)).table_valued(*columns)
-    return statement.from_select([each.name for each in columns], select(rows.render_derived(with_types=True)))
 
 
 @lru_cache(maxsize=64)

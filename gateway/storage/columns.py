@@ -170,3 +170,20 @@ def _among_on_sqlite(element: among, compiler: SQLCompiler, **options: Any) -> s
 def _among_on_postgresql(element: among, compiler: SQLCompiler, **options: Any) -> str:
     column, values = (compiler.process(part, **options) for part in element.clauses)
     return f"{column} = ANY({values})"
+
+
+class each_of(FunctionElement[Any]):  # noqa: N801 - reads as an operator
+    """`each_of(bindparam(…, type_=Listed())).table_valued("value")`: the values of a single parameter as rows."""
+
+    name = "each_of"
+    inherit_cache = True
+
+
+@compiles(each_of, "sqlite")
+def _each_of_on_sqlite(element: each_of, compiler: SQLCompiler, **options: Any) -> str:
+    return f"json_each({compiler.process(element.clauses, **options)})"
+
+
+@compiles(each_of, "postgresql")
+def _each_of_on_postgresql(element: each_of, compiler: SQLCompiler, **options: Any) -> str:
+    return f"(SELECT unnest({compiler.process(element.clauses, **options)}) AS value)"

@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, bindparam, case, delete, func, select, text, union_all
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Select,
+    bindparam,
+    delete,
+    func,
+    select,
+    text,
+    type_coerce,
+    union_all,
+)
 from sqlalchemy.dialects.postgresql import insert  # its ON CONFLICT is SQLite's too
+from sqlalchemy.types import NULLTYPE
 
+from gateway.domain.identity import is_domain
+from gateway.domain.interactions import clean_text
 from gateway.domain.records import Kind, Record
-from gateway.ports import ChangePage
+from gateway.ports import MOST_COUNTED, MOST_OF_ONE_KEY, ChangePage
 from gateway.storage.bulk import insert_rows, load_rows
-from gateway.storage.columns import Listed, among, unindexed
+from gateway.storage.columns import Listed, among, each_of, json_of, unindexed, value_of
 from gateway.storage.tables import (
     ACTIVE_RELATION,
     OPEN_CASE_OF_ACCOUNT,
     OPEN_CASE_OF_CONTACT,
     cursors,
+    domains,
     record_keys,
     records,
 )
@@ -25,18 +42,51 @@ from gateway.storage.transactions import Transactions
 _CHUNK = 5000
 """Records per statement: enough to be cheap per record, few enough to stay small in memory."""
 
-_fields = (
-    records.c.id, records.c.kind, records.c.name, records.c["keys"], records.c.account_id, records.c.contact_id,
-    records.c.number, records.c.is_open, records.c.topics, records.c.merged_into, records.c.type, records.c.record_type,
-)  # fmt: skip
-_of_org = records.c.org == bindparam("of_org")
+_fields = tuple(type_coerce(column, NULLTYPE) for column in records.c)
+"""A row as the driver has it: what did not change is never read."""
 
+_of_org = records.c.org == bindparam("of_org")
 _by_ids = select(*_fields).where(_of_org, among(records.c.id, bindparam("ids", type_=Listed())))
+
+_wanted = each_of(bindparam("keys", type_=Listed())).table_valued("value", name="wanted")
+
+
+def _first_of(key: Column[Any], place: Column[Any]) -> ColumnElement[bool]:
+    """The rows of every wanted key, up to so many, in the order of `place`.
+
+    They are a range of the index: what a window function would count is read, and on SQLite nothing is lateral. To be
+    joined from the outside: without statistics both databases would begin with all rows of the org.
+    """
+    table = key.table.alias()
+    of_key = (table.c.org == bindparam("of_org")) & (table.c[key.name] == _wanted.c.value)
+    places = select(table.c[place.name]).where(of_key).limit(1)
+    last_wanted = places.order_by(table.c[place.name]).offset(MOST_OF_ONE_KEY - 1).scalar_subquery()
+    last = places.order_by(table.c[place.name].desc()).scalar_subquery()
+    is_wanted = (key.table.c.org == bindparam("of_org")) & (key == _wanted.c.value)
+    return is_wanted & (place <= func.coalesce(last_wanted, last))
+
+
 _by_keys = (
     select(*_fields)
-    .join_from(record_keys, records, (records.c.org == record_keys.c.org) & (records.c.id == record_keys.c.record_id))
-    .where(record_keys.c.org == bindparam("of_org"), among(record_keys.c.key, bindparam("keys", type_=Listed())))
+    .select_from(_wanted)
+    .outerjoin(record_keys, _first_of(record_keys.c.key, record_keys.c.record_id))
+    .outerjoin(records, _of_org & (records.c.id == record_keys.c.record_id))
 )
+_sharers = (
+    select(record_keys.c.record_id)
+    .where(record_keys.c.org == bindparam("of_org"), record_keys.c.key == _wanted.c.value)
+    .correlate(_wanted)
+    .order_by(record_keys.c.record_id)
+    .limit(MOST_COUNTED)
+    .subquery()
+)
+_people = (
+    select(func.count())
+    .select_from(_sharers)
+    .join(records, _of_org & (records.c.id == _sharers.c.record_id))
+    .where((records.c.kind == Kind.CONTACT.value) | (records.c.kind == Kind.LEAD.value))
+)
+_sharing = select(_wanted.c.value, _people.scalar_subquery())
 _of_org_too = unindexed(records.c.org) == bindparam("of_org", type_=records.c.org.type)
 _open_cases = union_all(
     select(*_fields).where(
@@ -51,30 +101,27 @@ _open_cases = union_all(
 _relations = select(*_fields).where(
     among(records.c.contact_id, bindparam("contacts", type_=Listed())), text(ACTIVE_RELATION), _of_org_too
 )
-_account = case((records.c.kind == Kind.ACCOUNT.value, records.c.id), else_=records.c.account_id)
 _accounts_of_domains = (
-    select(record_keys.c.key, _account, func.count())
-    .join_from(record_keys, records, (records.c.org == record_keys.c.org) & (records.c.id == record_keys.c.record_id))
-    .where(
-        record_keys.c.org == bindparam("of_org"),
-        among(record_keys.c.key, bindparam("domains", type_=Listed())),
-        records.c.kind.in_([Kind.ACCOUNT.value, Kind.CONTACT.value]),
-        _account.is_not(None),
-    )
-    .group_by(record_keys.c.key, _account)
+    select(domains.c.domain, domains.c.account_id, domains.c.records)
+    .select_from(_wanted)
+    .outerjoin(domains, _first_of(domains.c.domain, domains.c.account_id))
 )
 
-_store_new = insert(records)
-_store = _store_new.on_conflict_do_update(
-    index_elements=["org", "id"],
-    set_={column.name: _store_new.excluded[column.name] for column in records.c if not column.primary_key},
-)
 _delete = delete(records).where(_of_org, among(records.c.id, bindparam("ids", type_=Listed())))
-_store_key = insert(record_keys).on_conflict_do_nothing()
 _delete_key = delete(record_keys).where(
     record_keys.c.org == bindparam("of_org"),
     record_keys.c.key == bindparam("of_key"),
     record_keys.c.record_id == bindparam("of_record"),
+)
+_new_domain = insert(domains)
+_count_domain = _new_domain.on_conflict_do_update(
+    index_elements=["org", "domain", "account_id"], set_={"records": domains.c.records + _new_domain.excluded.records}
+)
+_delete_domain = delete(domains).where(
+    domains.c.org == bindparam("of_org"),
+    domains.c.domain == bindparam("of_domain"),
+    domains.c.account_id == bindparam("of_account"),
+    domains.c.records == 0,
 )
 _cursors = select(cursors.c.object, cursors.c.cursor).where(cursors.c.org == bindparam("of_org"))
 _new_cursor = insert(cursors)
@@ -84,6 +131,12 @@ _store_cursor = _new_cursor.on_conflict_do_update(
 
 _unhurried = text("SET LOCAL synchronous_commit = off")
 """A page that a power cut takes with it is read again: its cursors go with it."""
+
+_in_turn = text("SELECT pg_advisory_xact_lock(:mirror, hashtext(:of_org))")
+"""One page of an org at a time: what changed, and by how much, is told by what was there before."""
+
+_MIRROR = 1_836_216_946
+"""Our number among PostgreSQL's advisory locks of two numbers."""
 
 
 class MirrorTables:
@@ -97,12 +150,12 @@ class MirrorTables:
             return {row.object: row.cursor for row in connection.execute(_cursors, {"of_org": org})}
 
     def apply(self, org: str, page: ChangePage) -> None:
-        # The last word on a record counts; in order of id, so that two writers never wait for one another in a circle.
-        newest = {record.id: record for record in page.records}
-        ids = sorted(newest)
+        newest = {record.id: record for record in page.records}  # the last word on a record counts
+        ids = sorted(newest)  # so that neighbours are written together
         with self._transactions.writing() as connection:
             if not self._transactions.on_sqlite:
                 connection.execute(_unhurried)
+                connection.execute(_in_turn, {"mirror": _MIRROR, "of_org": org})
             for start in range(0, len(ids), _CHUNK):
                 _store_records(connection, org, [newest[id] for id in ids[start : start + _CHUNK]])
             if page.deleted:
@@ -113,6 +166,12 @@ class MirrorTables:
 
     def by_keys(self, org: str, keys: Collection[str]) -> list[Record]:
         return self._records(_by_keys, {"of_org": org, "keys": keys}) if keys else []
+
+    def sharing(self, org: str, keys: Collection[str]) -> dict[str, int]:
+        if not keys:
+            return {}
+        with self._transactions.reading() as connection:
+            return dict(connection.execute(_sharing, {"of_org": org, "keys": keys}).all())
 
     def by_ids(self, org: str, ids: Collection[str]) -> list[Record]:
         return self._records(_by_ids, {"of_org": org, "ids": ids}) if ids else []
@@ -128,75 +187,105 @@ class MirrorTables:
         found: dict[str, dict[str, int]] = {}
         if domains:
             with self._transactions.reading() as connection:
-                for key, account, count in connection.execute(
-                    _accounts_of_domains, {"of_org": org, "domains": domains}
-                ):
-                    found.setdefault(key, {})[account] = count
+                for key, account, count in connection.execute(_accounts_of_domains, {"of_org": org, "keys": domains}):
+                    if account:
+                        found.setdefault(key, {})[account] = count
         return found
 
     def _records(self, query: Select[Any] | Any, values: Mapping[str, Any]) -> list[Record]:
         with self._transactions.reading() as connection:
-            found = {row.id: _record(row) for row in connection.execute(query, values)}
-        return [found[id] for id in sorted(found)]
+            found = {row[1]: row for row in connection.execute(query, values).all()}
+        return [_record(found[id]) for id in sorted(id for id in found if id)]
 
 
-def _record(row: Row[*tuple[Any, ...]]) -> Record:
-    id, kind, name, keys, account_id, contact_id, number, is_open, topics, merged_into, type, record_type = row
+# --- records and rows ----------------------------------------------------------------------------------------------
+
+_Stored = tuple[Any, ...]
+"""The values of a row of `mirror_records`, in the order of its columns, as a driver takes and gives them."""
+
+
+def _stored(org: str, record: Record) -> _Stored:
+    return (
+        org, record.id, record.kind.value, clean_text(record.name), record.account_id, record.contact_id,
+        _clean(record.number), record.is_open, json_of(record.keys), json_of(record.topics), record.merged_into,
+        _clean(record.type), record.record_type,
+    )  # fmt: skip
+
+
+def _clean(words: str | None) -> str | None:
+    return None if words is None else clean_text(words)
+
+
+def _record(stored: Sequence[Any]) -> Record:
+    _, id, kind, name, account_id, contact_id, number, is_open, keys, topics, merged_into, type, record_type = stored
     return Record(
-        kind=Kind(kind), id=id, name=name, keys=tuple(keys), account_id=account_id, contact_id=contact_id,
-        number=number, is_open=is_open, topics=tuple(topics), merged_into=merged_into, type=type,
+        kind=Kind(kind), id=id, name=name, keys=tuple(value_of(keys)), account_id=account_id, contact_id=contact_id,
+        number=number, is_open=bool(is_open), topics=tuple(value_of(topics)), merged_into=merged_into, type=type,
         record_type=record_type,
     )  # fmt: skip
 
 
+def _keys(records: Collection[Record]) -> set[tuple[str, str]]:
+    """Under which keys the records stand."""
+    return {(key, record.id) for record in records for key in record.keys if not is_domain(key)}
+
+
+def _shown(records: Collection[Record]) -> Iterator[tuple[str, str]]:
+    """Each domain that a record shows, with the account that it speaks for."""
+    for record in records:
+        account = record.id if record.kind is Kind.ACCOUNT else record.account_id
+        if account and record.kind in (Kind.ACCOUNT, Kind.CONTACT):
+            yield from {(key, account) for key in record.keys if is_domain(key)}
+
+
+# --- statements of one page ----------------------------------------------------------------------------------------
+
+
 def _store_records(connection: Connection, org: str, page: Sequence[Record]) -> None:
     known = _known(connection, org, [record.id for record in page])
-    changed = [record for record in page if known.get(record.id) != record]
+    rows = {record.id: _stored(org, record) for record in page}
+    changed = [record for record in page if known.get(record.id) != rows[record.id]]
     if not changed:
         return
-    _rewrite_keys(connection, org, ((record.id, _keys(known.get(record.id)), set(record.keys)) for record in changed))
-    load_rows(connection, _store, [_row(org, record) for record in changed])
+    before = [_record(known[record.id]) for record in changed if record.id in known]
+    _remove(connection, org, before)
+    load_rows(connection, records, [rows[record.id] for record in changed])
+    _index(connection, org, before, changed)
 
 
 def _delete_records(connection: Connection, org: str, ids: Sequence[str]) -> None:
-    known = _known(connection, org, sorted(ids))
-    _rewrite_keys(connection, org, ((id, set(record.keys), set()) for id, record in known.items()))
-    connection.execute(_delete, {"of_org": org, "ids": list(known)})
+    before = [_record(stored) for stored in _known(connection, org, ids).values()]
+    _remove(connection, org, before)
+    _index(connection, org, before, [])
 
 
-def _known(connection: Connection, org: str, ids: Sequence[str]) -> dict[str, Record]:
-    return {row.id: _record(row) for row in connection.execute(_by_ids, {"of_org": org, "ids": ids})}
+def _known(connection: Connection, org: str, ids: Sequence[str]) -> dict[str, _Stored]:
+    rows: Sequence[Any] = connection.execute(_by_ids, {"of_org": org, "ids": ids}).all()
+    return {row[1]: tuple(row) for row in rows}
 
 
-def _keys(record: Record | None) -> set[str]:
-    return set() if record is None else set(record.keys)
-
-
-def _rewrite_keys(connection: Connection, org: str, changes: Iterable[tuple[str, set[str], set[str]]]) -> None:
-    """Bring the keys of each (record, before, after) up to date, touching only those that differ."""
-    gone, new = [], []
-    for id, before, after in changes:
-        gone += [{"of_org": org, "of_key": key, "of_record": id} for key in before - after]
-        new += [{"org": org, "key": key, "record_id": id} for key in after - before]
+def _remove(connection: Connection, org: str, gone: Sequence[Record]) -> None:
     if gone:
-        connection.execute(_delete_key, gone)
-    if new:
-        load_rows(connection, _store_key, new)
+        connection.execute(_delete, {"of_org": org, "ids": [record.id for record in gone]})
 
 
-def _row(org: str, record: Record) -> dict[str, Any]:
-    return {
-        "org": org,
-        "id": record.id,
-        "kind": record.kind.value,
-        "name": record.name,
-        "account_id": record.account_id,
-        "contact_id": record.contact_id,
-        "number": record.number,
-        "is_open": record.is_open,
-        "keys": record.keys,
-        "topics": record.topics,
-        "merged_into": record.merged_into,
-        "type": record.type,
-        "record_type": record.record_type,
-    }
+def _index(connection: Connection, org: str, before: Sequence[Record], after: Sequence[Record]) -> None:
+    """Bring keys and counts up to date where they differ."""
+    keys_before, keys_after = _keys(before), _keys(after)
+    if gone := keys_before - keys_after:
+        connection.execute(_delete_key, [{"of_org": org, "of_key": key, "of_record": id} for key, id in sorted(gone)])
+    if new := keys_after - keys_before:
+        load_rows(connection, record_keys, [(org, key, id) for key, id in sorted(new)])
+    counts = Counter(_shown(after))
+    counts.subtract(_shown(before))
+    _count(connection, org, {place: count for place, count in counts.items() if count})
+
+
+def _count(connection: Connection, org: str, changes: Mapping[tuple[str, str], int]) -> None:
+    """Add to the numbers of records that show a domain."""
+    if changes:
+        ordered = sorted(changes)
+        rows = [{"org": org, "domain": name, "account_id": id, "records": changes[name, id]} for name, id in ordered]
+        insert_rows(connection, _count_domain, rows)
+    if fewer := sorted(place for place, count in changes.items() if count < 0):
+        connection.execute(_delete_domain, [{"of_org": org, "of_domain": name, "of_account": id} for name, id in fewer])

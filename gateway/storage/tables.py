@@ -165,6 +165,16 @@ record_keys = Table(
     sqlite_with_rowid=False,
 )
 
+domains = Table(
+    "mirror_domains",
+    metadata,
+    Column("org", Text, primary_key=True),
+    Column("domain", Text, primary_key=True),
+    Column("account_id", Text, primary_key=True),
+    Column("records", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 cursors = Table(
     "mirror_cursors",
     metadata,

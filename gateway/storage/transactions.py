@@ -36,6 +36,7 @@ class Transactions:
 
     def __init__(self, engine: Engine) -> None:
         self.dialect = engine.dialect
+        self._driver: Any = engine.dialect.loaded_dbapi
         self.on_sqlite = engine.dialect.name == "sqlite"
         self._reads = engine if self.on_sqlite else engine.execution_options(isolation_level="AUTOCOMMIT")
         self._writes = engine.execution_options(writes=True)
@@ -44,13 +45,13 @@ class Transactions:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A connection to read with; on PostgreSQL every statement sees what is committed when it starts."""
-        with _translated(), self._reads.connect() as connection:
+        with self._translated(), self._reads.connect() as connection:
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """A transaction: committed at the end, rolled back by any exception."""
-        with _translated(), self._turn(), self._writes.begin() as connection:
+        with self._translated(), self._turn(), self._writes.begin() as connection:
             yield connection
 
     @contextmanager
@@ -89,22 +90,23 @@ class Transactions:
         finally:
             self._turns.release()
 
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except (OperationalError, InterfaceError, InternalError) as error:
+            kind = LostConnectionError if error.connection_invalidated else RetryableError
+            raise kind(f"The database did not do it: {_first_line(error.orig)}", after=1) from error
+        except self._driver.OperationalError as error:
+            raise RetryableError(f"The database did not do it: {_first_line(error)}", after=1) from error
+        except TimeoutError as error:
+            raise RetryableError("All connections to the database are in use.", after=1) from error
+        except DBAPIError:
+            raise
+        except StatementError as error:
+            # A value that never reached the database: the reason itself says more than its wrapping.
+            raise error.orig or error from None
 
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except (OperationalError, InterfaceError, InternalError) as error:
-        kind = LostConnectionError if error.connection_invalidated else RetryableError
-        raise kind(f"The database did not do it: {_first_line(error)}", after=1) from error
-    except TimeoutError as error:
-        raise RetryableError("All connections to the database are in use.", after=1) from error
-    except DBAPIError:
-        raise
-    except StatementError as error:
-        # A value that never reached the database: the reason itself says more than its wrapping.
-        raise error.orig or error from None
 
-
-def _first_line(error: DBAPIError) -> str:
-    return str(error.orig).strip().partition("\n")[0]
+def _first_line(error: BaseException | None) -> str:
+    return str(error).strip().partition("\n")[0]

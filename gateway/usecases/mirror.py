@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -13,7 +14,7 @@ from gateway.domain.identity import email_key
 from gateway.domain.matching import Sought
 from gateway.domain.records import Kind, Known, Record
 from gateway.errors import GatewayError
-from gateway.ports import ChangePage, Mirror, Org, Records
+from gateway.ports import MOST_OF_ONE_KEY, ChangePage, Mirror, Org, Records
 
 PATIENCE = timedelta(seconds=60)
 """How old the mirror may be for interactions that were there before it was read."""
@@ -153,6 +154,10 @@ class Recollection:
         wanted = set(keys)
         return [record for record in self._records if not wanted.isdisjoint(record.keys)]
 
+    def sharing(self, org: str, keys: Collection[str]) -> dict[str, int]:
+        people = [record for record in self.by_keys(org, keys) if record.kind in {Kind.CONTACT, Kind.LEAD}]
+        return dict(Counter(key for person in people for key in set(person.keys).intersection(keys)))
+
     def by_ids(self, org: str, ids: Collection[str]) -> list[Record]:
         del org
         return [record for record in self._records if record.id in ids]
@@ -208,7 +213,15 @@ def known_of(mirror: Records, org: str, soughts: Sequence[Sought]) -> Known:
     _complete(mirror, org, by_id, further | {case.account_id for case in cases if case.account_id})
     standing = {id: record for id in by_id if (record := _survivor(id, by_id))}
     related = _related(relations, standing)
-    return Known(_by_key(found, keys, standing), standing, _by_owner(cases), domains, related)
+    crowded = _crowded(found, keys)
+    sharing = mirror.sharing(org, crowded) if crowded else {}
+    return Known(_by_key(found, keys, standing), standing, _by_owner(cases), domains, related, sharing)
+
+
+def _crowded(records: Collection[Record], keys: set[str]) -> list[str]:
+    """The keys of which so many records were found that there may be more."""
+    counts = Counter(key for record in records for key in keys.intersection(record.keys))
+    return [key for key, count in counts.items() if count >= MOST_OF_ONE_KEY]
 
 
 def _related(relations: Collection[Record], standing: Mapping[str, Record]) -> dict[str, list[str]]:

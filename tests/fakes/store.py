@@ -10,10 +10,13 @@ from itertools import accumulate
 from threading import RLock
 from typing import Any
 
+from gateway.domain.identity import is_domain
 from gateway.domain.interactions import clean_text
 from gateway.domain.records import Kind, Record
 from gateway.errors import RejectedError, RetryableError, VersionConflictError
 from gateway.ports import (
+    MOST_COUNTED,
+    MOST_OF_ONE_KEY,
     Backlog,
     ChangePage,
     DeliveryStatus,
@@ -30,6 +33,7 @@ from gateway.ports import (
 from gateway.storage.deliveries import BYTES_AT_ONCE
 
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+_PEOPLE = (Kind.CONTACT, Kind.LEAD)
 _MATCH_STATES = ("matched", "ambiguous", "unmatched")
 
 
@@ -384,8 +388,13 @@ class MemoryMirror:
             self._cursors.setdefault(org, {}).update(page.cursors)
 
     def by_keys(self, org: str, keys: Collection[str]) -> list[Record]:
-        wanted = set(keys)
-        return [record for record in self._of(org) if not wanted.isdisjoint(record.keys)]
+        found = {r.id: r for sharers in self._sharers(org, keys).values() for r in sharers[:MOST_OF_ONE_KEY]}
+        return [found[id] for id in sorted(found)]
+
+    def sharing(self, org: str, keys: Collection[str]) -> dict[str, int]:
+        sharers = self._sharers(org, keys)
+        people = {key: [r for r in sharers.get(key, ())[:MOST_COUNTED] if r.kind in _PEOPLE] for key in keys}
+        return {key: len(theirs) for key, theirs in people.items()}
 
     def by_ids(self, org: str, ids: Collection[str]) -> list[Record]:
         return [record for record in self._of(org) if record.id in ids]
@@ -409,6 +418,13 @@ class MemoryMirror:
             for key in set(record.keys).intersection(domains) if account else ():
                 counts = found.setdefault(key, {})
                 counts[account] = counts.get(account, 0) + 1
+        return {key: dict(sorted(counts.items())[:MOST_OF_ONE_KEY]) for key, counts in found.items()}
+
+    def _sharers(self, org: str, keys: Collection[str]) -> dict[str, list[Record]]:
+        found: dict[str, list[Record]] = {}
+        for record in self._of(org):
+            for key in {key for key in record.keys if not is_domain(key)}.intersection(keys):
+                found.setdefault(key, []).append(record)
         return found
 
     def _of(self, org: str) -> list[Record]:

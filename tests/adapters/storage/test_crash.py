@@ -24,6 +24,18 @@ for thread in range(8):
 threading.Event().wait()
 """
 
+_MIRROR = """
+import sys
+from gateway.ports import ChangePage
+from gateway.storage import Database
+from tests.adapters.storage.examples import contact
+database = Database(sys.argv[1])
+for page in range(100_000):
+    records = [contact(f"003{page:06}-{n}", f"phone:{page}-{n}", "domain:a.example", account="001A") for n in range(50)]
+    database.mirror.apply("main", ChangePage(records, [], {"Contact": str(page)}))
+    print(page, flush=True)
+"""
+
 _FULL_DISK = """
 import os, resource, sys
 from gateway.errors import RetryableError
@@ -64,6 +76,27 @@ def test_every_answered_delivery_survives_a_kill(url):
     stored = {row.key: row for row in database.deliveries.list(limit=1_000_000)}
     assert {key: stored[key].id for key in acknowledged} == acknowledged
     assert all(row.body == row.key.encode() for row in stored.values())
+    database.close()
+
+
+def test_a_killed_load_stands_where_its_cursor_does(url):
+    with child(_MIRROR, url) as process:
+        for line in process.stdout:
+            if line == "20\n":
+                break
+        process.kill()
+
+    database = Database(url)
+    cursor = int(database.mirror.cursors("main")["Contact"])
+    covered = [f"003{page:06}-{n}" for page in range(cursor + 1) for n in range(50)]
+    beyond = [f"003{cursor + 1:06}-{n}" for n in range(50)]
+    keys = [f"phone:{page}-{n}" for page in range(cursor + 2) for n in range(50)]
+    assert cursor >= 20
+    assert len(database.mirror.by_ids("main", covered)) == len(covered)
+    assert database.mirror.by_ids("main", beyond) == []
+    assert [record.id for record in database.mirror.by_keys("main", keys)] == sorted(covered)
+    key = "domain:a.example"
+    assert database.mirror.accounts_of_domains("main", [key]) == {key: {"001A": len(covered)}}
     database.close()
 
 

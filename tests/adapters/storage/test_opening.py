@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy.dialects import sqlite
 
+from gateway.domain.records import Kind, Record
 from gateway.errors import ConfigError, RetryableError
+from gateway.ports import ChangePage
 from gateway.storage import Database, arrivals, bulk, deliveries, folding, interactions, mirror
 from gateway.storage.engine import open_engine, read_url
 from gateway.storage.tables import metadata
-from tests.adapters.storage.examples import NOW, child, delivery, folded, raw
+from tests.adapters.storage.examples import NOW, child, contact, delivery, folded, raw
 
 _CLAIM = """
 import sys
@@ -59,6 +63,35 @@ class TestMigrations:
         assert len({database.inbox.put(delivery()).id for database in databases}) == 1
         for database in databases:
             database.close()
+
+    def test_domains_that_were_keys_are_counted(self, empty_url, monkeypatch):
+        upgrade = command.upgrade
+        with monkeypatch.context() as patch:
+            patch.setattr(command, "upgrade", lambda config, _: upgrade(config, "0007"))
+            Database(empty_url).close()
+        key = "domain:north.example"
+        kept = [
+            Record(kind=Kind.ACCOUNT, id="001A", name="North", keys=(key,)),
+            contact("003A", "phone:1", key, account="001A"),
+            contact("003B", key),
+            Record(kind=Kind.LEAD, id="00QA", name="Lee", keys=(key,), account_id="001A"),
+        ]
+        with raw(empty_url) as connection:
+            for each in kept:
+                account = f"'{each.account_id}'" if each.account_id else "NULL"
+                connection.execute(
+                    "INSERT INTO mirror_records (org, id, kind, name, keys, topics, is_open, account_id) VALUES "
+                    f"('main', '{each.id}', '{each.kind}', '{each.name}', '{json.dumps(each.keys)}', '[]', true, {account})"
+                )
+                for name in each.keys:
+                    connection.execute(f"INSERT INTO mirror_keys VALUES ('main', '{name}', '{each.id}')")
+        database = Database(empty_url)
+
+        assert database.mirror.accounts_of_domains("main", [key]) == {key: {"001A": 2}}
+        assert database.mirror.by_keys("main", [key, "phone:1"]) == [kept[1]]
+        database.mirror.apply("main", ChangePage([], [each.id for each in kept], {}))
+        assert database.mirror.accounts_of_domains("main", [key]) == {}
+        database.close()
 
     def test_a_database_newer_than_the_code_is_refused(self, empty_url):
         Database(empty_url).close()
@@ -123,8 +156,10 @@ class TestSettings:
             (interactions._by_key, "(external_id=? AND connection=?)"),
             (interactions._unpark, "PRIMARY KEY (rowid=?)"),
             (mirror._by_ids, "(org=? AND id=?)"),
-            (mirror._by_keys, "mirror_keys USING PRIMARY KEY (org=? AND key=?)"),
+            (mirror._by_keys, "mirror_keys USING PRIMARY KEY (org=? AND key=? AND record_id<?)"),
             (mirror._by_keys, "mirror_records USING PRIMARY KEY (org=? AND id=?)"),
+            (mirror._sharing, "mirror_keys USING PRIMARY KEY (org=? AND key=?)"),
+            (mirror._accounts_of_domains, "mirror_domains USING PRIMARY KEY (org=? AND domain=? AND account_id<?)"),
             (mirror._open_cases, "ix_mirror_records_cases_of_account (account_id=?)"),
             (mirror._open_cases, "ix_mirror_records_cases_of_contact (contact_id=?)"),
         ],

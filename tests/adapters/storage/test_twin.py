@@ -31,7 +31,7 @@ RECORD_IDS = ("a", "b", "c")
 RECORD_KEYS = ("phone:1", "domain:one.example", "domain:two.example")
 RECORDS = st.builds(
     Record,
-    kind=st.sampled_from([Kind.CONTACT, Kind.ACCOUNT, Kind.CASE]),
+    kind=st.sampled_from([Kind.CONTACT, Kind.LEAD, Kind.ACCOUNT, Kind.CASE]),
     id=st.sampled_from(RECORD_IDS),
     name=st.just("One"),
     keys=st.lists(st.sampled_from(RECORD_KEYS), unique=True, max_size=3).map(tuple),
@@ -178,6 +178,7 @@ def _mirrored(mirror: Any, org: str) -> Any:
         mirror.cursors(org),
         mirror.by_ids(org, RECORD_IDS),
         [mirror.by_keys(org, [key]) for key in RECORD_KEYS],
+        mirror.sharing(org, RECORD_KEYS[:1]),
         mirror.accounts_of_domains(org, RECORD_KEYS[1:]),
         mirror.open_cases(org, contacts=["a"], accounts=["a", "b"]),
     )

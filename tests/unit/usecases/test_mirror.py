@@ -202,6 +202,20 @@ def test_the_accounts_of_a_domain_are_known_with_how_many_records_show_it(desk, 
     assert OWEN.account_id in known.by_id
 
 
+def test_of_a_key_that_very_many_share_some_are_known_and_how_many_there_are(desk, feed):
+    crowd = [
+        replace(CASEY, id=f"0030000000001{number:02}AAA", keys=("phone:+14085550199", f"phone:+140855501{number:02}"))
+        for number in range(60)
+    ]
+    desk.org.change(*crowd)
+    feed.reach(START)
+    known = known_of(desk.store.mirror, "main", [seek("phone:+14085550199", "phone:+14085550101", *OWEN.keys)])
+
+    assert len(known.by_key["phone:+14085550199"]) == 50
+    assert known.by_key["phone:+14085550101"] == [crowd[1]]
+    assert known.sharing == {"phone:+14085550199": 60}
+
+
 def test_nobody_is_known_by_nothing(desk, feed):
     feed.reach(START)
     known = known_of(desk.store.mirror, "main", [seek(), seek("phone:+14155559999")])
