@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 ROWS_PER_CALL = 50_000
 """Some ten megabytes, so that a million rows cost twenty calls."""
 
-ROWS_PER_PAGE = 2000
+ROWS_PER_PAGE = 5000
 """So few are stored at a time that nobody waits long behind them for the store."""
 
 _JOBS = "jobs/query"

@@ -23,6 +23,7 @@ import psycopg
 
 from gateway.domain.records import Record
 from gateway.ports import ChangePage
+from gateway.salesforce.bulk import ROWS_PER_PAGE
 from gateway.storage import Database
 from tests.bench.drain import peak_of
 from tests.bench.large_org import records
@@ -30,8 +31,6 @@ from tests.bench.report import Figure
 from tests.bench.stores import stores
 
 CONTACTS = 1_000_000
-PAGE = 10_000
-"""Rows that are stored together."""
 
 _RECORDS = (
     "org", "id", "kind", "name", "account_id", "contact_id", "number", "is_open", "keys", "topics", "merged_into",
@@ -92,7 +91,7 @@ def _main(way: str, url: str, contacts: str) -> None:
 
 def _pages(contacts: int) -> Iterator[list[Record]]:
     rows = records(contacts)
-    while page := list(islice(rows, PAGE)):
+    while page := list(islice(rows, ROWS_PER_PAGE)):
         yield page
 
 
