@@ -9,7 +9,7 @@ import pytest
 
 from gateway import config
 from gateway.bootstrap import connections_of, created_in, directories_of, rules_of
-from gateway.domain.policies import CaseRule, ContactPoint, Creates, SecondParty, StopList
+from gateway.domain.policies import CaseRule, ContactPoint, Creates, SecondParty, StopList, WhenMissing
 from gateway.errors import ConfigError
 from gateway.sdk.discovery import installed_connectors
 from tests.unit.test_config import DESK, load, problems
@@ -110,10 +110,11 @@ class TestSettings:
         assert long.approval.text == "attributes.authorised_signer = true"
 
     def test_the_second_party(self, tmp_path):
-        found = point(tmp_path, "second_party: {dispositions: [Complaint, fraud], queues: [Care], missing: ask}")
+        found = point(tmp_path, "second_party: {dispositions: [Complaint, fraud], queues: [Care], missing: note}")
 
-        expected = SecondParty(frozenset({"complaint", "fraud"}), frozenset({"care"}), "ask")
-        assert found.second_party == expected
+        assert found.second_party == SecondParty(
+            dispositions=frozenset({"complaint", "fraud"}), queues=frozenset({"care"}), when_missing=WhenMissing.NOTE
+        )
 
     def test_cases(self, tmp_path):
         found = point(tmp_path, "cases: [{when: {dispositions: [Complaint]}, record_type: Claim, mapping: claim.yaml}]")
@@ -216,7 +217,7 @@ def test_the_example_of_the_documentation(tmp_path):
     text = (Path(__file__).parents[2] / "mappings/README.md").read_text("utf-8")
     (tmp_path / "stop-list.txt").write_text("@spam.example\n")
     path = tmp_path / "gateway.yaml"
-    path.write_text(text.partition("```yaml\n")[2].partition("```")[0])
+    path.write_text("defaults:" + text.partition("```yaml\ndefaults:")[2].partition("```")[0])
 
     loaded = config.load(path, {"SF_SECRET": "s", "FRONT_DESK_TOKEN": "t"}, installed_connectors())
 
@@ -224,7 +225,9 @@ def test_the_example_of_the_documentation(tmp_path):
     installers, support = policy.at(None, "installers"), policy.at("+18005550100")
     assert (installers.create.source, installers.create.record_type) == ("front-desk", "Homeowner")
     assert (support.create.policy, support.threshold) == (Creates.CONTACT_UNDER_DOMAIN_ACCOUNT, 60)
-    assert support.second_party == SecondParty(frozenset({"complaint", "cancellation", "fraud"}), missing="ask")
+    assert support.second_party == SecondParty(
+        dispositions=frozenset({"complaint", "cancellation", "fraud"}), when_missing=WhenMissing.ASK
+    )
     assert support.stop_list.consent == {"DoNotCall": True, "HasOptedOutOfEmail": True}
     assert directories_of(rules_of(loaded), connections_of(loaded)).keys() == {"front-desk"}
     assert {kind.value: len(mappings) for kind, mappings in created_in(loaded, "main").items()} == {

@@ -25,12 +25,13 @@ from gateway.domain.creation import (
 )
 from gateway.domain.interactions import Channel, Direction, Interaction, Party, Status
 from gateway.domain.mappings import compile_mapping
-from gateway.domain.matching import Match, MatchState, match, sought
+from gateway.domain.matching import Match, MatchState, Sought, match, sought
 from gateway.domain.policies import CaseRule, ContactPoint, CreatePolicy, Creates, MatchPolicy, StopList
 from gateway.domain.records import Kind, Known, Record
 
 NEW = "phone:+14155550188"
 POLICY = MatchPolicy(version="t")
+NOT_IDENTIFIED = "Nobody is created without a number or an e-mail address of their own."
 ACCOUNT = Record(kind=Kind.ACCOUNT, id="001000000000001AAA", name="Sunny Roofs", keys=("domain:sunny.example",))
 CASEY = Record(kind=Kind.CONTACT, id="003000000000001AAA", name="Casey Customer", keys=(NEW,), account_id=ACCOUNT.id)
 ROBIN = replace(CASEY, id="003000000000002AAA", name="Robin Customer")
@@ -86,8 +87,14 @@ class TestWish:
         assert isinstance(found, Wish)
         assert found.account == ACCOUNT
 
+    def test_nobody_by_an_offices_address(self):
+        assert wish(phone=None, email="info@sunny.example") == NOT_IDENTIFIED
+        both = wish(email="info@sunny.example")
+        assert isinstance(both, Wish)
+        assert both.keys == (NEW,)
+
     def test_nobody_by_a_handle_alone(self):
-        assert wish(phone=None, handle="@nora") == "Nobody is created without a number or an e-mail address."
+        assert wish(phone=None, handle="@nora") == NOT_IDENTIFIED
 
     @given(
         policy=st.sampled_from(Creates),
@@ -109,16 +116,14 @@ class TestWish:
 
 
 class TestNames:
-    @pytest.mark.parametrize(
-        "name", ["Nora New", "Leïla Ben", "Customer, Casey", "Guest Smith", "李小龍", "Mobile Mehmet"]
-    )
+    @pytest.mark.parametrize("name", ["Nora New", "Leïla Ben", "Customer, Casey", "李小龍"])
     def test_names_of_people(self, name):
         assert real_name(f"  {name} ") == name
 
     @pytest.mark.parametrize(
         "name",
         [None, "", "Anonymous", "UNKNOWN CALLER", "Wireless Caller", "Visitor 4711", "+14155550188", "n@x.example", "—",
-         "Private Number", "Guest user"],
+         "Private Number", "Guest user", "SAN JOSE CA", "Roof Repair LLC"],
     )  # fmt: skip
     def test_what_stands_in_the_place_of_one(self, name):
         assert real_name(name) is None
@@ -162,9 +167,9 @@ ROOF = Record(kind=Kind.CASE, id="500000000000001AAA", name="1 Roof", number="00
 
 
 class TestCases:
-    def about(self, **more: Any) -> tuple[Interaction, Match]:
+    def about(self, **more: Any) -> tuple[Interaction, Sought, Match]:
         told = interaction(Party(phone="+14155550188"), **{"disposition": "Complaint", **more})
-        return told, decided(told, known(CASEY, ACCOUNT))
+        return told, sought(told, "US", POLICY), decided(told, known(CASEY, ACCOUNT))
 
     def test_by_the_first_rule_that_covers_it(self):
         rules = (CaseRule(queues=frozenset({"care"})), *COMPLAINT)
@@ -180,16 +185,16 @@ class TestCases:
         assert case_wish(*self.about(queue="Care"), rules) == rules[0]
 
     def test_not_beside_a_case(self):
-        told, found = self.about()
+        told, keys, found = self.about()
 
-        assert case_wish(told, replace(found, case=CaseChoice(ROOF, "")), COMPLAINT) is None
+        assert case_wish(told, keys, replace(found, case=CaseChoice(ROOF, "")), COMPLAINT) is None
 
     def test_not_beside_offered_ones_on_the_same_issue(self):
-        told, found = self.about(queue="Roof")
+        told, keys, found = self.about(subject="Re: Roof")
 
-        assert case_wish(told, replace(found, case=CaseChoice(None, "", (ROOF,))), COMPLAINT) is None
+        assert case_wish(told, keys, replace(found, case=CaseChoice(None, "", (ROOF,))), COMPLAINT) is None
         other = replace(ROOF, topics=("Panels",))
-        assert case_wish(told, replace(found, case=CaseChoice(None, "", (other,))), COMPLAINT) == COMPLAINT[0]
+        assert case_wish(told, keys, replace(found, case=CaseChoice(None, "", (other,))), COMPLAINT) == COMPLAINT[0]
 
     def test_not_where_one_was_named_that_is_not_there(self):
         assert case_wish(*self.about(references={"case_number": "4711"}), COMPLAINT) is None
@@ -197,10 +202,10 @@ class TestCases:
     def test_not_for_nobody(self):
         told = interaction(Party(phone="+14155550189"), disposition="complaint")
 
-        assert case_wish(told, decided(told, known()), COMPLAINT) is None
+        assert case_wish(told, sought(told, "US", POLICY), decided(told, known()), COMPLAINT) is None
 
     def test_its_own_case_stands_unless_another_was_named(self):
-        told, found = self.about()
+        _, _, found = self.about()
 
         own = with_own_case(found, ROOF)
         assert (own.case.record, own.case.is_explicit) == (ROOF, False)

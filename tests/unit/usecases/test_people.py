@@ -17,6 +17,7 @@ from gateway.domain.policies import (
     ContactPoint,
     CreatePolicy,
     Creates,
+    SecondParty,
     StopList,
 )
 from gateway.domain.records import Kind, Record
@@ -377,6 +378,49 @@ class TestRefusals:
         assert desk.task().fields["WhoId"]
         assert len(desk.tasks()) == 1
         assert desk.row().version == desk.row().written_version
+
+    def test_a_search_that_fails_gives_the_claim_back(self):
+        desk = creating()
+        desk.take_in(told(id="c-0"))
+        desk.org.switches.before.append(RetryableError("busy"))
+
+        with pytest.raises(RetryableError):
+            desk.take_in(told(parties=caller()))
+        desk.write()
+
+        assert len(desk.org.made) == 1
+        assert desk.task().fields["WhoId"]
+
+    def test_candidates_stay_where_a_case_is_opened_for_the_account(self):
+        complaint = CaseRule(dispositions=frozenset({"complaint"}))
+        desk = desk_with(create=CreatePolicy(policy=Creates.CONTACT), cases=(complaint,))
+        desk.org.change(DOMAIN_ACCOUNT)
+        desk.org.switches.unmade.append(Made(candidates=(CASEY.id,), reason="A rule points at this record."))
+
+        desk.take_in(told(parties=caller(email="nora@sunny.example"), disposition="complaint"))
+
+        assert [draft.kind for draft in desk.org.made] == [Kind.CASE]
+        (candidate,) = desk.row().match["parties"][0]["candidates"]
+        assert candidate["id"] == CASEY.id
+        assert desk.task().fields["WhatId"].startswith("500")
+
+
+class TestSettings:
+    def test_a_contact_points_threshold_decides(self):
+        assert "WhoId" in _task_of(desk_with())
+        assert "WhoId" not in _task_of(desk_with(threshold=200))
+
+    def test_a_second_party_is_asked_for(self):
+        desk = desk_with(second_party=SecondParty(dispositions=frozenset({"complaint"})))
+
+        desk.take_in(told(disposition="Complaint"), told(id="c-2"))
+
+        assert [desk.row(id).match["state"] for id in ("c-1", "c-2")] == ["ambiguous", "matched"]
+
+
+def _task_of(desk: Desk) -> dict[str, Any]:
+    desk.take_in(told())
+    return desk.task().fields
 
 
 class Phonebook:
