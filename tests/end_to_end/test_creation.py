@@ -13,6 +13,7 @@ import pytest
 import requests
 
 from tests.end_to_end.processes import Gateway, Org, Store, event, eventually, run, write_settings
+from tests.end_to_end.rounds import Bench
 
 CREATING = "defaults: {create: contact, cases: [{when: {dispositions: [complaint]}, record_type: Claim}]}\n"
 POSTED = "composite/sobjects$"
@@ -23,13 +24,12 @@ class Records:
 
     def __init__(self, org: Org) -> None:
         self._org = org
-        login = {"grant_type": "client_credentials", "client_id": "devorg-client", "client_secret": "devorg-secret"}
-        token = requests.post(f"{org.url}/services/oauth2/token", data=login, timeout=30).json()["access_token"]
-        self._headers = {"Authorization": f"Bearer {token}"}
 
     def query(self, soql: str) -> list[dict[str, Any]]:
-        url = f"{self._org.url}/services/data/v62.0/query"
-        answer = requests.get(url, params={"q": soql}, headers=self._headers, timeout=30)
+        login = {"grant_type": "client_credentials", "client_id": "devorg-client", "client_secret": "devorg-secret"}
+        token = requests.post(f"{self._org.url}/services/oauth2/token", data=login, timeout=30).json()["access_token"]
+        url, headers = f"{self._org.url}/services/data/v62.0/query", {"Authorization": f"Bearer {token}"}
+        answer = requests.get(url, params={"q": soql}, headers=headers, timeout=30)
         answer.raise_for_status()
         return list(answer.json()["records"])
 
@@ -45,7 +45,7 @@ def records(org: Org) -> Records:
 @pytest.fixture
 def number(id: str) -> str:
     """A number that nobody in the org has."""
-    return f"+1{300 + crc32(id.encode()) % 600}55501{crc32(id[::-1].encode()) % 100:02}"
+    return f"+1{930 + crc32(id.encode()) % 60}55501{crc32(id[::-1].encode()) % 100:02}"
 
 
 @pytest.fixture
@@ -110,6 +110,34 @@ def test_a_kill_in_the_middle_of_a_creation_makes_no_second_contact(tmp_path, or
 
     assert records.contacts(surname) == [contact]
     assert org.task(id)["WhoId"] == contact
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "reset_before"}, {"kind": "reset_after"}, {"kind": "status", "status": 503},
+        {"kind": "status_after", "status": 500}, {"kind": "status", "status": 429}, {"kind": "truncate"},
+        {"kind": "lock"}, {"kind": "trigger"}, {"kind": "expire_sessions"},
+    ],
+    ids=lambda fault: f"{fault['kind']} {fault.get('status', '')}".strip(),
+)  # fmt: skip
+@pytest.mark.parametrize("restart", [False, True], ids=["on", "restarted"])
+def test_each_fault_of_a_creation_makes_one_contact(tmp_path, org, id, number, surname, records, fault, restart):
+    settle(tmp_path, org, f"sqlite:///{tmp_path}/gateway.db")
+    bench = Bench(tmp_path)
+    bench.tell(event(id, parties=[{"phone": number, "name": f"Nora {surname}"}], disposition="complaint"))
+    org.faults({"path": POSTED, "method": "POST", "times": 1, **fault})
+
+    bench.work()
+    if restart:
+        bench.restart()
+    bench.settle()
+    bench.close()
+
+    (contact,) = records.contacts(surname)
+    (case,) = records.query(f"SELECT Id FROM Case WHERE ContactId = '{contact}'")
+    task = org.task(id)
+    assert (task["WhoId"], task["WhatId"]) == (contact, case["Id"])
 
 
 def test_a_duplicate_rule_gives_a_candidate(tmp_path, org, id, number, records, rules):
