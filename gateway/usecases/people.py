@@ -203,7 +203,7 @@ class _Round:
         self.creator.feed.take_in(found)
         missing = []
         for attempt in attempts:
-            alike = [record for record in found if not set(attempt.claim.keys).isdisjoint(record.keys)]
+            alike = [record for record in found if _is_alike(record, attempt)]
             if not alike:
                 missing.append(attempt)
             elif any(not attempt.own_keys.isdisjoint(record.keys) for record in alike):
@@ -312,8 +312,7 @@ class _Round:
         young = self.creator.now() - SETTLING
         unsure = [a for a in attempts if any((standing[key].intended_at or young) > young for key in a.claim.keys)]
         found = self.creator.org.look_up({key for a in unsure for key in a.own_keys}, ()) if unsure else []
-        known = {key for record in found for key in record.keys}
-        waiting = [attempt for attempt in unsure if known.isdisjoint(attempt.claim.keys)]
+        waiting = [attempt for attempt in unsure if not any(_is_alike(record, attempt) for record in found)]
         self._give_up(*waiting)
         return [attempt for attempt in attempts if attempt not in waiting]
 
@@ -452,6 +451,11 @@ _GONE = "Who was created for them is not there any more; nobody is created again
 def _concerns(point: ContactPoint) -> bool:
     """Whether anything may be created or marked there."""
     return point.create.is_active or bool(point.cases) or bool(point.stop_list.consent)
+
+
+def _is_alike(record: Record, attempt: Attempt) -> bool:
+    """Whether a record is known by what a new one would be; a case that somebody's number came with is nobody."""
+    return record.kind is not Kind.CASE and not set(attempt.claim.keys).isdisjoint(record.keys)
 
 
 def _leaders(attempts: Sequence[Attempt]) -> list[Attempt]:

@@ -10,7 +10,7 @@ from gateway.domain.creation import Made, RecordDraft
 from gateway.domain.records import Kind
 from gateway.errors import RetryableError, UnknownOutcomeError
 
-NUMBER = "+14155550188"
+NUMBER = "+19305550188"
 KEY = f"phone:{NUMBER}"
 
 

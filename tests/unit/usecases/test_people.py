@@ -223,6 +223,38 @@ class TestWhom:
         assert "Contact has no active record type Homeowner." in reason(desk)
 
 
+class TestWithoutMirror:
+    """Nothing is copied of an org that does not want it; who is created is asked about as all else is."""
+
+    @pytest.fixture
+    def desk(self):
+        desk = desk_with(
+            create=CreatePolicy(policy=Creates.CONTACT), cases=(CaseRule(dispositions=frozenset({"complaint"})),)
+        )
+        desk.is_mirrored = False
+        desk.writer = desk.new_writer()
+        return desk
+
+    def test_people_and_cases_are_created_once(self, desk):
+        complaint = {"parties": caller(), "disposition": "complaint", "queue": "Care"}
+
+        desk.take_in(told(**complaint), told(id="c-2", **complaint))
+        desk.take_in(told(id="c-3", **complaint))
+
+        assert [draft.kind for draft in desk.org.made] == [Kind.CONTACT, Kind.CASE]
+        tasks = [desk.task(id).fields for id in ("c-1", "c-2", "c-3")]
+        assert len({(task["WhoId"], task["WhatId"]) for task in tasks}) == 1
+        assert "was opened for this interaction" in reason(desk)
+        assert desk.store.mirror.by_keys("main", [NEW_KEY]) == []
+
+    def test_a_duplicate_rules_records_are_candidates(self, desk):
+        desk.org.switches.unmade.append(Made(candidates=(CASEY.id,), reason="A rule points at this record."))
+
+        desk.take_in(told(parties=caller()))
+
+        assert [one["id"] for one in desk.row().match["parties"][0]["candidates"]] == [CASEY.id]
+
+
 class TestOnce:
     def test_two_interactions_of_one_round_make_one_contact(self):
         desk = creating()
@@ -242,6 +274,15 @@ class TestOnce:
 
         assert desk.org.made == []
         assert desk.task().fields["WhoId"] == typed.id
+
+    def test_a_case_that_came_with_the_number_is_nobody(self):
+        desk = creating()
+        web = Record(kind=Kind.CASE, id="500000000000009AAA", name="9 Web", number="00000009", keys=(NEW_KEY,))
+        desk.org.change(web)
+
+        desk.take_in(told(parties=caller()))
+
+        assert len(desk.org.made) == 1
 
     def test_who_is_being_created_elsewhere_is_waited_for(self):
         desk = creating()
