@@ -19,20 +19,24 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from gateway.config import Config, JwtBearer, OrgConfig, RefreshToken, load_match_policy
+from gateway.domain.creation import KINDS
 from gateway.domain.mappings import FieldMapping, compile_mapping
 from gateway.domain.policies import MatchPolicy
+from gateway.domain.records import Kind
 from gateway.engine.clock import Every
 from gateway.engine.right_of_way import RightOfWay
 from gateway.engine.threads import Engine
 from gateway.errors import ConfigError, RetryableError
 from gateway.ports import DeliveryStatus, StoredInteraction
 from gateway.salesforce.org import Flow, OrgSettings, SalesforceOrg
+from gateway.sdk import Directory
 from gateway.sdk.discovery import installed_connectors
 from gateway.storage.database import Database
 from gateway.telemetry import Metrics, OrgGauges
 from gateway.usecases.connections import Connection
 from gateway.usecases.interactions import Folding
 from gateway.usecases.mirror import MirrorFeed
+from gateway.usecases.people import Creator
 from gateway.usecases.status import TELL_SECONDS, OrgState, overview, tell
 from gateway.usecases.tasks import Rules, TaskWriter
 from gateway.web import Services, create_app
@@ -95,6 +99,8 @@ class Gateway:
         self.metrics = Metrics()
         self.rules = rules_of(config)
         connections = connections_of(config)
+        self._directories = directories_of(self.rules, connections)
+        self._mappings = creation_mappings(config)
         self.database = Database(config.database, on_commit=self._delivered)
         self.orgs = {name: self._org(org) for name, org in config.orgs.items()}
         self.right_of_way = RightOfWay()
@@ -207,6 +213,7 @@ class Gateway:
             interactions=store.interactions,
             feed=self.feeds[org.name],
             rules=self.rules,
+            creator=Creator(org, store.creations, self.feeds[org.name], self._mappings, self._directories, now),
             ledger=MetricsLedger(self.metrics),
             owner=f"{socket.gethostname()}:{os.getpid()}",
             now=now,
@@ -286,6 +293,45 @@ def connections_of(config: Config) -> dict[str, Connection]:
     }
 
 
+def directories_of(rules: Rules, connections: Mapping[str, Connection]) -> dict[str, Directory]:
+    """The directories that are asked about people, by connection. ConfigError: one is needed that there is not."""
+    found = {name: directory for name in connections if (directory := connections[name].connector.directory())}
+    asked = {
+        point.create.source: policy.name
+        for policy in rules.connections.values()
+        for point in policy.points
+        if point.create.source
+    }
+    lacking = [
+        f"connections.{name}: people are created from {source}, which has no directory; configure one in its settings"
+        for source, name in asked.items()
+        if source not in found
+    ]
+    if lacking:
+        raise ConfigError(*lacking)
+    return found
+
+
+def creation_mappings(config: Config) -> dict[str, FieldMapping]:
+    """The mappings of people and cases that are created, by file. ConfigError as for `task_mapping`."""
+    points = [point for connection in config.connections.values() for point in connection.policy.points]
+    names = {"contact.yaml", "lead.yaml", "case.yaml", *(rule.mapping for point in points for rule in point.cases)}
+    return {name: field_mapping(config.path.parent / "mappings", name) for name in sorted(names)}
+
+
+def created_in(config: Config, org: str) -> dict[Kind, list[FieldMapping]]:
+    """What policy creates in an org, with the mappings that fill it."""
+    mappings = creation_mappings(config)
+    found: dict[Kind, list[FieldMapping]] = {}
+    for connection in config.connections.values():
+        for point in connection.policy.points if connection.policy.org == org else ():
+            for kind in {KINDS[policy] for policy in point.create.policies if policy in KINDS}:
+                found.setdefault(kind, []).append(mappings[f"{kind.value.lower()}.yaml"].under(point.create.values))
+            for rule in point.cases:
+                found.setdefault(Kind.CASE, []).append(mappings[rule.mapping])
+    return found
+
+
 def rules_of(config: Config) -> Rules:
     """What the mapping files and the connections' settings decide. ConfigError: every problem, with its file."""
     folder = config.path.parent / "mappings"
@@ -295,7 +341,12 @@ def rules_of(config: Config) -> Rules:
 
 def task_mapping(folder: Path) -> FieldMapping:
     """The mapping of interactions to Tasks, from `task.yaml` in the folder, else the one of the gateway."""
-    path, document = _mapping_file(folder, "task.yaml")
+    return field_mapping(folder, "task.yaml")
+
+
+def field_mapping(folder: Path, name: str) -> FieldMapping:
+    """A mapping of that name, likewise."""
+    path, document = _mapping_file(folder, name)
     try:
         return compile_mapping(document)
     except ConfigError as error:

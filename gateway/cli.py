@@ -122,14 +122,20 @@ def demo(*, once: bool) -> None:
 
 
 @cli.command()
+@click.option("--effective", is_flag=True, help="Show which settings hold at each contact point, and their lines.")
 @click.pass_obj
-def check(path: Path | None) -> None:
+def check(path: Path | None, *, effective: bool) -> None:
     """Check gateway.yaml and the mappings; every problem is listed with its line and the fix."""
-    from gateway.bootstrap import connections_of, rules_of  # noqa: PLC0415 - the other commands start faster without it
+    from gateway import bootstrap  # noqa: PLC0415 - the other commands start faster without it
 
     config = _config(path)
-    rules_of(config)
-    connections_of(config)
+    bootstrap.directories_of(bootstrap.rules_of(config), bootstrap.connections_of(config))
+    bootstrap.creation_mappings(config)
+    if effective:
+        for each in config.effective:
+            place = f"{each.connection} {each.address or '(all others)'}"
+            out.print(f"{place}: {each.setting}: {each.value}  ({each.written_in})", highlight=False)
+        return
     for warning in config.warnings:
         out.print(f"Note: {warning}", style="yellow", highlight=False)
     table = _table("connection", "platform", "org", "post to")
@@ -149,7 +155,7 @@ def doctor(context: click.Context, org: str | None, *, as_json: bool) -> None:
 
     Writes nothing, and makes two API calls for each org. Exit codes: 0 all orgs work, 1 something has to be mended.
     """
-    from gateway.bootstrap import org_settings, rules_of  # noqa: PLC0415 - the other commands start faster without it
+    from gateway import bootstrap  # noqa: PLC0415 - the other commands start faster without it
     from gateway.salesforce.doctor import Level, examine  # noqa: PLC0415 - as above
 
     if context.parent and context.parent.get_parameter_source("log_level") is ParameterSource.DEFAULT:
@@ -157,8 +163,11 @@ def doctor(context: click.Context, org: str | None, *, as_json: bool) -> None:
     config = _config(context.obj)
     if org is not None and org not in config.orgs:
         raise ConfigError(f"{config.path}: there is no org {org!r}; there is {', '.join(config.orgs)}.")
-    mapping = rules_of(config).mapping
-    found = {name: examine(org_settings(config.orgs[name]), mapping) for name in ([org] if org else config.orgs)}
+    mapping = bootstrap.rules_of(config).mapping
+    found = {
+        name: examine(bootstrap.org_settings(config.orgs[name]), mapping, created=bootstrap.created_in(config, name))
+        for name in ([org] if org else config.orgs)
+    }
     if as_json:
         _print_json([{"org": name, **asdict(finding)} for name in found for finding in found[name]])
     else:

@@ -8,8 +8,9 @@ from datetime import datetime
 from enum import IntEnum
 from typing import Any, Protocol
 
+from gateway.domain.creation import Made, RecordDraft
 from gateway.domain.interactions import State
-from gateway.domain.records import Record
+from gateway.domain.records import Kind, Record
 from gateway.domain.tasks import Abilities, FoundTask, Outcome, TaskDraft, TaskFields
 
 
@@ -306,6 +307,67 @@ class Mirror(Records, Protocol):
         """Store the page and its cursors, both or neither; unchanged records cost nothing."""
 
 
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The wish to create one record under all its keys; `made_for` is the external key of an interaction."""
+
+    keys: tuple[str, ...]
+    made_for: str
+    policy: str
+
+
+@dataclass(frozen=True, slots=True)
+class Creation:
+    """What is known of the creation of a record under one of its keys.
+
+    `record_id` once it was created; `candidates` where the org took others for the same, `reason` with which words.
+    Until either is known it belongs to whoever claimed it, `until` then; `intended_at`: it may have been carried out.
+    """
+
+    key: str
+    made_for: str
+    policy: str
+    by: str
+    until: datetime
+    intended_at: datetime | None = None
+    record_id: str | None = None
+    candidates: tuple[str, ...] = ()
+    reason: str | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it is known how it ended."""
+        return bool(self.record_id or self.candidates)
+
+
+class Creations(Protocol):
+    """Who was created, and who is being created: each key once in an org, over all lanes and processes.
+
+    `by` names one attempt. All but `load` and `claim` leave alone what somebody else has claimed since.
+    """
+
+    def load(self, org: str, keys: Collection[str]) -> dict[str, Creation]:
+        """Those of the keys that there are."""
+
+    def claim(self, org: str, claims: Sequence[Claim], *, by: str, now: datetime, seconds: float) -> list[Claim]:
+        """Those of the claims that are granted, as a whole: their keys are free, or were left by their claimant."""
+
+    def intend(self, org: str, keys: Collection[str], *, by: str, now: datetime) -> None:
+        """Remember that the records are about to be sent. VersionConflictError: one is claimed by others by now."""
+
+    def settle(
+        self, org: str, keys: Collection[str], *, by: str, record_id: str | None = None,
+        candidates: Collection[str] = (), reason: str | None = None,
+    ) -> None:  # fmt: skip
+        """Store how one creation ended."""
+
+    def give_up(self, org: str, keys: Collection[str], *, by: str) -> None:
+        """Let others claim the keys at once; what may have been carried out stays known as such."""
+
+    def forget(self, org: str, keys: Collection[str], *, by: str) -> None:
+        """As if they had never been claimed: nothing was created."""
+
+
 class Org(Protocol):
     """One Salesforce org.
 
@@ -347,6 +409,18 @@ class Org(Protocol):
 
     def update(self, drafts: Sequence[TaskDraft]) -> list[Outcome]:
         """Change up to 200 Tasks in one call; outcomes in the order of the drafts."""
+
+    def record_type(self, kind: Kind, name: str) -> str | None:
+        """The id of an active record type by its developer name."""
+
+    def make(self, drafts: Sequence[RecordDraft]) -> list[Made]:
+        """Create up to 200 people and cases in one call; a call each for those that a duplicate rule stops.
+
+        In the order of the drafts. UnknownOutcomeError: any of them may have been created.
+        """
+
+    def amend(self, drafts: Sequence[RecordDraft]) -> list[Made]:
+        """Change up to 200 people, each named by the `Id` among its fields, in one call; in their order."""
 
 
 @dataclass(frozen=True, slots=True)

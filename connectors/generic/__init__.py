@@ -8,14 +8,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from marshmallow import ValidationError, validates_schema
+from marshmallow import ValidationError, fields, validates_schema
 
 from connectors.generic.canonical import EVENTS, interaction
+from connectors.generic.directory import DirectorySettings, HttpDirectory
 from connectors.generic.mapping import MappingField
 from gateway.sdk import (
     ConfigError,
     Connector,
     Delivery,
+    Directory,
     PartialInteraction,
     RejectedError,
     Request,
@@ -37,6 +39,7 @@ class GenericSettings(Settings):
     token = Secrets(metadata={"description": "Bearer token in the Authorization header"})
     signing_secret = Secrets(metadata={"description": "Standard Webhooks secret, whsec_…"})
     mapping = MappingField(metadata={"description": "JMESPath for each canonical field"})
+    directory = fields.Nested(DirectorySettings, metadata={"description": "Who is asked about people"})
 
     @validates_schema
     def _one_proof(self, loaded: Mapping[str, Any], **_: object) -> None:
@@ -84,6 +87,11 @@ class GenericConnector(Connector):
         name = "webhook-id" if self._keys else "idempotency-key"
         key = request.headers.get(name, "").strip()
         return f"{name}:{key}" if 0 < len(key) <= MAX_KEY else super().delivery_key(request)
+
+    def directory(self) -> Directory | None:
+        """The system of record that the settings name."""
+        asked = self.settings.get("directory")
+        return HttpDirectory(asked) if asked else None
 
 
 def _events(value: object) -> Sequence[Fields]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
@@ -12,12 +13,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from gateway.config.document import parse, read
+from gateway.config.points import NAMES, Effective, Level, PointSchema, effective, point_of, read_stop_list
 from gateway.config.report import Report, Trail
 from gateway.config.schemas import (
     FLOWS,
     MY_DOMAINS,
     ConnectionSchema,
-    ContactPointSchema,
     FileSchema,
     MirrorSchema,
     OrgSchema,
@@ -26,7 +27,7 @@ from gateway.config.secrets import Secrets
 from gateway.config.settings import Auth, ClientCredentials, Config, ConnectionConfig, OrgConfig
 from gateway.config.shaping import Shaping, suggestion
 from gateway.domain.identity import MEANINGS
-from gateway.domain.policies import ConnectionPolicy, ContactPoint, MirrorPolicy
+from gateway.domain.policies import ConnectionPolicy, ContactPoint, CreatePolicy, MirrorPolicy
 from gateway.errors import ConfigError
 from gateway.sdk import Connector
 
@@ -81,6 +82,7 @@ class _Reading:
         self._broken = broken
         self._secrets = Secrets(report, env, path.parent)
         self._shaped = Shaping(report, self._secrets).shaped
+        self._effective: list[Effective] = []
 
     def config(self, tree: dict[str, Any]) -> Config | None:
         """The settings; None, or of no use, when there are problems."""
@@ -89,12 +91,17 @@ class _Reading:
             tree = {**tree, "database": self._secrets.resolve(tree["database"], ("database",))}
         top = self._shaped(FileSchema(), tree, ())
         orgs = self._named(top, "orgs", self._org)
-        connections = self._named(top, "connections", partial(self._connection, list(orgs)))
+        self._connection_names = list(top.get("connections") or {})
+        defaults = self._level(top.pop("defaults", None), ("defaults",))
+        platforms = self._platforms(top.pop("platforms", None) or {})
+        connection = partial(self._connection, list(orgs), platforms, defaults)
+        connections = self._named(top, "connections", connection)
         if self._report.problems:
             return None
         return Config(
             **{**top, "orgs": orgs, "connections": connections, "sync": MappingProxyType(top["sync"] or {})},
             path=self._path,
+            effective=tuple(self._effective),
             warnings=tuple(self._report.sentences(self._report.warnings)),
         )
 
@@ -169,39 +176,71 @@ class _Reading:
                 f"client_credentials is answered by the org's My Domain only; write {instead} (Setup, My Domain)",
             )
 
-    def _connection(self, orgs: list[str], name: str, raw: Any) -> ConnectionConfig | None:
+    def _platforms(self, raw: Mapping[str, Any]) -> dict[str, Level]:
+        for name in raw:
+            self._check_connector(name, ("platforms", name), "platform")
+        return {name: self._level(settings, ("platforms", name)) for name, settings in raw.items()}
+
+    def _connection(
+        self, orgs: list[str], platforms: Mapping[str, Level], defaults: Level, name: str, raw: Any
+    ) -> ConnectionConfig | None:
         trail = ("connections", name)
         before = len(self._report.problems)
         shaped = self._shaped(ConnectionSchema(), raw, trail)
         self._check_connector(shaped.get("connector"), (*trail, "connector"))
         self._check_known(shaped.get("org"), orgs, (*trail, "org"))
         settings = self._settings(shaped, (*trail, "settings"))
-        points = self._contact_points(shaped.get("contact_points"), (*trail, "contact_points"))
-        if len(self._report.problems) > before:
+        above = [level for level in (platforms.get(shaped.get("connector", "")), defaults) if level]
+        levels = [self._checked(self._with_default_region(shaped, trail), raw, trail), *above]
+        own = self._point(name, None, levels)
+        points = self._contact_points(name, shaped.get("contact_points"), levels)
+        if len(self._report.problems) > before or "org" not in shaped:
             return None
         return ConnectionConfig(
             connector=shaped["connector"],
-            policy=ConnectionPolicy(
-                name=name,
-                org=shaped["org"],
-                default_region=shaped["default_region"],
-                companion_tasks=shaped["companion_tasks"],
-                contact_points=points,
-            ),
+            policy=ConnectionPolicy(name=name, org=shaped["org"], own=own, contact_points=points),
             settings=settings,
             strict=shaped["strict"],
             retired=shaped["retired"],
         )
 
-    def _check_connector(self, name: str | None, trail: Trail) -> None:
+    def _with_default_region(self, shaped: dict[str, Any], trail: Trail) -> dict[str, Any]:
+        """`default_region` is what `region` is called on connections since before it could stand elsewhere."""
+        former, lines = (*trail, "default_region"), self._report.lines
+        if former not in lines:
+            return shaped
+        if (*trail, "region") in lines:
+            self._report.problem(former, "is another word for region; keep one of them")
+        lines.setdefault((*trail, "region"), lines[former])
+        return {**shaped, "region": shaped.get("default_region")}
+
+    def _level(self, raw: Any, trail: Trail) -> Level:
+        return self._checked(self._shaped(PointSchema(), {} if raw is None else raw, trail), raw, trail)
+
+    def _checked(self, shaped: dict[str, Any], raw: Any, trail: Trail) -> Level:
+        """A level whose connections and files are there."""
+        create, listed = shaped.get("create"), shaped.get("stop_list")
+        if isinstance(create, CreatePolicy) and create.source:
+            self._check_known(create.source, self._connection_names, (*trail, "create", "from"), "connection")
+        if listed is not None:
+            stop_list = read_stop_list(listed, self._path.parent, (*trail, "stop_list"), self._report)
+            shaped = {**shaped, "stop_list": stop_list}
+        written = {name: json.dumps(value, ensure_ascii=False) for name, value in _settings_in(raw) if name in NAMES}
+        return Level(trail, shaped, {"region": json.dumps(shaped.get("region")), **written})
+
+    def _point(self, connection: str, address: str | None, levels: list[Level]) -> ContactPoint:
+        self._effective += effective(connection, address, levels, self._report)
+        return point_of(levels)
+
+    def _check_connector(self, name: str | None, trail: Trail, noun: str = "connector") -> None:
         if name is not None and name in self._broken:
             self._report.problem(trail, f'"{name}" is installed but cannot be used: {self._broken[name]}')
         else:
-            self._check_known(name, list(self._connectors), trail)
+            self._check_known(name, list(self._connectors), trail, noun)
 
-    def _check_known(self, name: str | None, known: list[str], trail: Trail) -> None:
+    def _check_known(self, name: str | None, known: list[str], trail: Trail, noun: str | None = None) -> None:
         if name is not None and name not in known:
-            self._report.problem(trail, f'no {trail[-1]} is called "{name}"{suggestion(name, known)}')
+            self._report.problem(trail, f'no {noun or trail[-1]} is called "{name}"{suggestion(name, known)}')
 
     def _settings(self, shaped: dict[str, Any], trail: Trail) -> Mapping[str, Any]:
         resolved = self._secrets.resolve_inside(shaped.get("settings") or {}, trail)
@@ -210,9 +249,13 @@ class _Reading:
             return {}
         return MappingProxyType(self._secrets.hide(self._shaped(connector.settings_schema(), resolved, trail)))
 
-    def _contact_points(self, raw: Any, trail: Trail) -> Mapping[str, ContactPoint]:
-        found = {}
-        for address, settings in (raw or {}).items():
-            shaped = self._shaped(ContactPointSchema(), settings or {}, (*trail, address))
-            found[address] = ContactPoint(**shaped)
-        return MappingProxyType(found)
+    def _contact_points(self, name: str, raw: Any, levels: list[Level]) -> Mapping[str, ContactPoint]:
+        trail = ("connections", name, "contact_points")
+        below = {address: self._level(settings, (*trail, address)) for address, settings in (raw or {}).items()}
+        return MappingProxyType(
+            {address: self._point(name, address, [level, *levels]) for address, level in below.items()}
+        )
+
+
+def _settings_in(raw: Any) -> Iterable[tuple[str, Any]]:
+    return raw.items() if isinstance(raw, dict) else ()

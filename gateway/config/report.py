@@ -26,6 +26,10 @@ class Report:
         """Something that had better be changed."""
         self.warnings.append(self._located(trail, text))
 
+    def place(self, trail: Trail) -> str:
+        """Where a setting stands, for people."""
+        return f"{self.label}:{self._line(trail)}"
+
     def _located(self, trail: Trail, text: str) -> tuple[int, str]:
         if trail in self.origins:
             return 0, f"environment: {self.origins[trail]}: {text}"

@@ -9,8 +9,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from marshmallow import Schema, ValidationError, fields, validate
-from phonenumbers import SUPPORTED_REGIONS
 
+from gateway.config.points import PointSchema, Region
 from gateway.config.settings import Auth, ClientCredentials, JwtBearer, RefreshToken, SecretText
 from gateway.sdk import Secret
 
@@ -75,18 +75,6 @@ class _DatabaseUrl(fields.String):
         if parts.path in {"", "/"}:
             raise ValidationError("names no database; write postgresql+psycopg://user:password@host:5432/name")
         return url
-
-
-class _Region(fields.String):
-    """A country by its two letters, as ISO 3166 and the numbering plans have it."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
-        region = super()._deserialize(value, attr, data, **kwargs)
-        if region in SUPPORTED_REGIONS:
-            return region
-        if region.upper() in SUPPORTED_REGIONS:
-            raise ValidationError(f'countries are in capitals; write "{region.upper()}"')
-        raise ValidationError("is not a country of two letters, such as US, DE or JP")
 
 
 class _ApiVersion(fields.Field[str]):
@@ -189,20 +177,12 @@ class MirrorSchema(Schema):
     )
 
 
-class ContactPointSchema(Schema):
-    label = fields.String(load_default=None, allow_none=True)
-    region = _Region(load_default=None, allow_none=True)
-    create = fields.String(load_default="never", validate=validate.OneOf(["never"], error="must be one of: {choices}"))
-    companion_tasks = fields.Boolean(load_default=None, allow_none=True)
-
-
-class ConnectionSchema(Schema):
+class ConnectionSchema(PointSchema):
     connector = fields.String(required=True)
     org = fields.String(required=True)
-    default_region = _Region(load_default="US")
+    default_region = Region()
     settings = fields.Dict(load_default=dict, allow_none=True)
     contact_points = fields.Dict(load_default=dict, allow_none=True)
-    companion_tasks = fields.Boolean(load_default=False)
     strict = fields.Boolean(load_default=False)
     retired = fields.Boolean(load_default=False)
 
@@ -215,5 +195,7 @@ class FileSchema(Schema):
     )
     port = fields.Integer(load_default=8080, validate=validate.Range(0, 65535, error="must be from 0 to 65535"))
     orgs = fields.Dict(required=True)
+    defaults = fields.Dict(load_default=dict, allow_none=True)
+    platforms = fields.Dict(load_default=dict, allow_none=True)
     connections = fields.Dict(load_default=dict, allow_none=True)
     sync = fields.Dict(load_default=dict, allow_none=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, TypeAlias
 
+from gateway.config.points import Effective
 from gateway.domain.policies import ConnectionPolicy, MirrorPolicy
 
 
@@ -83,7 +84,10 @@ class ConnectionConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """All settings. `sync` is kept as written; `warnings` are sentences for `gateway check`."""
+    """All settings. `sync` is kept as written; `warnings` are sentences for `gateway check`.
+
+    `effective` tells what holds at each contact point, and where it is written.
+    """
 
     database: SecretText
     public_url: str | None
@@ -93,6 +97,7 @@ class Config:
     connections: Mapping[str, ConnectionConfig]
     sync: Mapping[str, Any] = field(repr=False)
     path: Path
+    effective: tuple[Effective, ...] = ()
     warnings: tuple[str, ...] = ()
 
     @property

@@ -79,6 +79,7 @@ Account | 001 | Account | Accounts |
 Contact | 003 | Contact | Contacts |
   MasterRecordId | reference | Master Record ID | | ref=Contact;rel=MasterRecord
   AccountId | reference | Account ID | cu | ref=Account;rel=Account;child=Contacts
+  RecordTypeId | reference | Record Type ID | cu | ref=RecordType;rel=RecordType
   LastName | string(80) | Last Name | cu !
   FirstName | string(40) | First Name | cu
   Salutation | picklist(40) | Salutation | cu | pick=Salutation
@@ -115,6 +116,7 @@ Contact | 003 | Contact | Contacts |
 
 Lead | 00Q | Lead | Leads |
   MasterRecordId | reference | Master Record ID | | ref=Lead;rel=MasterRecord
+  RecordTypeId | reference | Record Type ID | cu | ref=RecordType;rel=RecordType
   LastName | string(80) | Last Name | cu !
   FirstName | string(40) | First Name | cu
   Salutation | picklist(40) | Salutation | cu | pick=Salutation

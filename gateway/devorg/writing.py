@@ -305,6 +305,14 @@ class Writer:
             field = plan.references_by_name.get(name)
             if field is not None and value is not None:
                 self.check_target(field, str(value))
+                if name == "RecordTypeId":
+                    self._check_record_type(plan.sobject, str(value))
+
+    def _check_record_type(self, sobject: SObject, record_id: str) -> None:
+        row = self.records.tables["RecordType"].rows[record_id]
+        if row["SobjectType"] != sobject.name or not row["IsActive"]:
+            message = f"Record Type ID: this ID value isn't valid for the user: {record_id}"
+            raise RecordError("INVALID_CROSS_REFERENCE_KEY", message, ("RecordTypeId",))
 
     def check_target(self, field: Field, record_id: str) -> None:
         """Raise unless ``record_id`` is a living record that ``field`` may point at.

@@ -11,14 +11,17 @@ from gateway.domain.policies import ConnectionPolicy
 from gateway.domain.tasks import external_key
 
 
-def canonical_record(interaction: Interaction, match: Match, connection: ConnectionPolicy) -> dict[str, Any]:
+def canonical_record(
+    interaction: Interaction, match: Match, connection: ConnectionPolicy, *, stop_listed: bool = False
+) -> dict[str, Any]:
     """What mapping rules see: the interaction's fields by name, its legs and parties as lists, and the match."""
     return {
         **words_of(interaction),
         "key": external_key(connection.name, interaction.id),
         "connection": connection.name,
-        "label": connection.at(interaction.contact_point).label,
+        "label": connection.at(interaction.contact_point, interaction.queue).label,
         "summary": _summary(interaction, match),
+        "stop_listed": stop_listed,
         "match": {
             "state": match.state.value,
             "reason": match.reason,

@@ -56,7 +56,7 @@ def choose_case(
         return CaseChoice(None, missing)
     if len(open_cases) == 1 and (theirs or (people and not _names_somebody(open_cases[0]))):
         return CaseChoice(open_cases[0], f"{missing}Case {open_cases[0].number} is the one open case.")
-    on_topic = [case for case in open_cases if _same_topic(case, interaction)]
+    on_topic = [case for case in open_cases if is_on_topic(case, interaction)]
     if len(on_topic) == 1:
         reason = f"{missing}Of the open cases, {on_topic[0].number} is the one on this topic."
         return CaseChoice(on_topic[0], reason, tuple(open_cases))
@@ -91,7 +91,7 @@ def _names_somebody(case: Record) -> bool:
 _REPLY = re.compile(r"^(?:\s*(?:re|fwd?|aw|wg|sv|tr|rif)\s*:|\s*\[[^\]]*\])+\s*|\s*\[[^\]]*\]\s*$", re.IGNORECASE)
 
 
-def _same_topic(case: Record, interaction: Interaction) -> bool:
+def is_on_topic(case: Record, interaction: Interaction) -> bool:
     """Whether the subject or topic is one of the case's, or the queue or topic contains its type or reason."""
     subject, queue, topic = interaction.subject or "", interaction.queue or "", interaction.attributes.get("topic")
     told = _REPLY.sub("", subject).casefold()

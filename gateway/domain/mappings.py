@@ -53,6 +53,15 @@ class FieldMapping:
         values = ((rule.field, rule.fill(record)) for rule in self.rules)
         return {field: value for field, value in values if value is not None and value != ""}
 
+    def under(self, over: FieldMapping | None) -> FieldMapping:
+        """This mapping with the rules of another one in place of its own for the same fields, and besides them."""
+        rules = {rule.field: rule for rule in (*self.rules, *(over.rules if over else ()))}
+        return FieldMapping(self.version, tuple(rules.values()))
+
+    def missing(self, values: Mapping[str, Any]) -> list[str]:
+        """The fields that the mapping requires, and that have no value."""
+        return [rule.field for rule in self.rules if rule.required and rule.field not in values]
+
 
 def compile_mapping(document: Mapping[str, Any]) -> FieldMapping:
     """Compile a mapping file's content. ConfigError: every problem at once, each naming its field."""
@@ -217,6 +226,14 @@ def cut(text: str, most: int) -> str:
     return kept.rstrip() + "…"
 
 
+def _parts(name: Any) -> tuple[str, str]:
+    """First and last name: `Casey Customer` and `Customer, Casey` are the same person."""
+    last, comma, first = str(name).partition(",")
+    if not comma:
+        first, _, last = str(name).strip().rpartition(" ")
+    return first.strip(), last.strip()
+
+
 def _clock(seconds: Any) -> str:
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
@@ -232,6 +249,8 @@ TRANSFORMS: Mapping[str, Callable[[str], Callable[[Any], Any]]] = {
     "lower": _plain(lambda value: str(value).lower()),
     "trim": _plain(lambda value: str(value).strip()),
     "clock": _plain(_clock),
+    "first_name": _plain(lambda name: _parts(name)[0] or None),
+    "last_name": _plain(lambda name: _parts(name)[1] or None),
     "join": lambda separator: lambda values: (separator or ", ").join(str(v) for v in values if v) or None,
     "cut": _cut,
 }

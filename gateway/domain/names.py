@@ -89,6 +89,12 @@ def agreement(given: str, known: str) -> Agreement:
     return Agreement.UNCLEAR if _is_no_person(given, told) else _compared(told, record)
 
 
+def is_person(given: str) -> bool:
+    """Whether this may be somebody's name: words without digits, and none that stands in the place of a name."""
+    words = words_of_name(given)
+    return bool(words) and not any(map(str.isdigit, given)) and not _is_no_person(given, words)
+
+
 def _is_no_person(given: str, told: tuple[str, ...]) -> bool:
     """Telephone systems tell a place, a company or WIRELESS CALLER in the field of the caller's name."""
     return "@" in given or not _NO_PERSON.isdisjoint(told) or bool(_PLACE.fullmatch(given))

@@ -72,7 +72,7 @@ def _chain(node: _Node) -> Path:
 
 def _or(node: _Node) -> Path:
     first, second = _children(node)
-    return lambda value: second(value) if _is_false(found := first(value)) else found
+    return lambda value: second(value) if is_false(found := first(value)) else found
 
 
 def _list(node: _Node) -> Path:
@@ -87,7 +87,7 @@ def _filter(node: _Node) -> Path:
         items = base(value)
         if not isinstance(items, list):
             return None
-        found = (member(item) for item in items if not _is_false(condition(item)))
+        found = (member(item) for item in items if not is_false(condition(item)))
         return [each for each in found if each is not None]
 
     return find
@@ -111,8 +111,8 @@ def _join(separator: Path, texts: Path) -> Path:
     return find
 
 
-def _is_false(value: Any) -> bool:
-    """Zero is true in JMESPath."""
+def is_false(value: Any) -> bool:
+    """What JMESPath takes for false; zero is true."""
     return value is None or value is False or value in ("", [], {})
 
 

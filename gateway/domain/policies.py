@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import Any
 
+from gateway.domain.identity import phone_key
+from gateway.domain.mappings import FieldMapping
 from gateway.domain.paths import Path
 
 
@@ -83,6 +86,89 @@ class SecondParty:
         return None
 
 
+class Creates(StrEnum):
+    """Who is created for an outside person whom nobody knows."""
+
+    NEVER = "never"
+    CONTACT = "contact"
+    CONTACT_UNDER_DOMAIN_ACCOUNT = "contact_under_domain_account"
+    LEAD = "lead"
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """Something asked of an interaction's record; `text` is how the admin wrote it."""
+
+    text: str
+    holds: Callable[[Mapping[str, Any]], bool] = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreatePolicy:
+    """Whether somebody unknown is created, as what and from where.
+
+    `account_types` says otherwise for accounts of a type. `values` stand over the mapping of the object. `source` is
+    the connection whose directory knows people, None for the interaction itself. Nobody is created where `unless`
+    holds, or where the `approval` does not. `record_type` is a developer name.
+    """
+
+    policy: Creates = Creates.NEVER
+    record_type: str | None = None
+    account_types: Mapping[str, Creates] = field(default_factory=dict)
+    values: FieldMapping | None = None
+    unless: Condition | None = None
+    approval: Condition | None = None
+    source: str | None = None
+
+    @property
+    def policies(self) -> frozenset[Creates]:
+        """All that it may say."""
+        return frozenset({self.policy, *self.account_types.values()})
+
+    @property
+    def is_active(self) -> bool:
+        """Whether it creates anybody at all."""
+        return self.policies != {Creates.NEVER}
+
+    def under(self, account_type: str | None) -> Creates:
+        """What it says for people of an account of that type, None for those of no known account."""
+        return self.account_types.get(account_type or "", self.policy)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseRule:
+    """A case is opened where it is about one of the dispositions or queues, all in lower case; none means any.
+
+    `mapping` fills the case, and is a file's name in the mappings' folder.
+    """
+
+    dispositions: frozenset[str] = frozenset()
+    queues: frozenset[str] = frozenset()
+    record_type: str | None = None
+    mapping: str = "case.yaml"
+
+    def covers(self, disposition: str | None, queue: str | None) -> bool:
+        """Whether an interaction that ended so, in that queue, has a case."""
+        return _is_among(disposition, self.dispositions) and _is_among(queue, self.queues)
+
+
+def _is_among(word: str | None, words: frozenset[str]) -> bool:
+    return not words or (word or "").strip().casefold() in words
+
+
+@dataclass(frozen=True, slots=True)
+class StopList:
+    """Who opted out: identity keys, and `@host` for everybody there; `consent` are the fields set on their contact."""
+
+    identities: frozenset[str] = frozenset()
+    consent: Mapping[str, Any] = field(default_factory=dict)
+
+    def covers(self, keys: Collection[str]) -> bool:
+        """Whether somebody with these identity keys opted out."""
+        hosts = {f"@{key.rpartition('@')[2]}" for key in keys if key.startswith("email:")}
+        return not self.identities.isdisjoint({*keys, *hosts})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MirrorPolicy:
     """What we copy of an org's records; nothing where the copy is not `is_kept`.
@@ -98,36 +184,56 @@ class MirrorPolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContactPoint:
-    """Settings of one brand address (a dialled number, queue, chat widget or page)."""
+    """All settings that hold at one brand address (a dialled number, queue, chat widget or page), none left open.
+
+    `threshold` and `margin` stand over the match policy's. `companion_tasks`: where the parties belong to several
+    accounts, each further account gets a Task of its own. `region` is where numbers without a country code are dialled.
+    """
 
     label: str | None = None
-    region: str | None = None
-    create: str = "never"
-    companion_tasks: bool | None = None
+    region: str = "US"
+    companion_tasks: bool = False
+    threshold: float | None = None
+    margin: float | None = None
+    create: CreatePolicy = CreatePolicy()
+    cases: tuple[CaseRule, ...] = ()
+    second_party: SecondParty | None = None
+    stop_list: StopList = StopList()
+
+    def weighing(self, policy: MatchPolicy) -> MatchPolicy:
+        """The match policy with this contact point's own thresholds."""
+        own = {"threshold": self.threshold, "margin": self.margin}
+        given: dict[str, Any] = {name: points for name, points in own.items() if points is not None}
+        return replace(policy, **given) if given else policy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionPolicy:
-    """Settings of one connection, with those of its contact points by address.
-
-    `companion_tasks`: where the parties belong to several accounts, each further account gets a Task of its own.
-    """
+    """Settings of one connection: its `own`, and those of its contact points by address as written."""
 
     name: str
     org: str
-    default_region: str = "US"
-    companion_tasks: bool = False
+    own: ContactPoint = ContactPoint()
     contact_points: Mapping[str, ContactPoint] = field(default_factory=dict)
+    _by_address: Mapping[str, ContactPoint] = field(init=False, repr=False, compare=False)
 
-    def at(self, address: str | None) -> ContactPoint:
-        """The settings that hold at an address; the connection's own where it says nothing."""
-        return self.contact_points.get(address or "", ContactPoint())
+    def __post_init__(self) -> None:
+        points = {address_key(address, point.region): point for address, point in self.contact_points.items()}
+        object.__setattr__(self, "_by_address", points)
 
-    def region_at(self, address: str | None) -> str:
-        """The country in which a number without a country code is dialled."""
-        return self.at(address).region or self.default_region
+    @property
+    def points(self) -> tuple[ContactPoint, ...]:
+        """The settings of all places."""
+        return self.own, *self.contact_points.values()
 
-    def has_companions_at(self, address: str | None) -> bool:
-        """Whether further accounts get Tasks of their own."""
-        here = self.at(address).companion_tasks
-        return self.companion_tasks if here is None else here
+    def at(self, address: str | None, queue: str | None = None) -> ContactPoint:
+        """The settings that hold at an address, in any spelling, else in the queue; the connection's own otherwise."""
+        if not self._by_address:
+            return self.own
+        keys = (address_key(place, self.own.region) for place in (address, queue) if place)
+        return next((self._by_address[key] for key in keys if key in self._by_address), self.own)
+
+
+def address_key(address: str, region: str) -> str:
+    """The same for each spelling of a brand address: a number's identity key, any other text in lower case."""
+    return phone_key(address, region) or address.strip().casefold()

@@ -138,8 +138,7 @@ def desired_task(
 ) -> Desired:
     """The Task of an interaction, from its canonical record. RejectedError: a required field cannot be filled."""
     values = mapping.fill(record)
-    missing = [rule.field for rule in mapping.rules if rule.required and rule.field not in values]
-    if missing:
+    if missing := mapping.missing(values):
         raise RejectedError(f"The mapping requires {', '.join(missing)}, but the interaction has no value for it.")
     values |= relations(match, shared=abilities.shared_activities)
     if owner:

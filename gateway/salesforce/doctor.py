@@ -7,9 +7,10 @@ and twice where no login is needed: the login host's answer gives the clock, the
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
@@ -57,6 +58,7 @@ class Check(StrEnum):
     SHARED = "shared activities"
     CALLS = "call fields"
     MAPPING = "mapping"
+    CREATION = "creation"
     RECORDS = "records"
 
 
@@ -74,20 +76,25 @@ def examine(
     settings: OrgSettings,
     mapping: FieldMapping,
     *,
+    created: Mapping[Kind, Sequence[FieldMapping]] = MappingProxyType({}),
     clock: Callable[[], float] = time.time,
     time_limits: tuple[float, float] = TIME_LIMITS,
 ) -> list[Finding]:
-    """Everything about one org, as far as it lets us look."""
+    """Everything about one org, as far as it lets us look; `created` is what policy creates there, and how filled."""
     session = Session(settings, clock=clock, time_limits=time_limits)
     with http_session(time_limits) as http:
         try:
-            return list(_findings(session, http, mapping, clock))
+            return list(_findings(session, http, mapping, created, clock))
         finally:
             session.close()
 
 
 def _findings(
-    session: Session, http: requests.Session, mapping: FieldMapping, clock: Callable[[], float]
+    session: Session,
+    http: requests.Session,
+    mapping: FieldMapping,
+    created: Mapping[Kind, Sequence[FieldMapping]],
+    clock: Callable[[], float],
 ) -> Iterator[Finding]:
     reached, findings = _network(http, session.settings, clock)
     yield from findings
@@ -112,6 +119,8 @@ def _findings(
     for kind in WANTED:
         yield from _records(kind, described.get(kind.value), session.settings.mirror)
     yield _mirror(session.settings.mirror)
+    for kind, mappings in created.items():
+        yield from _creation(kind, mappings, described.get(kind.value))
 
 
 def _described(session: Session) -> tuple[dict[str, Described], GatewayError | None]:
@@ -395,6 +404,31 @@ def _takes(type: str, literal: Any) -> bool:
     if type in _NUMBERS:
         return isinstance(literal, int | float) and not isinstance(literal, bool)
     return not isinstance(literal, bool)
+
+
+# --- what policy creates ------------------------------------------------------------------------------------------
+
+
+def _creation(kind: Kind, mappings: Sequence[FieldMapping], described: Described | None) -> list[Finding]:
+    if not (described and described["createable"]):
+        message = f"Policy creates a {kind.value}, and the integration user may not: people and cases stay unknown."
+        return [_wrong(Check.CREATION, message, "Deploy mappings/salesforce, and assign Gateway Creation to the user.")]
+    fields = {field["name"]: field for field in described["fields"]}
+    found = [finding for mapping in mappings for finding in _new_record(kind, mapping, fields)]
+    return _or_ok(list(dict.fromkeys(found)), _ok(Check.CREATION, f"{kind.value}: can be created as it is mapped."))
+
+
+def _new_record(kind: Kind, mapping: FieldMapping, fields: Fields) -> Iterator[Finding]:
+    file = f"mappings/{kind.value.lower()}.yaml"
+    filled = [rule.field for rule in mapping.rules]
+    for name in filled:
+        if not (name in fields and fields[name]["createable"]):
+            message = f"{kind.value}.{name} is not there, hidden or read-only: Salesforce refuses every new record."
+            yield _wrong(Check.CREATION, message, f"{_field_access(kind, name)} Or take it out of {file}.")
+    for name, field in fields.items():
+        if _required(field) and name not in filled:
+            message = f"{kind.value}.{name} is required, and the mapping does not fill it: no record is taken."
+            yield _wrong(Check.CREATION, message, f"Give {name} a rule in {file}, or a default in Setup.")
 
 
 # --- the records to match with -------------------------------------------------------------------------------------

@@ -25,13 +25,22 @@ _MOST_CANDIDATES = 10
 class Refusal:
     """One error as Salesforce reports it: `errorCode` of a whole call, `statusCode` of one record.
 
-    `candidates` are the ids of the records that a duplicate rule took for the same.
+    `candidates` are the ids of the records that a duplicate rule, `rule`, took for the same.
     """
 
     code: str
     message: str = ""
     fields: tuple[str, ...] = ()
     candidates: tuple[str, ...] = ()
+    rule: str | None = None
+
+
+class RecordRefusedError(RejectedError):
+    """The one record of a call is refused, for these reasons."""
+
+    def __init__(self, reason: str, refusals: Sequence[Refusal]) -> None:
+        super().__init__(reason)
+        self.refusals = tuple(refusals)
 
 
 def refusals_of(content: Any) -> tuple[Refusal, ...]:
@@ -43,11 +52,17 @@ def refusals_of(content: Any) -> tuple[Refusal, ...]:
 def _refusal(error: Mapping[str, Any]) -> Refusal:
     code = error.get("errorCode") or error.get("statusCode") or error.get("error") or _NO_CODE
     fields = tuple(map(str, error.get("fields") or ()))
-    return Refusal(str(code), str(error.get("message") or ""), fields, tuple(_candidates(error)))
+    rule = _duplicates(error).get("duplicateRule")
+    return Refusal(str(code), str(error.get("message") or ""), fields, tuple(_candidates(error)), rule)
+
+
+def _duplicates(error: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Versions up to 56.0 misspell the name."""
+    return error.get("duplicateResult") or error.get("duplicateResut") or {}
 
 
 def _candidates(error: Mapping[str, Any]) -> Iterator[str]:
-    found = error.get("duplicateResult") or {}
+    found = _duplicates(error)
     for result in found.get("matchResults") or ():
         for match in result.get("matchRecords") or ():
             yield str(match["record"]["Id"])
@@ -139,13 +154,14 @@ def refused_call(
         return RejectedError(f"{_NEED_A_PERSON['DUPLICATE_EXTERNAL_ID']}. ({said})")
     if status < 400:
         return redirected(f"Org {org!r}", status, headers or {})
-    return _refused(said, status, first, is_theirs=bool(refusals), writing=writing)
+    return _refused(said, status, refusals, first, writing=writing)
 
 
-def _refused(said: str, status: int, first: Refusal, *, is_theirs: bool, writing: bool) -> GatewayError:
+def _refused(said: str, status: int, refusals: Sequence[Refusal], first: Refusal, *, writing: bool) -> GatewayError:
+    is_theirs = bool(refusals)
     fix = _SETTINGS.get(first.code) or _STATUSES.get(status)
     if fix is None and writing and (is_theirs or status == 413):
-        return RejectedError(f"{said}.{_named(first)}{_quote(first)}")
+        return RecordRefusedError(f"{said}.{_named(first)}{_quote(first)}", refusals)
     kind = {"MALFORMED_QUERY": QueryRefusedError, "NOT_FOUND": MissingError}.get(first.code, ConfigError)
     page = "" if is_theirs else " The answer is none of Salesforce's API, but a page, as a proxy's is."
     return kind(f"{said}: {fix or _CHECK}.{page}{_quote(first)}")

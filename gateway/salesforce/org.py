@@ -6,13 +6,15 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from gateway.domain.allowance import Outlook, Usage
-from gateway.domain.records import Record
+from gateway.domain.creation import Made, RecordDraft
+from gateway.domain.records import Kind, Record
 from gateway.domain.tasks import Abilities, FoundTask, Outcome, TaskDraft, TaskFields
 from gateway.errors import ConfigError
 from gateway.ports import ChangePage
 from gateway.salesforce.bulk import FirstLoad
 from gateway.salesforce.lookup import LookUp
 from gateway.salesforce.mirror import Changes, Positions
+from gateway.salesforce.people import People
 from gateway.salesforce.schema import Schema
 from gateway.salesforce.session import TIME_LIMITS, OnCall, Session
 from gateway.salesforce.settings import Flow, OrgSettings
@@ -42,6 +44,7 @@ class SalesforceOrg:
         self._changes = Changes(self._session, self._positions)
         self._first_load = FirstLoad(self._session, self._positions)
         self._look_up = LookUp(self._session, self._schema)
+        self._people = People(self._session)
         self._tasks = Tasks(self._session, settings.task_key, self._schema.forget)
 
     @property
@@ -98,6 +101,15 @@ class SalesforceOrg:
 
     def update(self, drafts: Sequence[TaskDraft]) -> list[Outcome]:
         return self._tasks.update(drafts)
+
+    def record_type(self, kind: Kind, name: str) -> str | None:
+        return self._people.record_type(kind, name)
+
+    def make(self, drafts: Sequence[RecordDraft]) -> list[Made]:
+        return self._people.make(drafts) if drafts else []
+
+    def amend(self, drafts: Sequence[RecordDraft]) -> list[Made]:
+        return self._people.amend(drafts) if drafts else []
 
     def _describing_again(self, pages: Iterator[ChangePage]) -> Iterator[ChangePage]:
         """Forget the description where the org's fields have changed under it."""

@@ -29,6 +29,12 @@ def tasks_by(field: str, keys: Collection[str], fields: Iterable[str]) -> Iterat
         yield f"{start}{','.join(literal for _, literal in chunk)}{end}"
 
 
+def record_types(kind: str, name: str) -> str:
+    """The active record type of that developer name."""
+    where = f"SobjectType = {quoted(kind)} AND DeveloperName = {quoted(name)} AND IsActive = true"
+    return f"SELECT Id FROM RecordType WHERE {where}"  # noqa: S608 (quoted)
+
+
 def changes(kind: str, columns: Sequence[str], at: str = "", id: str = "", only: str = "") -> str:
     """The next page of rows after one row in the order of (SystemModstamp, Id); all of that moment if `id` is empty.
 

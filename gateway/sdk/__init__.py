@@ -10,7 +10,7 @@ from gateway.domain.interactions import (
     Party,
 )
 from gateway.errors import ConfigError, RejectedError, RetryableError, UnauthorizedError
-from gateway.sdk.connector import Answer, Connector, Delivery, Request, Secret, Secrets, Settings
+from gateway.sdk.connector import Answer, Connector, Delivery, Directory, Request, Secret, Secrets, Settings
 
 __all__ = [
     "Answer",
@@ -20,6 +20,7 @@ __all__ = [
     "Connector",
     "Delivery",
     "Direction",
+    "Directory",
     "Event",
     "Leg",
     "PartialInteraction",

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 from marshmallow import Schema, fields, validate
 
@@ -92,6 +92,17 @@ def each_problem(messages: object, path: tuple[str | int, ...] = ()) -> Iterator
         yield path, str(messages)
 
 
+class Directory(Protocol):
+    """A system of record that knows people; asked before somebody is created, and believed."""
+
+    def find_person(self, phone: str | None, email: str | None) -> Mapping[str, Any] | None:
+        """What it tells of the one person with this E.164 number or this address; None if it knows nobody.
+
+        `name`, `phone`, `mobile` and `email` are understood; the mapping of the contact may use any other member.
+        RetryableError: it cannot be asked now, ConfigError: until a person changes something.
+        """
+
+
 class Connector:
     """One configured connection's side of a platform. Subclasses declare the class variables and write two methods.
 
@@ -140,4 +151,8 @@ class Connector:
 
     def answer(self, request: Request) -> Answer | None:  # noqa: ARG002 — for subclasses
         """What the platform must hear once all of the request is stored; None for the gateway's own words."""
+        return None
+
+    def directory(self) -> Directory | None:
+        """The platform's directory of people, if it has one and it is configured."""
         return None

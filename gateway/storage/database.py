@@ -9,7 +9,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import DatabaseError
 
 from gateway.errors import ConfigError, RetryableError
-from gateway.storage import lanes
+from gateway.storage import creations, lanes
+from gateway.storage.creations import CreationTable
 from gateway.storage.deliveries import DeliveryTable
 from gateway.storage.engine import file_of, open_engine, read_url
 from gateway.storage.inbox import GroupCommitInbox
@@ -48,6 +49,7 @@ class Database:
         self.deliveries = DeliveryTable(self._transactions, on_commit=on_commit)
         self.interactions = InteractionTable(self._transactions)
         self.mirror = MirrorTables(self._transactions)
+        self.creations = CreationTable(self._transactions)
         self.tokens = TokenTable(self._transactions)
         self.status = StatusTable(self._transactions)
         try:
@@ -85,6 +87,7 @@ class Database:
         self._claim = claim
         with self._transactions.writing() as connection:
             lanes.free_all(connection)
+            creations.free_all(connection)
 
     def _bring_up_to_date(self) -> None:
         if self._file is None:

@@ -12,7 +12,7 @@ from gateway.ports import Lease
 from gateway.storage.columns import Moment
 from gateway.storage.tables import lanes
 
-_BEGINNING = datetime.fromisoformat("1970-01-01T00:00:00Z")
+BEGINNING = datetime.fromisoformat("1970-01-01T00:00:00Z")
 
 _free = insert(lanes).values(
     org=bindparam("org"),
@@ -53,12 +53,12 @@ def check(connection: Connection, held: Lease) -> None:
 
 def release(connection: Connection, held: Lease) -> None:
     """Make the lane free from the beginning of time on."""
-    connection.execute(_release, _names(held) | {"now_free": _BEGINNING})
+    connection.execute(_release, _names(held) | {"now_free": BEGINNING})
 
 
 def free_all(connection: Connection) -> None:
     """Take every lane from whoever held it; only for a process that knows itself to be the only one."""
-    connection.execute(update(lanes).values(lease_until=_BEGINNING))
+    connection.execute(update(lanes).values(lease_until=BEGINNING))
 
 
 def _names(held: Lease) -> dict[str, object]:

@@ -183,6 +183,21 @@ cursors = Table(
     Column("cursor", Text, nullable=False),
 )
 
+creations = Table(
+    "creations",
+    metadata,
+    Column("org", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("made_for", Text, nullable=False),
+    Column("policy", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("until", Moment, nullable=False),
+    Column("intended_at", Moment),
+    Column("record_id", Text),
+    Column("candidates", Json),
+    Column("reason", CleanText),
+)
+
 tokens = Table(
     "tokens",
     metadata,

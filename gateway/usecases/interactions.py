@@ -139,7 +139,7 @@ def _parse(
 def _lane(partials: Iterable[PartialInteraction], policy: ConnectionPolicy) -> int:
     """One customer's interactions share a lane, as far as the first delivery tells who it is."""
     for partial in partials:
-        region = policy.region_at(partial.contact_point)
+        region = policy.at(partial.contact_point, partial.queue).region
         for party in partial.parties[:1]:
             key = phone_key(party.phone or "", region) or email_key(party.email or "")
             if key:

@@ -95,6 +95,17 @@ class MirrorFeed:
                 return known_of(self._mirror, name, soughts)
         return known
 
+    def take_in(self, records: Sequence[Record]) -> None:
+        """Have records that were just looked up known at once; nothing is copied where no mirror is kept."""
+        if records and self._state.is_kept:
+            self._mirror.apply(self._org.name, ChangePage(records, (), {}))
+
+    def by_ids(self, ids: Collection[str]) -> list[Record]:
+        """Records by id, as far as they are known; where no mirror can be asked, as they are now."""
+        if not ids:
+            return []
+        return self._org.look_up((), ids) if self._must_ask() else self._mirror.by_ids(self._org.name, ids)
+
     def load(self) -> None:
         """Take a first load as far as the org lets us; called every second, and mostly nothing is to be done."""
         if not self._state.loading or (self._due and self._now() < self._due):

@@ -8,7 +8,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from gateway.domain.changes import Changes, changes
-from gateway.domain.matching import Match
+from gateway.domain.interactions import Interaction
+from gateway.domain.matching import Match, Sought
+from gateway.domain.policies import ConnectionPolicy, ContactPoint
 from gateway.domain.records import Record
 from gateway.domain.reports import match_report
 from gateway.domain.retries import SETTLING_SECONDS
@@ -22,6 +24,23 @@ from gateway.domain.tasks import (
     external_key,
 )
 from gateway.ports import Settlement, StoredInteraction
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """An interaction with what it belongs to, and the settings that hold where it came in.
+
+    It is not written before `waits_until`, and decided anew at `again_at`, though it is written.
+    """
+
+    row: StoredInteraction
+    interaction: Interaction
+    policy: ConnectionPolicy
+    point: ContactPoint
+    looked_for: Sought
+    match: Match
+    waits_until: datetime | None = None
+    again_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +60,7 @@ class Plan:
     account: Record | None = None
     further: tuple[Record, ...] = ()
     found: FoundTask | None = None
+    again_at: datetime | None = None
 
     @property
     def key(self) -> str:
@@ -133,6 +153,8 @@ def finished(plan: Plan, state: TaskState, at: datetime | None = None) -> End:
         row = replace(plan.row, **{name: getattr(settlement, name) for name in _KEPT})
         return End(settlement, replace(plan, row=row))
     at = at or plan.row.written_at
+    if plan.again_at:
+        return End(ended(plan, state, written_at=at, next_at=plan.again_at))
     return End(ended(plan, state, written_version=plan.row.version, written_at=at))
 
 

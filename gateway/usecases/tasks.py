@@ -18,10 +18,11 @@ from typing import Protocol
 
 from gateway.domain.canonical import canonical_record
 from gateway.domain.changes import Changes
+from gateway.domain.creation import ON_STOP_LIST, stop_listed, with_sentence
 from gateway.domain.interactions import Interaction, interaction_of
 from gateway.domain.mappings import FieldMapping
-from gateway.domain.matching import Match, Sought, match, sought
-from gateway.domain.policies import ConnectionPolicy, MatchPolicy
+from gateway.domain.matching import Sought, match, sought
+from gateway.domain.policies import ConnectionPolicy, ContactPoint, MatchPolicy
 from gateway.domain.records import Known
 from gateway.domain.reports import is_same_decision
 from gateway.domain.retries import delay
@@ -39,7 +40,9 @@ from gateway.domain.tasks import (
 from gateway.errors import ConfigError, RejectedError, RetryableError, UnknownOutcomeError, VersionConflictError
 from gateway.ports import Interactions, Lease, Org, StoredInteraction
 from gateway.usecases.mirror import MirrorFeed, owner_of
+from gateway.usecases.people import Creator
 from gateway.usecases.plans import (
+    Decided,
     End,
     Plan,
     change_of,
@@ -95,15 +98,6 @@ class Rules:
     connections: Mapping[str, ConnectionPolicy]
 
 
-@dataclass(frozen=True, slots=True)
-class Decided:
-    """An interaction with what it belongs to."""
-
-    row: StoredInteraction
-    interaction: Interaction
-    match: Match
-
-
 class AccountsInWork:
     """The accounts to which something is being written: two calls at once to one would lock each other out there."""
 
@@ -133,6 +127,7 @@ class TaskWriter:
     interactions: Interactions
     feed: MirrorFeed
     rules: Rules
+    creator: Creator
     ledger: Ledger
     owner: str
     now: Callable[[], datetime]
@@ -218,29 +213,35 @@ class TaskWriter:
     ) -> list[Plan]:
         """Decide on every row; those that can have no Task are parked."""
         known, decided = self._decide(rows)
-        plans, parked = [], []
-        for each in decided:
+        plans, ends = [], []
+        for each in self.creator.complete(decided, known, self._decide):
+            if each.waits_until:
+                ends.append(End(unwritten(each.row, attempts=each.row.attempts, next_at=each.waits_until)))
+                continue
             try:
                 plans.append(self._plan_one(each, known, abilities, matched_at))
             except RejectedError as error:
                 self.ledger.task(each.row, "parked")
-                parked.append(End(unwritten(each.row, parked=error.reason)))
-        self._settle(lease, parked)
+                ends.append(End(unwritten(each.row, parked=error.reason)))
+        self._settle(lease, ends)
         return plans
 
     def _decide(self, rows: Sequence[StoredInteraction]) -> tuple[Known, list[Decided]]:
-        told = [(row, interaction_of(row.external_id, row.state)) for row in rows]
-        soughts = [self._sought(row, interaction) for row, interaction in told]
-        known = self.feed.known(soughts)
+        told = [self._sought(row) for row in rows]
+        known = self.feed.known([looked_for for *_, looked_for in told])
         decided = []
-        for (row, interaction), looked_for in zip(told, soughts, strict=True):
+        for row, (interaction, policy, point, looked_for) in zip(rows, told, strict=True):
             self.give_way()
-            decided.append(Decided(row, interaction, match(interaction, looked_for, known, self.rules.matching)))
+            found = match(interaction, looked_for, known, point.weighing(self.rules.matching), point.second_party)
+            for position in stop_listed(looked_for, point):
+                found = with_sentence(found, position, ON_STOP_LIST)
+            decided.append(Decided(row, interaction, policy, point, looked_for, found))
         return known, decided
 
-    def _sought(self, row: StoredInteraction, interaction: Interaction) -> Sought:
-        policy = self._policy(row)
-        return sought(interaction, policy.region_at(interaction.contact_point), self.rules.matching)
+    def _sought(self, row: StoredInteraction) -> tuple[Interaction, ConnectionPolicy, ContactPoint, Sought]:
+        interaction, policy = interaction_of(row.external_id, row.state), self._policy(row)
+        point = policy.at(interaction.contact_point, interaction.queue)
+        return interaction, policy, point, sought(interaction, point.region, self.rules.matching)
 
     def _policy(self, row: StoredInteraction) -> ConnectionPolicy:
         known = self.rules.connections.get(row.connection)
@@ -249,11 +250,11 @@ class TaskWriter:
     def _plan_one(self, decided: Decided, known: Known, abilities: Abilities, matched_at: datetime) -> Plan:
         self.give_way()
         row, interaction, decision = decided.row, decided.interaction, decided.match
-        policy = self._policy(row)
         emails = [leg.agent_email for leg in interaction.legs if leg.agent_email]
-        record = canonical_record(interaction, decision, policy)
+        listed = bool(stop_listed(decided.looked_for, decided.point))
+        record = canonical_record(interaction, decision, decided.policy, stop_listed=listed)
         desired = desired_task(record, decision, owner_of(emails, known), self.rules.mapping, abilities)
-        further = further_accounts(decision) if policy.has_companions_at(interaction.contact_point) else ()
+        further = further_accounts(decision) if decided.point.companion_tasks else ()
         return Plan(
             row,
             decision,
@@ -262,6 +263,7 @@ class TaskWriter:
             matched_at,
             has_key=abilities.key_field is not None,
             further=to_write(further, row),
+            again_at=decided.again_at,
         )
 
     def _read_back(self, plans: list[Plan], abilities: Abilities) -> list[Plan]:

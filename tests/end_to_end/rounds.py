@@ -12,7 +12,7 @@ from urllib.parse import unquote_plus, urlsplit
 
 import requests
 
-from gateway.bootstrap import connections_of, now, org_settings, rules_of
+from gateway.bootstrap import connections_of, creation_mappings, directories_of, now, org_settings, rules_of
 from gateway.config import load
 from gateway.errors import ConfigError, RetryableError
 from gateway.ports import StoredInteraction
@@ -23,6 +23,7 @@ from gateway.storage import Database
 from gateway.usecases import operations
 from gateway.usecases.interactions import LANES, Folding
 from gateway.usecases.mirror import MirrorFeed
+from gateway.usecases.people import Creator
 from gateway.usecases.receive import receive
 from gateway.usecases.tasks import TaskWriter
 from tests.end_to_end.processes import ENVIRONMENT, KEY, TOKEN
@@ -47,6 +48,8 @@ class Bench:
         self._rules = rules_of(config)
         self._connections = connections_of(config)
         self._is_mirrored = config.orgs["main"].mirror.is_kept
+        self._mappings = creation_mappings(config)
+        self._directories = directories_of(self._rules, self._connections)
         self._folding = Folding(self.store.deliveries, self.store.interactions, self._connections, self.now)
         self.restart()
 
@@ -58,6 +61,9 @@ class Bench:
             interactions=self.store.interactions,
             feed=self.feed,
             rules=self._rules,
+            creator=Creator(
+                self.salesforce, self.store.creations, self.feed, self._mappings, self._directories, self.now
+            ),
             ledger=self,
             owner="test",
             now=self.now,
@@ -161,4 +167,5 @@ def _created(request: requests.PreparedRequest) -> Iterable[str]:
     if not path[1] or (request.method, path[2]) not in {("POST", ""), ("PATCH", f"/Task/{KEY}")}:
         return
     for record in json.loads(request.body or b"{}")["records"]:
-        yield record.get(KEY) or record["CallObject"]
+        if record["attributes"]["type"] == "Task":
+            yield record.get(KEY) or record["CallObject"]

@@ -6,6 +6,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from gateway.domain.creation import Made, RecordDraft
+from gateway.domain.identity import domain_key, email_key, phone_key
 from gateway.domain.records import Kind, Record
 from gateway.domain.tasks import Abilities, FoundTask, Outcome, TaskDraft, TaskField, TaskFields, Verdict
 from gateway.ports import ChangePage
@@ -44,6 +46,8 @@ class Switches:
     """Raised by the next writes after they took effect: the answer is lost."""
     refused: dict[str, list[Outcome]] = field(default_factory=dict)
     """Outcomes of the next writes of a key, in place of the write."""
+    unmade: list[Made] = field(default_factory=list)
+    """What becomes of the next drafts of people and cases, in place of a record."""
 
 
 class FakeOrg:
@@ -69,6 +73,9 @@ class FakeOrg:
         self.switches = Switches()
         self.calls: list[str] = []
         self.on_call: Callable[[str], None] = lambda _: None
+        self.record_types: dict[tuple[Kind, str], str] = {}
+        self.made: list[RecordDraft] = []
+        self.amended: list[RecordDraft] = []
         self._log: list[Record | str] = []
 
     # --- what a test does to it
@@ -167,6 +174,30 @@ class FakeOrg:
     def update(self, drafts: Sequence[TaskDraft]) -> list[Outcome]:
         return self._write(drafts, self._update)
 
+    def record_type(self, kind: Kind, name: str) -> str | None:
+        return self.record_types.get((kind, name))
+
+    def make(self, drafts: Sequence[RecordDraft]) -> list[Made]:
+        if len(drafts) > 200:
+            raise ValueError("one call writes at most 200 records")
+        if not drafts:
+            return []
+        self._called("composite/sobjects")
+        made = [self._make(draft) for draft in drafts]
+        if self.switches.after:
+            raise self.switches.after.pop(0)
+        return made
+
+    def amend(self, drafts: Sequence[RecordDraft]) -> list[Made]:
+        if not drafts:
+            return []
+        self._called("composite/sobjects")
+        made = [self.switches.unmade.pop(0) if self.switches.unmade else Made(draft.fields["Id"]) for draft in drafts]
+        self.amended += [draft for draft, result in zip(drafts, made, strict=True) if result.record_id]
+        if self.switches.after:
+            raise self.switches.after.pop(0)
+        return made
+
     # --- its insides
 
     def _records(self) -> dict[str, Record]:
@@ -186,6 +217,14 @@ class FakeOrg:
             return True
         is_case = record.kind is Kind.CASE and record.contact_id is None and record.account_id in found
         return record.is_open and (is_case or (record.kind in _OF_CONTACTS and record.contact_id in found))
+
+    def _make(self, draft: RecordDraft) -> Made:
+        if self.switches.unmade:
+            return self.switches.unmade.pop(0)
+        self.made.append(draft)
+        record = _record(draft, len(self.made))
+        self.change(record)
+        return Made(record.id)
 
     def _called(self, resource: str) -> None:
         self.calls.append(resource)
@@ -243,6 +282,27 @@ class FakeOrg:
 
 
 _OF_CONTACTS = (Kind.CASE, Kind.RELATION)
+
+_ID_PREFIXES = {Kind.CONTACT: "003", Kind.LEAD: "00Q", Kind.CASE: "500"}
+
+
+def _record(draft: RecordDraft, number: int) -> Record:
+    fields = draft.fields
+    keys = [phone_key(fields[name]) for name in ("Phone", "MobilePhone", "SuppliedPhone") if fields.get(name)]
+    keys += [email_key(fields["Email"]), domain_key(fields["Email"])] if fields.get("Email") else []
+    case_number = f"{90000 + number:08d}" if draft.kind is Kind.CASE else None
+    name = " ".join(filter(None, (fields.get("FirstName"), fields.get("LastName"), fields.get("Subject"))))
+    return Record(
+        kind=draft.kind,
+        id=f"{_ID_PREFIXES[draft.kind]}{900 + number:012d}AAA",
+        name=name,
+        keys=tuple(key for key in (*keys, case_number and f"case:{case_number}") if key),
+        account_id=fields.get("AccountId"),
+        contact_id=fields.get("ContactId"),
+        number=case_number,
+        topics=tuple(filter(None, (fields.get("Subject"),))),
+    )
+
 
 _DEFAULTS = {"Status": "Not Started", "Priority": "Normal"}
 

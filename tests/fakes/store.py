@@ -19,6 +19,8 @@ from gateway.ports import (
     MOST_OF_ONE_KEY,
     Backlog,
     ChangePage,
+    Claim,
+    Creation,
     DeliveryStatus,
     FoldedInteraction,
     Lease,
@@ -38,7 +40,7 @@ _MATCH_STATES = ("matched", "ambiguous", "unmatched")
 
 
 class MemoryStore:
-    """`inbox`, `deliveries`, `interactions`, `mirror` and `tokens`, as `gateway.storage.Database` has them."""
+    """`inbox`, `deliveries`, `interactions`, `mirror`, `creations` and `tokens`, as `gateway.storage.Database` has them."""
 
     def __init__(self, *, on_commit: Callable[[], object] = lambda: None) -> None:
         self._lock = RLock()
@@ -46,6 +48,7 @@ class MemoryStore:
         self.deliveries = MemoryDeliveries(self._lock, self.interactions, on_commit)
         self.inbox = MemoryInbox(self._lock, self.deliveries, on_commit)
         self.mirror = MemoryMirror(self._lock)
+        self.creations = MemoryCreations(self._lock)
         self.tokens = MemoryTokens(self._lock)
 
     def close(self) -> None:
@@ -430,6 +433,64 @@ class MemoryMirror:
     def _of(self, org: str) -> list[Record]:
         with self._lock:
             return sorted((r for (of, _), r in self._records.items() if of == org), key=lambda record: record.id)
+
+
+class MemoryCreations:
+    def __init__(self, lock: RLock) -> None:
+        self._lock = lock
+        self._rows: dict[tuple[str, str], Creation] = {}
+
+    def load(self, org: str, keys: Collection[str]) -> dict[str, Creation]:
+        with self._lock:
+            return {key: self._rows[org, key] for key in keys if (org, key) in self._rows}
+
+    def claim(self, org: str, claims: Sequence[Claim], *, by: str, now: datetime, seconds: float) -> list[Claim]:
+        with self._lock:
+            free = {key for claim in claims for key in claim.keys if self._is_free(org, key, now)}
+            granted = [claim for claim in claims if free.issuperset(claim.keys)]
+            for claim in granted:
+                for key in claim.keys:
+                    before = self._rows.get((org, key))
+                    self._rows[org, key] = Creation(
+                        key, claim.made_for, claim.policy, by, _aware(now + timedelta(seconds=seconds)),
+                        before.intended_at if before else None,
+                    )  # fmt: skip
+            return granted
+
+    def intend(self, org: str, keys: Collection[str], *, by: str, now: datetime) -> None:
+        with self._lock:
+            if len(self._own(org, keys, by)) != len(set(keys)):
+                raise VersionConflictError(f"A creation in {org} was claimed by others meanwhile.")
+            self._change(self._own(org, keys, by), intended_at=_aware(now))
+
+    def settle(
+        self, org: str, keys: Collection[str], *, by: str, record_id: str | None = None,
+        candidates: Collection[str] = (), reason: str | None = None,
+    ) -> None:  # fmt: skip
+        with self._lock:
+            ending = {"record_id": record_id, "candidates": tuple(candidates), "reason": reason}
+            self._change(self._own(org, keys, by), **ending)
+
+    def give_up(self, org: str, keys: Collection[str], *, by: str) -> None:
+        with self._lock:
+            undecided = [place for place in self._own(org, keys, by) if not self._rows[place].is_over]
+            self._change(undecided, until=_LONG_AGO)
+
+    def forget(self, org: str, keys: Collection[str], *, by: str) -> None:
+        with self._lock:
+            for place in self._own(org, keys, by):
+                if not self._rows[place].is_over:
+                    del self._rows[place]
+
+    def _is_free(self, org: str, key: str, now: datetime) -> bool:
+        row = self._rows.get((org, key))
+        return row is None or (not row.is_over and row.until <= now)
+
+    def _own(self, org: str, keys: Collection[str], by: str) -> list[tuple[str, str]]:
+        return [(org, key) for key in set(keys) if (row := self._rows.get((org, key))) and row.by == by]
+
+    def _change(self, places: Collection[tuple[str, str]], **changes: Any) -> None:
+        self._rows.update({place: replace(self._rows[place], **changes) for place in places})
 
 
 class MemoryTokens:

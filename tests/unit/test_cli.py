@@ -266,7 +266,7 @@ def test_a_wrong_mapping_is_told_with_its_file_and_field(run, folder):
 def found(monkeypatch: pytest.MonkeyPatch) -> list[Finding]:
     """What the examination of any org finds."""
     findings = [Finding(Check.LOGIN, Level.OK, "Works."), Finding(Check.SHARED, Level.WARNING, "Off.", "Setup → it")]
-    monkeypatch.setattr("gateway.salesforce.doctor.examine", lambda settings, mapping: findings)
+    monkeypatch.setattr("gateway.salesforce.doctor.examine", lambda settings, mapping, created: findings)
     return findings
 
 

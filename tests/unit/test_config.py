@@ -149,7 +149,7 @@ class TestValid:
         assert (sandbox.login_url, sandbox.task_key) == ("http://127.0.0.1:8090", None)
         assert main.concurrent_calls == 4
         assert main.mirror == MirrorPolicy()
-        assert (desk.policy.name, desk.connector, desk.policy.org, desk.policy.default_region) == (
+        assert (desk.policy.name, desk.connector, desk.policy.org, desk.policy.own.region) == (
             "front-desk",
             "desk",
             "main",
@@ -158,7 +158,7 @@ class TestValid:
         assert desk.settings == {"token": ENV["DESK_TOKEN"], "lines": {"a": {"token": ENV["DESK_TOKEN"]}}}
         assert desk.policy.contact_points == {
             "+18005550100": ContactPoint(label="Support", region="US"),
-            "support@example.com": ContactPoint(),
+            "support@example.com": ContactPoint(region="DE"),
         }
         assert (desk.strict, desk.retired) == (False, False)
         assert loaded.sync == {"crm-phonebook": {"org": "main", "connection": "phonebook", "every": "60s"}}
@@ -169,7 +169,7 @@ class TestValid:
         desk = loaded.connections["desk"]
         assert (loaded.database, loaded.public_url) == ("sqlite:///gateway.db", None)
         assert (loaded.host, loaded.port) == ("127.0.0.1", 8080)
-        assert (desk.policy.default_region, desk.policy.contact_points, desk.retired) == ("US", {}, True)
+        assert (desk.policy.own.region, desk.policy.contact_points, desk.retired) == ("US", {}, True)
 
     def test_jwt_bearer_reads_its_key_from_a_file(self, tmp_path):
         """Relative to gateway.yaml, and without the newline at the end."""
@@ -352,7 +352,7 @@ FLOWS = "client_credentials, jwt_bearer, refresh_token"
 CASES = {
     "unknown at the top": (
         ORG + "conections: {}\n",
-        ['5: conections: no such setting; did you mean "connections"? (known: database, public_url, host, port, orgs, connections, sync)'],
+        ['5: conections: no such setting; did you mean "connections"? (known: database, public_url, host, port, orgs, defaults, platforms, connections, sync)'],
     ),
     "no orgs": ("connections: {}\n", ["1: orgs: is missing; add it"]),
     "orgs without a value": ("orgs:\n", ["1: orgs: has no value; give it one, or remove the line"]),
@@ -525,8 +525,8 @@ CASES = {
     "contact point": (
         DESK + "    settings: {token: {env: DESK_TOKEN}}\n    contact_points:\n      a: {create: always}\n      b: {lable: x}\n      c: 1\n",
         [
-            "11: connections.desk.contact_points.a.create: must be one of: never",
-            '12: connections.desk.contact_points.b.lable: no such setting; did you mean "label"? (known: label, region, create, companion_tasks)',
+            "11: connections.desk.contact_points.a.create.policy: must be one of: never, contact, contact_under_domain_account, lead",
+            '12: connections.desk.contact_points.b.lable: no such setting; did you mean "label"? (known: label, region, create, companion_tasks, threshold, margin, second_party, stop_list, cases)',
             "13: connections.desk.contact_points.c: must be a mapping, of lines `name: value`",
         ],
     ),

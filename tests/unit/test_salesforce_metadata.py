@@ -13,7 +13,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from gateway.bootstrap import task_mapping
+from gateway.bootstrap import field_mapping, task_mapping
 from gateway.config import load
 from gateway.domain.records import Kind
 from gateway.salesforce.schema import WANTED
@@ -23,6 +23,7 @@ FOLDER = Path(str(files("mappings"))) / "salesforce"
 SOURCE = FOLDER / "force-app/main/default"
 FIELD = SOURCE / "objects/Activity/fields/Gateway_Interaction_Key__c.field-meta.xml"
 PERMISSIONS = SOURCE / "permissionsets/Gateway_Integration.permissionset-meta.xml"
+CREATION = SOURCE / "permissionsets/Gateway_Creation.permissionset-meta.xml"
 NAMESPACE = "{http://soap.sforce.com/2006/04/metadata}"
 
 KNOWN = {
@@ -113,7 +114,7 @@ def test_nothing_lies_where_it_is_not_deployed():
     project = json.loads((FOLDER / "sfdx-project.json").read_text(encoding="utf-8"))
 
     assert project["packageDirectories"] == [{"path": "force-app", "default": True}]
-    assert set(FOLDER.rglob("*.xml")) == {FIELD, PERMISSIONS}
+    assert set(FOLDER.rglob("*.xml")) == {FIELD, PERMISSIONS, CREATION}
 
 
 def test_the_metadata_has_the_api_version_of_the_gateway(org):
@@ -168,3 +169,31 @@ def test_the_permission_set_has_the_name_that_is_told_to_admins(permissions):
     assert label == PERMISSIONS.name.removesuffix(".permissionset-meta.xml").replace("_", " ")
     for told in (doctor, FOLDER / "README.md"):
         assert label in told.read_text(encoding="utf-8")
+
+
+# Required fields, and those that come with the name of a person.
+COME_WITH_A_NEW_ONE = {"Contact.LastName", "Contact.FirstName", "Lead.LastName", "Lead.FirstName", "Lead.Company"}
+CONSENT = {f"{kind}.{name}" for kind in ("Contact", "Lead") for name in ("DoNotCall", "HasOptedOutOfEmail")}
+
+
+def test_who_creates_may_write_all_that_the_mappings_fill_and_no_more():
+    root = ET.parse(CREATION).getroot()
+    filled = {
+        f"{kind}.{rule.field}"
+        for kind in ("Contact", "Lead", "Case")
+        for rule in field_mapping(Path("nowhere"), f"{kind.lower()}.yaml").rules
+    }
+    related = {"Contact.AccountId", "Case.AccountId", "Case.ContactId"}
+    granted = rows(root, "fieldPermissions")
+
+    assert {row["field"] for row in granted} == (filled - COME_WITH_A_NEW_ONE) | related | CONSENT
+    assert len(granted) == len({row["field"] for row in granted})
+    assert {(row["editable"], row["readable"]) for row in granted} == {("true", "true")}
+
+
+def test_creating_is_a_permission_of_its_own():
+    granted = {row.pop("object"): row for row in rows(ET.parse(CREATION).getroot(), "objectPermissions")}
+
+    rights = {"allowCreate": "true", "allowRead": "true", "allowEdit": "true"}
+    no_rights = {"allowDelete": "false", "modifyAllRecords": "false", "viewAllRecords": "false"}
+    assert granted == dict.fromkeys(("Case", "Contact", "Lead"), rights | no_rights)

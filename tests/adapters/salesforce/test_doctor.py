@@ -18,15 +18,20 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from urllib3.exceptions import MaxRetryError, NameResolutionError
 
-from gateway.bootstrap import task_mapping
+from gateway.bootstrap import field_mapping, task_mapping
 from gateway.domain.mappings import FieldMapping, compile_mapping
 from gateway.domain.policies import MirrorPolicy
+from gateway.domain.records import Kind
 from gateway.salesforce.doctor import Check, Finding, Level, examine
 from gateway.salesforce.org import Flow, OrgSettings
 from gateway.salesforce.schema import WANTED
 from tests.adapters.salesforce.local_org import KEY_FIELD, LocalOrg
 
 MAPPING = task_mapping(Path("nowhere"))
+CREATED = {
+    kind: [field_mapping(Path("nowhere"), f"{kind.value.lower()}.yaml")]
+    for kind in (Kind.CONTACT, Kind.LEAD, Kind.CASE)
+}
 LOGIN = "https://sunhill.my.salesforce.com"
 INSTANCE = "https://sunhill-1.my.salesforce.com"
 NOW = 1_772_463_267.0
@@ -52,12 +57,13 @@ def not_fine(findings: list[Finding]) -> list[Finding]:
 def test_a_sound_org_has_no_problem_and_costs_two_calls(local: LocalOrg, settings: OrgSettings) -> None:
     before = local.control("GET", "tasks")
 
-    findings = examine(settings, MAPPING)
+    findings = examine(settings, MAPPING, created=CREATED)
 
     assert {finding.check for finding in findings} == set(Check)
     assert [finding for finding in findings if finding.level is Level.PROBLEM] == []
     assert "integration@devorg.example" in only(Check.USER, findings).message
     assert len(of(Check.RECORDS, findings)) == len(WANTED)
+    assert [found.level for found in of(Check.CREATION, findings)] == [Level.OK] * 3
     assert local.calls() == Counter({"POST composite": 1, "GET sobjects/User": 1})
     assert local.control("GET", "tasks") == before
 
@@ -125,7 +131,7 @@ def test_without_shared_activities_everything_else_works(local: LocalOrg, settin
 
 
 def test_a_missing_key_field_does_not_hide_other_findings(local: LocalOrg, settings: OrgSettings) -> None:
-    findings = examine(replace(settings, task_key="Other__c"), MAPPING)
+    findings = examine(replace(settings, task_key="Other__c"), MAPPING, created=CREATED)
 
     assert only(Check.KEY, findings).level is Level.PROBLEM
     assert "Text(255)" in str(only(Check.KEY, findings).fix)
@@ -306,10 +312,10 @@ def diagnose(org: StandIn) -> Iterator[Diagnose]:
         task_key=KEY_FIELD,
     )
 
-    def diagnose(mapping: FieldMapping = MAPPING, **changed: Any) -> list[Finding]:
+    def diagnose(mapping: FieldMapping = MAPPING, created: Any = (), **changed: Any) -> list[Finding]:
         with responses.RequestsMock(assert_all_requests_are_fired=False) as web:
             org.serve(web)
-            return examine(replace(settings, **changed), mapping, clock=lambda: NOW)
+            return examine(replace(settings, **changed), mapping, created=dict(created), clock=lambda: NOW)
 
     yield diagnose
 
@@ -605,3 +611,29 @@ def test_the_step_on_the_way_that_failed_is_named(
     assert (finding.check, finding.level) == (Check.NETWORK, Level.PROBLEM)
     assert message in finding.message
     assert finding.fix
+
+
+def creating(rule: str = "LastName") -> dict[Kind, list[FieldMapping]]:
+    return {Kind.CONTACT: [compile_mapping({"fields": {"LastName": "person.name", rule: "person.name"}})]}
+
+
+def test_where_nothing_is_created_nothing_is_said_about_it(diagnose: Diagnose) -> None:
+    assert of(Check.CREATION, diagnose()) == []
+
+
+def test_who_may_not_create_is_told_which_permission_set_to_assign(org: StandIn, diagnose: Diagnose) -> None:
+    org.objects["Contact"]["createable"] = False
+
+    (found,) = of(Check.CREATION, diagnose(created=creating()))
+
+    assert (found.level, "Gateway Creation" in str(found.fix)) == (Level.PROBLEM, True)
+
+
+def test_fields_that_a_new_record_cannot_have_or_lacks(org: StandIn, diagnose: Diagnose) -> None:
+    org.objects["Contact"]["fields"] += [field("LastName", nillable=False), field("Region__c", nillable=False)]
+
+    hidden, lacking = of(Check.CREATION, diagnose(created=creating("Title")))
+
+    assert hidden.message.startswith("Contact.Title is not there, hidden or read-only")
+    assert lacking.message.startswith("Contact.Region__c is required")
+    assert "mappings/contact.yaml" in str(lacking.fix)

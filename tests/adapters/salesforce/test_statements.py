@@ -70,9 +70,13 @@ def literally() -> Iterator[str]:
         yield from soql.like("Account", _MERGED, [("Website", f"%{soql.literally(text)}%")], 1)
 
 
+def record_types() -> Iterator[str]:
+    yield soql.record_types("Contact", "Homeowner")
+
+
 STATEMENTS: Mapping[str, Callable[[], Iterator[str]]] = {
     "tasks_by": tasks, "changes": changes, "worth_loading": worth_loading, "rows_after": rows_after, "having": having,
-    "like": like, "literally": literally,
+    "like": like, "literally": literally, "record_types": record_types,
 }  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway import sdk
-from gateway.bootstrap import match_policy, task_mapping
+from gateway.bootstrap import field_mapping, match_policy, task_mapping
 from gateway.domain.identity import email_key, phone_key
 from gateway.domain.interactions import Channel, Direction, Event, Leg, PartialInteraction, Party
 from gateway.domain.mappings import FieldMapping
@@ -20,12 +20,16 @@ from gateway.ports import NewDelivery, StoredDelivery, StoredInteraction
 from gateway.usecases.connections import Connection
 from gateway.usecases.interactions import LANES, Folded, Folding
 from gateway.usecases.mirror import MirrorFeed
+from gateway.usecases.people import Creator
 from gateway.usecases.tasks import Rules, TaskWriter
 from tests.fakes.org import FakeOrg, StandingTask
 from tests.fakes.store import MemoryStore
 
 START = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)
 SHIPPED_MAPPING = task_mapping(Path("/nonexistent"))
+CREATION_MAPPINGS = {
+    name: field_mapping(Path("/nonexistent"), name) for name in ("contact.yaml", "lead.yaml", "case.yaml")
+}
 SHIPPED_POLICY = match_policy(Path("/nonexistent"))
 
 
@@ -105,6 +109,8 @@ class Desk:
         self.org.change(*RECORDS)
         self.platform = Platform()
         self.ledger = CountingLedger()
+        self.is_mirrored = True
+        self.directories: dict[str, sdk.Directory] = {}
         policy = ConnectionPolicy(name="desk", org="main")
         self.connections = {"desk": Connection(connector=self.platform, policy=policy)}
         self.rules = Rules(mapping, SHIPPED_POLICY, {"desk": policy})
@@ -119,11 +125,14 @@ class Desk:
 
     def new_writer(self, mapping: FieldMapping | None = None) -> TaskWriter:
         """As a process has it that just started."""
+        feed = MirrorFeed(self.org, self.store.mirror, self.now, is_kept=self.is_mirrored)
+        rules = Rules(mapping, SHIPPED_POLICY, self.rules.connections) if mapping else self.rules
         return TaskWriter(
             org=self.org,
             interactions=self.store.interactions,
-            feed=MirrorFeed(self.org, self.store.mirror, self.now),
-            rules=Rules(mapping, SHIPPED_POLICY, self.rules.connections) if mapping else self.rules,
+            feed=feed,
+            rules=rules,
+            creator=Creator(self.org, self.store.creations, feed, CREATION_MAPPINGS, self.directories, self.now),
             ledger=self.ledger,
             owner="test",
             now=self.now,

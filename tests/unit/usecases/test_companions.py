@@ -28,7 +28,7 @@ def desk_with(policy: ConnectionPolicy, org: FakeOrg | None = None) -> Desk:
 @pytest.fixture(params=["with a key field", "without one"])
 def desk(request: pytest.FixtureRequest) -> Desk:
     org = FakeOrg() if request.param == "with a key field" else FakeOrg(key_field=None)
-    return desk_with(ConnectionPolicy(name="desk", org="main", companion_tasks=True), org)
+    return desk_with(ConnectionPolicy(name="desk", org="main", own=ContactPoint(companion_tasks=True)), org)
 
 
 def companions(desk: Desk) -> list[StandingTask]:
@@ -65,8 +65,10 @@ def test_without_the_policy_there_is_one_task():
 
 
 def test_a_contact_point_decides_for_itself():
-    points = {"+18005550100": ContactPoint(companion_tasks=False), "+18005550101": ContactPoint()}
-    desk = desk_with(ConnectionPolicy(name="desk", org="main", companion_tasks=True, contact_points=points))
+    points = {"+18005550100": ContactPoint(companion_tasks=False), "+18005550101": ContactPoint(companion_tasks=True)}
+    desk = desk_with(
+        ConnectionPolicy(name="desk", org="main", own=ContactPoint(companion_tasks=True), contact_points=points)
+    )
     desk.take_in(replace(BOTH, id="one", contact_point="+18005550100"))
     assert len(desk.org.tasks) == 1
     desk.take_in(replace(BOTH, id="two", contact_point="+18005550101"))
