@@ -10,6 +10,7 @@ from sqlalchemy.exc import DatabaseError
 
 from gateway.errors import ConfigError, RetryableError
 from gateway.storage import lanes
+from gateway.storage.choices import ChoiceTable
 from gateway.storage.deliveries import DeliveryTable
 from gateway.storage.engine import file_of, open_engine, read_url
 from gateway.storage.inbox import GroupCommitInbox
@@ -48,6 +49,7 @@ class Database:
         self.deliveries = DeliveryTable(self._transactions, on_commit=on_commit)
         self.interactions = InteractionTable(self._transactions)
         self.mirror = MirrorTables(self._transactions)
+        self.choices = ChoiceTable(self._transactions)
         self.tokens = TokenTable(self._transactions)
         self.status = StatusTable(self._transactions)
         try:

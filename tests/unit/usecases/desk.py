@@ -18,9 +18,10 @@ from gateway.domain.policies import ConnectionPolicy
 from gateway.domain.records import Kind, Record
 from gateway.ports import NewDelivery, StoredDelivery, StoredInteraction
 from gateway.usecases.connections import Connection
+from gateway.usecases.decisions import Rules
 from gateway.usecases.interactions import LANES, Folded, Folding
 from gateway.usecases.mirror import MirrorFeed
-from gateway.usecases.tasks import Rules, TaskWriter
+from gateway.usecases.tasks import TaskWriter
 from tests.fakes.org import FakeOrg, StandingTask
 from tests.fakes.store import MemoryStore
 
@@ -122,7 +123,7 @@ class Desk:
         return TaskWriter(
             org=self.org,
             interactions=self.store.interactions,
-            feed=MirrorFeed(self.org, self.store.mirror, self.now),
+            feed=MirrorFeed(self.org, self.store.mirror, self.now, choices=self.store.choices),
             rules=Rules(mapping, SHIPPED_POLICY, self.rules.connections) if mapping else self.rules,
             ledger=self.ledger,
             owner="test",
