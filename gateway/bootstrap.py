@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -21,8 +21,9 @@ from ruamel.yaml.error import YAMLError
 from gateway.config import Config, JwtBearer, OrgConfig, RefreshToken, load_match_policy
 from gateway.domain.creation import KINDS
 from gateway.domain.mappings import FieldMapping, compile_mapping
+from gateway.domain.matching import Sought
 from gateway.domain.policies import MatchPolicy
-from gateway.domain.records import Kind
+from gateway.domain.records import Kind, Known
 from gateway.engine.clock import Every
 from gateway.engine.right_of_way import RightOfWay
 from gateway.engine.threads import Engine
@@ -34,11 +35,13 @@ from gateway.sdk.discovery import installed_connectors
 from gateway.storage.database import Database
 from gateway.telemetry import Metrics, OrgGauges
 from gateway.usecases.connections import Connection
+from gateway.usecases.decisions import Decider, Rules, stored
 from gateway.usecases.interactions import Folding
+from gateway.usecases.mending import Mending
 from gateway.usecases.mirror import MirrorFeed
 from gateway.usecases.people import Creator
 from gateway.usecases.status import TELL_SECONDS, OrgState, overview, tell
-from gateway.usecases.tasks import Rules, TaskWriter
+from gateway.usecases.tasks import TaskWriter
 from gateway.web import Services, create_app
 from gateway.web.bodies import MAX_BODY
 
@@ -119,6 +122,7 @@ class Gateway:
         )
         self._telling = Every(TELL_SECONDS, self._tell, "status")
         self._loading = [Every(1.0, feed.load, f"load-{name}") for name, feed in self.feeds.items()]
+        self._mending = [self._mending_of(writer) for writer in writers]
         self.services = self._services(connections)
         self.max_body = max((each.connector.max_body for each in connections.values()), default=MAX_BODY)
         self.app = create_app(self.services)
@@ -140,6 +144,8 @@ class Gateway:
         self._telling.start()
         for loading in self._loading:
             loading.start()
+        for clock in self._mending:
+            clock.start()
 
     def close(self) -> None:
         """Finish what is under way and let go of everything."""
@@ -149,6 +155,8 @@ class Gateway:
         self.engine.stop()
         for loading in self._loading:
             loading.stop()
+        for clock in self._mending:
+            clock.stop()
         self._fall_silent()
         self.database.close()
 
@@ -204,7 +212,14 @@ class Gateway:
 
     def _feed(self, org: SalesforceOrg) -> MirrorFeed:
         is_kept = self.config.orgs[org.name].mirror.is_kept
-        return MirrorFeed(org, self.database.mirror, now, is_kept=is_kept, give_way=self.right_of_way.give)
+        return MirrorFeed(
+            org,
+            self.database.mirror,
+            now,
+            is_kept=is_kept,
+            choices=self.database.choices,
+            give_way=self.right_of_way.give,
+        )
 
     def _writer(self, org: SalesforceOrg) -> TaskWriter:
         store = self.database
@@ -220,6 +235,20 @@ class Gateway:
             give_way=self.right_of_way.give,
         )
 
+    def _mending_of(self, writer: TaskWriter) -> Every:
+        name = writer.org.name
+        mending = Mending(name, self.database.interactions, writer.feed, now)
+
+        def mend() -> None:
+            if self.engine.pauses[name].seconds:
+                return
+            try:
+                mending.step()
+            except (RetryableError, ConfigError) as error:
+                log.info("mirror_not_read", org=name, error=str(error))
+
+        return Every(self.config.orgs[name].mirror_every, mend, f"{name}-mirror")
+
     def _services(self, connections: Mapping[str, Connection]) -> Services:
         store = self.database
         self.metrics.watch(deliveries=store.deliveries.counts, interactions=store.interactions.counts)
@@ -231,6 +260,7 @@ class Gateway:
             deliveries=store.deliveries,
             interactions=store.interactions,
             tokens=store.tokens,
+            decider=_decider(self.rules, store, self.feeds),
             metrics=self.metrics,
             orgs=tuple(self.orgs),
             org_problems=self.engine.problems,
@@ -258,6 +288,25 @@ def _gauges(state: OrgState, paused_seconds: float) -> OrgGauges:
         paused=state.problem is not None,
         paused_seconds=paused_seconds,
     )
+
+
+def decider_of(config: Config, store: Database) -> Decider:
+    """Decides beside the running gateway: with the stored mirror, or by asking an org of which none is kept."""
+    unkept = {name: SalesforceOrg(org_settings(org)) for name, org in config.orgs.items() if not org.mirror.is_kept}
+    feeds = {
+        name: MirrorFeed(org, store.mirror, now, is_kept=False, choices=store.choices) for name, org in unkept.items()
+    }
+    return _decider(rules_of(config), store, feeds)
+
+
+def _decider(rules: Rules, store: Database, feeds: Mapping[str, MirrorFeed]) -> Decider:
+    from_store = stored(store.mirror, store.choices)
+
+    def ask(org: str, soughts: Sequence[Sought], also: Collection[str]) -> Known:
+        feed = feeds.get(org)
+        return from_store(org, soughts, also) if feed is None or feed.state.is_kept else feed.known(soughts, also)
+
+    return Decider(ask, rules)
 
 
 def org_settings(config: OrgConfig) -> OrgSettings:

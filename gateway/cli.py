@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 from rich.console import Console
+from rich.progress import Progress
 from rich.table import Table
 
 from gateway import telemetry
@@ -24,7 +26,9 @@ from gateway.config import Config, load
 from gateway.errors import ConfigError, GatewayError
 from gateway.ports import DeliveryStatus, StoredDelivery, StoredInteraction
 from gateway.sdk.discovery import discover
-from gateway.usecases import operations
+from gateway.usecases import choosing, operations, rematching
+from gateway.usecases.decisions import Decider
+from gateway.usecases.explaining import explanation, found, history_of
 
 if TYPE_CHECKING:
     from gateway.salesforce.doctor import Finding
@@ -362,14 +366,18 @@ def list_interactions(
 @click.argument("id", type=int)
 @click.pass_obj
 def show_interaction(path: Path | None, id: int) -> None:
-    """Print one interaction as JSON: the decision with its evidence, what was written, what a person changed."""
+    """Print one interaction as JSON: the decision with its evidence, what was written, what a person changed, and when.
+
+    `gateway explain` says in words why it was decided so.
+    """
     with _store(path) as store:
         interaction = store.interactions.get(id)
+        history = history_of(store.interactions, id)
     if interaction is None:
-        raise click.ClickException(f"There is no interaction {id}; see `gateway interactions list`.")
+        raise _no_interaction(id)
     row = _interaction_row(interaction)
     more = {"decision": interaction.match, "written": interaction.written, "kept": interaction.kept}
-    more["companions"] = interaction.companions
+    more |= {"companions": interaction.companions, "chosen": interaction.chosen, "history": history}
     _print_json(row | more | {"state": interaction.state})
 
 
@@ -394,6 +402,124 @@ def retry_interactions(
             return
         results = {id: operations.retry(store.interactions, id) for id in ids}
     _report(results, "interaction")
+
+
+@interactions.command("choose")
+@click.argument("id", type=int)
+@click.option("--who", metavar="RECORD", help="Id of the contact or lead it was with; `none` for nobody.")
+@click.option("--what", metavar="RECORD", help="Id of the account or case; `none` for nothing.")
+@click.pass_obj
+def choose_for_interaction(path: Path | None, id: int, who: str | None, what: str | None) -> None:
+    """Say yourself who interaction ID was with, and what its Task is related to.
+
+    Your word is final: the interaction is not matched again. It is remembered for the customer's number and addresses.
+    """
+    wanted = {name: None if value == "none" else value for name, value in (("who", who), ("what", what)) if value}
+    if not wanted:
+        raise click.UsageError("Name --who, --what, or both.")
+    with _store(path) as store:
+        decider = _decider(path, store)
+        if not choosing.choose(decider, store.interactions, id, wanted, by="The command line", now=_now()):
+            raise _no_interaction(id)
+    out.print(f"Interaction {id} is due to be written as chosen.", highlight=False)
+
+
+@cli.command()
+@click.argument("interaction")
+@click.option("--now", "with_now", is_flag=True, help="Also say what would be decided now; this changes nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def explain(path: Path | None, interaction: str, *, with_now: bool, as_json: bool) -> None:
+    """Say why INTERACTION belongs to whom: candidates, evidence, weights, and what happened to its Task since.
+
+    INTERACTION is an id, or CONNECTION:EXTERNAL_ID.
+    """
+    with _store(path) as store:
+        row = found(store.interactions, interaction)
+        if row is None:
+            raise _no_interaction(interaction)
+        told = explanation(row, store.interactions, _decider(path, store) if with_now else None)
+    if as_json:
+        _print_json(told)
+        return
+    for title, sentences in _explained(told):
+        out.print(title, style="bold", highlight=False)
+        for sentence in sentences:
+            out.print(f"  {sentence}", highlight=False)
+
+
+@cli.command()
+@click.option(
+    "--since", type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]), required=True, help="First told of since (UTC)."
+)
+@click.option("--org", help="Only of this org.")
+@click.option("--connection", help="Only of this connection.")
+@click.option("--apply", "with_apply", is_flag=True, help="Have those that would move decided on anew and corrected.")
+@click.option("--yes", is_flag=True, help="With --apply: do not ask.")
+@click.pass_obj
+def rematch(
+    path: Path | None, since: Any, org: str | None, connection: str | None, *, with_apply: bool, yes: bool
+) -> None:
+    """After a change of the rules, show which interactions would belong to other records; writes nothing.
+
+    It decides with the rules and the mirror as they are now. What a person has decided stays.
+    """
+    with _store(path) as store:
+        pages = rematching.preview(
+            _decider(path, store), store.interactions, since.replace(tzinfo=UTC), org=org, connection=connection
+        )
+        ids = _print_moves(pages, since.replace(tzinfo=UTC))
+        if not (with_apply and ids):
+            return
+        if not yes:
+            click.confirm(f"Correct the Tasks of these {len(ids)}?", abort=True)
+        due = rematching.apply(store.interactions, ids, _now())
+    out.print(f"Interactions that are due again: {due}", highlight=False)
+
+
+def _print_moves(pages: Iterator[rematching.Looked], since: datetime) -> list[int]:
+    """Each move as it is found, then the counts; the ids of what would move."""
+    ids: list[int] = []
+    seen = kept = 0
+    start = _now()
+    with Progress(console=out, transient=True, disable=not out.is_terminal) as progress:
+        task = progress.add_task("Deciding anew", total=max(1.0, (start - since).total_seconds()))
+        for page in pages:
+            seen, kept = seen + page.count, kept + page.by_people
+            progress.update(task, completed=(start - page.until).total_seconds())
+            for move in page.moves:
+                ids.append(move.id)
+                name = f"{move.id} ({move.connection}:{move.external_id})"
+                out.print(f"{name}: {move.before} → {move.after}. {move.why}", highlight=False)
+    out.print(f"{len(ids)} of {seen} would move; {kept} are as a person decided, and stay.", highlight=False)
+    return ids
+
+
+def _explained(told: Mapping[str, Any]) -> Iterator[tuple[str, Sequence[str]]]:
+    """Titles with sentences; nothing of what there is nothing to say about."""
+    yield f"Interaction {told['id']} ({told['connection']}:{told['external_id']})", []
+    yield f"Decided with the mirror of {_moment(told['decided_at']) or 'no time yet'}", told["in_words"]
+    if told["waits_for"]:
+        yield "Tried again when something new appears under", told["waits_for"]
+    if told["by_a_person"]:
+        yield (
+            "A person has decided, so that it is not matched again",
+            [f"{field} was set in Salesforce to {value or 'nothing'}." for field, value in told["kept"].items()],
+        )
+    if told["history"]:
+        yield "What happened to its Task", [f"{_moment(line['at'])}: {line['what']}" for line in told["history"]]
+    if now := told.get("now"):
+        yield f"Now it would be decided {'the same' if now['is_same'] else 'otherwise'}", now["in_words"]
+
+
+def _no_interaction(name: object) -> click.ClickException:
+    return click.ClickException(f"There is no interaction {name}; see `gateway interactions list`.")
+
+
+def _decider(path: Path | None, store: Any) -> Decider:
+    from gateway.bootstrap import decider_of  # noqa: PLC0415 - the other commands start faster without it
+
+    return decider_of(_config(path), store)
 
 
 def _config(path: Path | None) -> Config:

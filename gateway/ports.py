@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from gateway.domain.creation import Made, RecordDraft
 from gateway.domain.interactions import State
-from gateway.domain.records import Kind, Record
+from gateway.domain.records import Kind, Record, Remembered
 from gateway.domain.tasks import Abilities, FoundTask, Outcome, TaskDraft, TaskFields
 
 
@@ -96,6 +96,7 @@ class StoredInteraction:
     `task_id`, `intended`, `written` and `kept` are the state of its Task (see `domain.tasks.TaskState`), `companions`
     the same of the Tasks of further accounts, by account id, `match` the last decision as JSON, made with the mirror as
     it was at `matched_at`. Before `unsure_until` nobody takes it: a create may take effect that cannot be seen yet.
+    `chosen` is what a person chose in its place (see `domain.choosing`).
     """
 
     id: int
@@ -121,6 +122,45 @@ class StoredInteraction:
     next_at: datetime | None = None
     parked: str | None = None
     unsure_until: datetime | None = None
+    chosen: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What an undecided interaction, last told of at `told_at`, waits for: see `domain.mending`; no keys: nothing more.
+
+    It was decided on with that version of the mirror.
+    """
+
+    keys: tuple[str, ...]
+    told_at: datetime
+    mirror_version: int
+
+
+@dataclass(frozen=True, slots=True)
+class AuditLine:
+    """What happened to the relations of an interaction's Task, in a sentence, and what they were and are.
+
+    `before` and `after` hold `who` and `what`, each None or the record's `id` and its `name` as far as known.
+    """
+
+    org: str
+    interaction_id: int
+    at: datetime
+    what: str
+    before: Mapping[str, Any]
+    after: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """A person decided that an identity key stands for a record, or that it does not."""
+
+    org: str
+    key: str
+    record_id: str
+    is_confirmed: bool
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +169,7 @@ class Settlement:
 
     `version` is the one that was taken: where the row has a newer one by now, `attempts`, `next_at` and `parked` are
     left as they are. `written_version` is the version that now stands in the org (unchanged if nothing was written).
+    `search` None leaves alone what the interaction waits for; `audit` and `lessons` are added to what there is.
     """
 
     id: int
@@ -146,6 +187,9 @@ class Settlement:
     written_at: datetime | None = None
     matched_at: datetime | None = None
     unsure_until: datetime | None = None
+    search: Search | None = None
+    audit: tuple[AuditLine, ...] = ()
+    lessons: tuple[Lesson, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,10 +270,19 @@ class Interactions(Protocol):
         """Store the end of a round. VersionConflictError: the lease is lost, nothing was stored."""
 
     def unsure(self, org: str, lane: int, *, before: datetime, limit: int) -> list[StoredInteraction]:
-        """Written interactions of the lane, last told of before then, that were matched with an older mirror."""
+        """Written interactions of the lane, last told of before then, that were matched with a mirror older than they.
 
-    def reconsider(self, lease: Lease, *, same: Collection[int], other: Collection[int], matched_at: datetime) -> None:
-        """Keep that they were matched again; the `other` are to be written anew. VersionConflictError: lease lost."""
+        So are those that wait for what has changed in the mirror since.
+        """
+
+    def reconsider(
+        self, lease: Lease, *, same: Collection[int], other: Collection[int], matched_at: datetime,
+        mirror_version: int | None = None,
+    ) -> None:  # fmt: skip
+        """Keep that they were matched again; the `other` are to be written anew. VersionConflictError: lease lost.
+
+        If the mirror has another version by now, the `same` stay to be matched again.
+        """
 
     def release(self, lease: Lease) -> None:
         """Give the lane back at once; harmless if it is already lost."""
@@ -245,6 +298,24 @@ class Interactions(Protocol):
 
     def unpark(self, ids: Collection[int], *, anew: bool = False) -> int:
         """Make parked interactions due again; how many there were. `anew`: forget their Tasks, and write new ones."""
+
+    def reopen(self, ids: Collection[int], now: datetime) -> int:
+        """Have those decided on and written anew that are written and that nobody chose for; how many there were."""
+
+    def choose(self, id: int, chosen: Mapping[str, Any], line: AuditLine, lessons: Sequence[Lesson]) -> None:
+        """Keep a person's choice, which is to be written, with its line and what is learnt of it.
+
+        The interaction waits for nothing any more. VersionConflictError: it has not the version before the choice's.
+        """
+
+    def history(self, id: int) -> Sequence[AuditLine]:
+        """What happened to the relations of its Task, oldest first."""
+
+    def waits(self, org: str) -> bool:
+        """Whether any interaction of the org waits for something to change there."""
+
+    def give_up(self, org: str, *, told_before: datetime) -> int:
+        """Have those wait no longer that were last told of before then; how many keys they waited for."""
 
     def counts(self) -> Mapping[str, int]:
         """How many are `waiting`, `written`, `parked`, `open` (nothing to log yet), and per match state."""
@@ -267,6 +338,13 @@ MOST_OF_ONE_KEY = 50
 
 MOST_COUNTED = 200
 """So many who share a key are as good as any more."""
+
+
+class Choices(Protocol):
+    """What people decided about identity keys."""
+
+    def remembered(self, org: str, keys: Collection[str]) -> Mapping[str, Sequence[Remembered]]:
+        """What is remembered of each of the keys, if anything; a choice may be seen some seconds late."""
 
 
 class Records(Protocol):
@@ -304,7 +382,13 @@ class Mirror(Records, Protocol):
         """How far each object was read; empty before the first load."""
 
     def apply(self, org: str, page: ChangePage) -> None:
-        """Store the page and its cursors, both or neither; unchanged records cost nothing."""
+        """Store the page and its cursors, both or neither; unchanged records cost nothing.
+
+        Interactions that wait for what has changed are to be matched again (`Interactions.unsure`).
+        """
+
+    def version(self, org: str) -> int:
+        """How often records have changed that matching looks at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -380,10 +464,11 @@ class Org(Protocol):
     def abilities(self) -> Abilities:
         """What the org allows a Task; asked once, then remembered for a while."""
 
-    def changes(self, cursors: Mapping[str, str]) -> Iterator[ChangePage]:
+    def changes(self, cursors: Mapping[str, str], *, can_wait: bool = False) -> Iterator[ChangePage]:
         """Everything that changed since the cursors, oldest first, everything there is for empty cursors.
 
-        Of what is too much to be read while somebody waits, only the first part: the rest is for `load`.
+        Of what is too much to be read while somebody waits, only the first part: the rest is for `load`. `can_wait`: no
+        interaction is held up by it, so that the calls that are kept for those are not used.
         """
 
     def loading(self, cursors: Mapping[str, str]) -> Mapping[str, int]:

@@ -87,6 +87,17 @@ class _ApiVersion(fields.Field[str]):
         return version
 
 
+class _Seconds(fields.Field[float]):
+    """A time from one second to a day, such as `30s`, `5m` or `1h`."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> float:  # noqa: ARG002
+        told = re.fullmatch(r"([1-9][0-9]{0,4})([smh])", value) if isinstance(value, str) else None
+        seconds = int(told[1]) * {"s": 1, "m": 60, "h": 3600}[told[2]] if told else 0
+        if not 1 <= seconds <= 86_400:
+            raise ValidationError("must be a time from 1s to 24h, such as 30s, 5m or 1h")
+        return float(seconds)
+
+
 _NOT_EMPTY = validate.Length(min=1, error="is empty; fill it in")
 
 
@@ -145,6 +156,7 @@ class OrgSchema(Schema):
         validate=validate.Range(1, 25, error="must be from 1 to 25, as many long calls as Salesforce bears at once"),
     )
     mirror = fields.Raw(load_default=True)
+    mirror_every = _Seconds(load_default=300.0)
 
 
 MIRRORED = ("Contact", "Lead", "Account", "Case")

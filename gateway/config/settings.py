@@ -56,7 +56,8 @@ Auth: TypeAlias = ClientCredentials | JwtBearer | RefreshToken
 class OrgConfig:
     """One Salesforce org. `task_key` is the External ID field on Task; None: the org has no such field.
 
-    `concurrent_calls` are made at once at the most; `mirror` says what is copied of its records.
+    `concurrent_calls` are made at once at the most; `mirror` says what is copied of its records. Every `mirror_every`
+    seconds what changed in the org is read for interactions that are not decided.
     """
 
     name: str
@@ -66,6 +67,7 @@ class OrgConfig:
     task_key: str | None
     concurrent_calls: int
     mirror: MirrorPolicy
+    mirror_every: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -149,4 +149,4 @@ class Allowance:
         return RetryableError(f"Org {self._org!r} has used up its API calls of the last 24 hours.", after=seconds)
 
 
-_WORDS = {Purpose.CONTACT_SYNC: "the contact sync", Purpose.BACKFILL: "the first load"}
+_WORDS = {Purpose.CONTACT_SYNC: "the contact sync", Purpose.BACKFILL: "reading the mirror"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
-from gateway.domain.allowance import Outlook, Usage
+from gateway.domain.allowance import Outlook, Purpose, Usage
 from gateway.domain.creation import Made, RecordDraft
 from gateway.domain.records import Kind, Record
 from gateway.domain.tasks import Abilities, FoundTask, Outcome, TaskDraft, TaskFields
@@ -42,6 +42,7 @@ class SalesforceOrg:
         self._schema = Schema(self._session)
         self._positions = Positions(self._schema, settings)
         self._changes = Changes(self._session, self._positions)
+        self._changes_that_wait = Changes(self._session.serving(Purpose.BACKFILL), self._positions)
         self._first_load = FirstLoad(self._session, self._positions)
         self._look_up = LookUp(self._session, self._schema)
         self._people = People(self._session)
@@ -74,8 +75,9 @@ class SalesforceOrg:
     def abilities(self) -> Abilities:
         return self._schema.description().abilities
 
-    def changes(self, cursors: Mapping[str, str]) -> Iterator[ChangePage]:
-        return self._describing_again(self._changes.pages(cursors))
+    def changes(self, cursors: Mapping[str, str], *, can_wait: bool = False) -> Iterator[ChangePage]:
+        changes = self._changes_that_wait if can_wait else self._changes
+        return self._describing_again(changes.pages(cursors))
 
     def loading(self, cursors: Mapping[str, str]) -> Mapping[str, int]:
         return self._positions.loading(cursors)

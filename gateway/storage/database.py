@@ -10,6 +10,7 @@ from sqlalchemy.exc import DatabaseError
 
 from gateway.errors import ConfigError, RetryableError
 from gateway.storage import creations, lanes
+from gateway.storage.choices import ChoiceTable
 from gateway.storage.creations import CreationTable
 from gateway.storage.deliveries import DeliveryTable
 from gateway.storage.engine import file_of, open_engine, read_url
@@ -50,6 +51,7 @@ class Database:
         self.interactions = InteractionTable(self._transactions)
         self.mirror = MirrorTables(self._transactions)
         self.creations = CreationTable(self._transactions)
+        self.choices = ChoiceTable(self._transactions)
         self.tokens = TokenTable(self._transactions)
         self.status = StatusTable(self._transactions)
         try:

@@ -12,11 +12,12 @@ from sqlalchemy import BigInteger, ColumnElement, Integer, Text, bindparam, case
 from sqlalchemy.sql.elements import TextClause
 
 from gateway.domain.tasks import TaskFields
-from gateway.ports import Backlog, Lease, Settlement, StoredInteraction
-from gateway.storage import lanes
+from gateway.errors import VersionConflictError
+from gateway.ports import AuditLine, Backlog, Lease, Lesson, Settlement, StoredInteraction
+from gateway.storage import choices, history, lanes, searches
 from gateway.storage.bulk import Given, update_rows
 from gateway.storage.columns import Json, Listed, Moment, among, encoded
-from gateway.storage.tables import DIRTY, OPEN, PARKED, UNSURE, interactions
+from gateway.storage.tables import DIRTY, OPEN, PARKED, UNSURE, WRITTEN, interactions
 from gateway.storage.transactions import Transactions
 
 MATCH_STATES = ("matched", "ambiguous", "unmatched")
@@ -133,6 +134,27 @@ _unpark = (
     )
 )
 
+_reopen_written = (
+    update(interactions)
+    .where(
+        among(interactions.c.id, bindparam("ids", type_=Listed(BigInteger))),
+        text(WRITTEN),
+        text("ready AND chosen IS NULL"),
+    )
+    .values(version=interactions.c.version + 1, waiting_since=bindparam("now", type_=Moment()))
+)
+_choose = (
+    update(interactions)
+    .where(interactions.c.id == bindparam("row_id"), interactions.c.version == bindparam("before"))
+    .values(
+        chosen=bindparam("choice", type_=Json()),
+        version=interactions.c.version + 1,
+        waiting_since=case((text(DIRTY), interactions.c.waiting_since), else_=bindparam("now", type_=Moment())),
+        attempts=0,
+        next_at=None,
+    )
+)
+
 _unpark_anew = _unpark.values(task_id=None, intended=None, written={}, kept={}, companions={})
 
 _count_all = select(func.count()).select_from(interactions)
@@ -187,17 +209,27 @@ class InteractionTable:
         rows = [_settled_row(lease, one) for one in sorted(settlements, key=lambda one: one.id)]
         with self._transactions.writing() as connection:
             lanes.check(connection, lease)
+            outdated = searches.outdated(connection, lease.org, settlements)
             if rows:
                 update_rows(connection, _settle, _settled, rows)
+            searches.store(connection, lease.org, settlements)
+            searches.doubt(connection, outdated)
+            history.append(connection, [line for one in settlements for line in one.audit])
+            choices.learn(connection, [lesson for one in settlements for lesson in one.lessons])
 
     def unsure(self, org: str, lane: int, *, before: datetime, limit: int) -> builtins.list[StoredInteraction]:
         values = {"of_org": org, "of_lane": lane, "before": before, "limit": limit}
         with self._transactions.reading() as connection:
             return [_stored(row) for row in connection.execute(_unsure, values)]
 
-    def reconsider(self, lease: Lease, *, same: Collection[int], other: Collection[int], matched_at: datetime) -> None:
+    def reconsider(
+        self, lease: Lease, *, same: Collection[int], other: Collection[int], matched_at: datetime,
+        mirror_version: int | None = None,
+    ) -> None:  # fmt: skip
         with self._transactions.writing() as connection:
             lanes.check(connection, lease)
+            if mirror_version not in {None, searches.version(connection, lease.org, is_held=True)}:
+                same = ()
             for statement, ids in ((_confirm, same), (_reopen, other)):
                 values = {"ids": sorted(ids), "of_org": lease.org, "of_lane": lease.lane, "at": matched_at}
                 connection.execute(statement, values)
@@ -235,6 +267,31 @@ class InteractionTable:
     def unpark(self, ids: Collection[int], *, anew: bool = False) -> int:
         with self._transactions.writing() as connection:
             return connection.execute(_unpark_anew if anew else _unpark, {"ids": ids}).rowcount
+
+    def reopen(self, ids: Collection[int], now: datetime) -> int:
+        with self._transactions.writing() as connection:
+            return connection.execute(_reopen_written, {"ids": sorted(ids), "now": now}).rowcount
+
+    def choose(self, id: int, chosen: Mapping[str, Any], line: AuditLine, lessons: Sequence[Lesson]) -> None:
+        with self._transactions.writing() as connection:
+            values = {"row_id": id, "choice": chosen, "before": chosen["version"] - 1, "now": line.at}
+            if not connection.execute(_choose, values).rowcount:
+                raise VersionConflictError("The interaction was changed by another worker meanwhile.")
+            searches.stop(connection, [id])
+            history.append(connection, [line])
+            choices.learn(connection, lessons)
+
+    def history(self, id: int) -> builtins.list[AuditLine]:
+        with self._transactions.reading() as connection:
+            return history.of_interaction(connection, id)
+
+    def waits(self, org: str) -> bool:
+        with self._transactions.reading() as connection:
+            return searches.are_there(connection, org)
+
+    def give_up(self, org: str, *, told_before: datetime) -> int:
+        with self._transactions.writing() as connection:
+            return searches.give_up(connection, org, told_before)
 
     def counts(self) -> Mapping[str, int]:
         with self._transactions.reading() as connection:

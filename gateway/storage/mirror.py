@@ -24,8 +24,10 @@ from sqlalchemy.types import NULLTYPE
 
 from gateway.domain.identity import is_domain
 from gateway.domain.interactions import clean_text
+from gateway.domain.mending import Change
 from gateway.domain.records import Kind, Record
 from gateway.ports import MOST_COUNTED, MOST_OF_ONE_KEY, ChangePage
+from gateway.storage import searches
 from gateway.storage.bulk import insert_rows, load_rows
 from gateway.storage.columns import Listed, among, each_of, json_of, unindexed, value_of
 from gateway.storage.tables import (
@@ -156,13 +158,19 @@ class MirrorTables:
             if not self._transactions.on_sqlite:
                 connection.execute(_unhurried)
                 connection.execute(_in_turn, {"mirror": _MIRROR, "of_org": org})
+            changes: list[Change] = []
             for start in range(0, len(ids), _CHUNK):
-                _store_records(connection, org, [newest[id] for id in ids[start : start + _CHUNK]])
+                changes += _store_records(connection, org, [newest[id] for id in ids[start : start + _CHUNK]])
             if page.deleted:
-                _delete_records(connection, org, page.deleted)
+                changes += _delete_records(connection, org, page.deleted)
+            searches.wake(connection, org, changes)
             if page.cursors:
                 rows = [{"org": org, "object": name, "cursor": page.cursors[name]} for name in sorted(page.cursors)]
                 insert_rows(connection, _store_cursor, rows)
+
+    def version(self, org: str) -> int:
+        with self._transactions.reading() as connection:
+            return searches.version(connection, org)
 
     def by_keys(self, org: str, keys: Collection[str]) -> list[Record]:
         return self._records(_by_keys, {"of_org": org, "keys": keys}) if keys else []
@@ -241,22 +249,27 @@ def _shown(records: Collection[Record]) -> Iterator[tuple[str, str]]:
 # --- statements of one page ----------------------------------------------------------------------------------------
 
 
-def _store_records(connection: Connection, org: str, page: Sequence[Record]) -> None:
+def _store_records(connection: Connection, org: str, page: Sequence[Record]) -> list[Change]:
+    """Store the page; (before, after) of each record that changed."""
     known = _known(connection, org, [record.id for record in page])
     rows = {record.id: _stored(org, record) for record in page}
     changed = [record for record in page if known.get(record.id) != rows[record.id]]
     if not changed:
-        return
+        return []
     before = [_record(known[record.id]) for record in changed if record.id in known]
     _remove(connection, org, before)
     load_rows(connection, records, [rows[record.id] for record in changed])
     _index(connection, org, before, changed)
+    were = {record.id: record for record in before}
+    return [(were.get(record.id), record) for record in changed]
 
 
-def _delete_records(connection: Connection, org: str, ids: Sequence[str]) -> None:
+def _delete_records(connection: Connection, org: str, ids: Sequence[str]) -> list[Change]:
+    """Delete the records; (before, None) of each that was there."""
     before = [_record(stored) for stored in _known(connection, org, ids).values()]
     _remove(connection, org, before)
     _index(connection, org, before, [])
+    return [(record, None) for record in before]
 
 
 def _known(connection: Connection, org: str, ids: Sequence[str]) -> dict[str, _Stored]:

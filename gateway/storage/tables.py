@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
     Index,
@@ -41,6 +42,9 @@ DIRTY = "ready AND version > written_version AND parked IS NULL"
 
 UNSURE = "matched_at < updated_at AND version = written_version AND parked IS NULL"
 """Written interactions that were matched with a mirror older than what they tell."""
+
+WRITTEN = "version = written_version AND parked IS NULL"
+"""Interactions whose newest state stands in the org."""
 
 PARKED = "parked IS NOT NULL"
 """Interactions given up for now."""
@@ -106,6 +110,7 @@ interactions = Table(
     Column("companions", Json, nullable=False, server_default="{}"),
     Column("matched_at", Moment),
     Column("unsure_until", Moment),
+    Column("chosen", Json),
     # In this order it also answers a search by external id alone.
     UniqueConstraint("external_id", "connection"),
 )
@@ -197,6 +202,50 @@ creations = Table(
     Column("candidates", Json),
     Column("reason", CleanText),
 )
+
+mirror_versions = Table(
+    "mirror_versions",
+    metadata,
+    Column("org", Text, primary_key=True),
+    Column("version", Integer, nullable=False),
+)
+
+searches = Table(
+    "searches",
+    metadata,
+    Column("org", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("interaction_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("told_at", Moment, nullable=False),
+    sqlite_with_rowid=False,
+)
+Index(None, searches.c.interaction_id)
+Index(None, searches.c.org, searches.c.told_at)
+
+choices = Table(
+    "choices",
+    metadata,
+    Column("org", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("record_id", Text, primary_key=True),
+    Column("confirmed", Integer, nullable=False),
+    Column("rejected", Integer, nullable=False),
+    Column("last_at", Moment, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("org", Text, nullable=False),
+    Column("interaction_id", BigInteger, nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("what", CleanText, nullable=False),
+    Column("before", Json, nullable=False),
+    Column("after", Json, nullable=False),
+)
+Index(None, audit.c.interaction_id, audit.c.id)
 
 tokens = Table(
     "tokens",

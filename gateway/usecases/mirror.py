@@ -7,14 +7,15 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from threading import Event, Lock
+from types import MappingProxyType
 
 import structlog
 
 from gateway.domain.identity import email_key
 from gateway.domain.matching import Sought
-from gateway.domain.records import Kind, Known, Record
+from gateway.domain.records import Kind, Known, Record, Remembered
 from gateway.errors import GatewayError
-from gateway.ports import MOST_OF_ONE_KEY, ChangePage, Mirror, Org, Records
+from gateway.ports import MOST_OF_ONE_KEY, ChangePage, Choices, Mirror, Org, Records
 
 PATIENCE = timedelta(seconds=60)
 """How old the mirror may be for interactions that were there before it was read."""
@@ -49,10 +50,12 @@ class MirrorFeed:
         now: Callable[[], datetime],
         *,
         is_kept: bool = True,
+        choices: Choices | None = None,
         give_way: Callable[[], None] = lambda: None,
     ) -> None:
         self._org = org
         self._mirror = mirror
+        self._choices = choices
         self._now = now
         self._give_way = give_way
         self._lock = Lock()
@@ -68,31 +71,45 @@ class MirrorFeed:
         """How the mirror is, as far as this process knows."""
         return self._state
 
-    def reach(self, moment: datetime) -> datetime:
-        """Wait until the mirror shows the org as it was at `moment` or later; when that was. Callers take turns."""
+    @property
+    def version(self) -> int:
+        """How often the mirror has changed in what matching looks at."""
+        return self._mirror.version(self._org.name)
+
+    def reach(self, moment: datetime, *, can_wait: bool = False) -> datetime:
+        """Wait until the mirror shows the org as it was at `moment` or later; when that was. Callers take turns.
+
+        `can_wait`: no interaction that was just told of is matched with it.
+        """
         with self._lock:
             started = self._now()
             if self._must_ask():
                 return started
             if self._read_at is not None and self._read_at >= moment and started - self._read_at < PATIENCE:
                 return self._read_at
-            for page in self._org.changes(self._mirror.cursors(self._org.name)):
+            cursors = self._mirror.cursors(self._org.name)
+            for page in self._org.changes(cursors, can_wait=True) if can_wait else self._org.changes(cursors):
                 self._mirror.apply(self._org.name, page)
             self._note_loading()
             self._read_at = started
             return started
 
-    def known(self, soughts: Sequence[Sought]) -> Known:
-        """All that is known about the keys. What an interaction names and the mirror lacks is looked up in the org."""
-        name = self._org.name
+    def known(self, soughts: Sequence[Sought], also: Collection[str] = ()) -> Known:
+        """All that is known about the keys, and the records `also` named by their ids.
+
+        What an interaction names and the mirror lacks is looked up in the org.
+        """
+        name, remembered = self._org.name, remembered_of(self._choices, self._org.name, soughts)
         if self._must_ask():
-            return known_of(Recollection(self._org.look_up(*_looked_for(soughts))), name, soughts)
-        known = known_of(self._mirror, name, soughts)
+            keys, ids = _looked_for(soughts)
+            records = self._org.look_up(keys, ids.union(also, _chosen(remembered)))
+            return known_of(Recollection(records), name, soughts, also, remembered)
+        known = known_of(self._mirror, name, soughts, also, remembered)
         if missing := self._unasked(_named(soughts) - known.by_key.keys() - known.by_id.keys()):
             found = self._org.look_up({n for n in missing if ":" in n}, {n for n in missing if ":" not in n})
             if found:
                 self._mirror.apply(name, ChangePage(found, (), {}))
-                return known_of(self._mirror, name, soughts)
+                return known_of(self._mirror, name, soughts, also, remembered)
         return known
 
     def take_in(self, records: Sequence[Record]) -> None:
@@ -209,12 +226,28 @@ def _named(soughts: Sequence[Sought]) -> set[str]:
     return {name for sought in soughts for name in (*sought.cases, *sought.ids)}
 
 
-def known_of(mirror: Records, org: str, soughts: Sequence[Sought]) -> Known:
-    """Everything the mirror knows about the keys, in a handful of queries however many interactions there are."""
+def remembered_of(choices: Choices | None, org: str, soughts: Sequence[Sought]) -> Mapping[str, Sequence[Remembered]]:
+    """What people decided about the parties' keys."""
+    keys = {key for sought in soughts for party in sought.parties for key in party}
+    return choices.remembered(org, keys) if choices else {}
+
+
+def known_of(
+    mirror: Records,
+    org: str,
+    soughts: Sequence[Sought],
+    also: Collection[str] = (),
+    remembered: Mapping[str, Sequence[Remembered]] = MappingProxyType({}),
+) -> Known:
+    """Everything the mirror knows about the keys, in a handful of queries however many interactions there are.
+
+    `also` are ids of further records; what is `remembered` of a key belongs to it.
+    """
     keys = {key for sought in soughts for key in sought.all_keys()}
     domains = mirror.accounts_of_domains(org, {domain for sought in soughts for domain in sought.domains if domain})
     found = mirror.by_keys(org, keys)
-    by_id = _by_id(found) | _by_id(mirror.by_ids(org, {id for sought in soughts for id in sought.ids}))
+    named = {id for sought in soughts for id in sought.ids}.union(also, _chosen(remembered))
+    by_id = _by_id(found) | _by_id(mirror.by_ids(org, named))
     _complete(mirror, org, by_id, {id for accounts in domains.values() for id in accounts})
     contacts = {record.id for record in by_id.values() if record.kind is Kind.CONTACT}
     relations = mirror.relations(org, contacts)
@@ -226,13 +259,17 @@ def known_of(mirror: Records, org: str, soughts: Sequence[Sought]) -> Known:
     related = _related(relations, standing)
     crowded = _crowded(found, keys)
     sharing = mirror.sharing(org, crowded) if crowded else {}
-    return Known(_by_key(found, keys, standing), standing, _by_owner(cases), domains, related, sharing)
+    return Known(_by_key(found, keys, standing), standing, _by_owner(cases), domains, related, sharing, remembered)
 
 
 def _crowded(records: Collection[Record], keys: set[str]) -> list[str]:
     """The keys of which so many records were found that there may be more."""
     counts = Counter(key for record in records for key in keys.intersection(record.keys))
     return [key for key, count in counts.items() if count >= MOST_OF_ONE_KEY]
+
+
+def _chosen(remembered: Mapping[str, Sequence[Remembered]]) -> set[str]:
+    return {memory.record_id for memories in remembered.values() for memory in memories}
 
 
 def _related(relations: Collection[Record], standing: Mapping[str, Record]) -> dict[str, list[str]]:

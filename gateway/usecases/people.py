@@ -35,14 +35,14 @@ from gateway.domain.creation import (
 from gateway.domain.mappings import FieldMapping
 from gateway.domain.matching import Match
 from gateway.domain.policies import ContactPoint
-from gateway.domain.records import Kind, Known
+from gateway.domain.records import Kind, Known, Record
 from gateway.domain.retries import SETTLING_SECONDS
 from gateway.domain.tasks import external_key
 from gateway.errors import GatewayError, UnknownOutcomeError
 from gateway.ports import Claim, Creation, Creations, Org, StoredInteraction
 from gateway.sdk import Directory
+from gateway.usecases.decisions import Decided
 from gateway.usecases.mirror import MirrorFeed
-from gateway.usecases.plans import Decided
 
 MOST_MADE = 200
 """Records in one call."""
@@ -123,11 +123,16 @@ class _Round:
     def __post_init__(self) -> None:
         self.began = self.creator.now()
 
+    @property
+    def _undecided(self) -> list[Decided]:
+        """All but those that a person has decided on."""
+        return [each for each in self.decided.values() if each.row.chosen is None]
+
     # --- people
 
     def create_people(self) -> Mapping[str, Creation]:
         """What is known by now of the creation of those whom policy may create."""
-        sought = [each for each in self.decided.values() if each.point.create.is_active]
+        sought = [each for each in self._undecided if each.point.create.is_active]
         keys = {key for each in sought for keys in each.looked_for.parties for key in keys}
         standing = self._load(keys)
         attempts = [attempt for each in sought for attempt in self._attempts(each, standing)]
@@ -218,7 +223,7 @@ class _Round:
 
     def open_cases(self) -> Mapping[str, Creation]:
         """What is known by now of the cases of the interactions."""
-        sought = [each for each in self.decided.values() if each.point.cases and each.waits_until is None]
+        sought = [each for each in self._undecided if each.point.cases and each.waits_until is None]
         standing = self._load({_case_key(each) for each in sought})
         attempts = [attempt for each in sought if _case_key(each) not in standing for attempt in self._cases(each)]
         if attempts:

@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from gateway.domain.changes import Changes, changes
-from gateway.domain.interactions import Interaction
-from gateway.domain.matching import Match, Sought
-from gateway.domain.policies import ConnectionPolicy, ContactPoint
+from gateway.domain.choosing import RELATIONS, has_decided
+from gateway.domain.matching import Match
+from gateway.domain.mending import awaited
 from gateway.domain.records import Record
 from gateway.domain.reports import match_report
 from gateway.domain.retries import SETTLING_SECONDS
@@ -23,24 +23,9 @@ from gateway.domain.tasks import (
     companion_task,
     external_key,
 )
-from gateway.ports import Settlement, StoredInteraction
-
-
-@dataclass(frozen=True, slots=True)
-class Decided:
-    """An interaction with what it belongs to, and the settings that hold where it came in.
-
-    It is not written before `waits_until`, and decided anew at `again_at`, though it is written.
-    """
-
-    row: StoredInteraction
-    interaction: Interaction
-    policy: ConnectionPolicy
-    point: ContactPoint
-    looked_for: Sought
-    match: Match
-    waits_until: datetime | None = None
-    again_at: datetime | None = None
+from gateway.ports import Search, Settlement, StoredInteraction
+from gateway.usecases.corrections import Evidence, correction_of, edits_of
+from gateway.usecases.decisions import Decided
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +42,7 @@ class Plan:
     state: TaskState
     matched_at: datetime
     has_key: bool
+    evidence: Evidence
     account: Record | None = None
     further: tuple[Record, ...] = ()
     found: FoundTask | None = None
@@ -79,6 +65,21 @@ class End:
 
     settlement: Settlement
     standing: Plan | None = None
+
+
+def search_of(decided: Decided, mirror_version: int) -> Search | None:
+    """What an interaction waits for that was so decided on; where a person has decided it waits for nothing."""
+    row = decided.row
+    keys = awaited(decided.match, decided.looked_for)
+    if has_decided(row.chosen, row.kept):
+        keys = ()
+    was_waiting = bool(row.match and row.match.get("awaits"))
+    return Search(keys, row.updated_at, mirror_version) if keys or was_waiting else None
+
+
+def is_mended(row: StoredInteraction) -> bool:
+    """Whether nothing was told of it since it was written: only the org, the rules or a choice are new."""
+    return row.written_at is not None and row.updated_at < row.written_at
 
 
 def next_plan(plan: Plan, abilities: Abilities) -> Plan:
@@ -112,8 +113,21 @@ def fields_to_read(plans: Iterable[Plan], abilities: Abilities) -> set[str]:
 
 
 def change_of(plan: Plan, current: TaskFields, abilities: Abilities) -> Changes:
-    """What to send to the Task that holds `current`."""
-    return changes(plan.desired, plan.state.written, plan.state.intended, current, our_user=abilities.user_id)
+    """What to send to the Task that holds `current`.
+
+    A choice that is not written yet is newer than an edit of the same. Where only the evidence is new, a person who
+    related the Task to something has the last word on all of it.
+    """
+    ours = plan.state.written
+    if not plan.account and _is_choice_new(plan.row):
+        ours = ours | {name: value for name, value in current.items() if name in RELATIONS}
+    change = changes(plan.desired, ours, plan.state.intended, current, our_user=abilities.user_id)
+    return replace(change, send={}) if is_mended(plan.row) and has_decided(None, change.kept) else change
+
+
+def _is_choice_new(row: StoredInteraction) -> bool:
+    """Whether a person's choice waits to be written."""
+    return row.chosen is not None and row.written_version < int(row.chosen["version"])
 
 
 def found_out(plan: Plan, change: Changes) -> Plan:
@@ -143,7 +157,17 @@ def _ours(plan: Plan, held: TaskFields) -> TaskFields:
 def written(plan: Plan, change: Changes, at: datetime | None, task_id: str | None = None) -> End:
     """The Task now holds what was sent besides what it held of ours."""
     ours = _ours(plan, {**change.held, **change.send})
-    return finished(plan, TaskState(task_id or plan.task_id, None, ours, change.kept), at)
+    state = TaskState(task_id or plan.task_id, None, ours, change.kept)
+    if plan.account:
+        return finished(plan, state, at)
+    if plan.evidence.search and has_decided(None, change.kept):
+        plan = replace(plan, evidence=replace(plan.evidence, search=replace(plan.evidence.search, keys=())))
+    end = finished(plan, state, at)
+    told = at or plan.matched_at
+    edits = edits_of(plan.row, change.kept, plan.evidence, told)
+    audit = (*(edit.line for edit in edits), *correction_of(plan.row, ours, plan.match, plan.evidence.known, told))
+    lessons = tuple(lesson for edit in edits for lesson in edit.lessons)
+    return replace(end, settlement=replace(end.settlement, audit=audit, lessons=lessons))
 
 
 def finished(plan: Plan, state: TaskState, at: datetime | None = None) -> End:
@@ -172,7 +196,8 @@ def ended(plan: Plan, state: TaskState, **changes: Any) -> Settlement:
         return unwritten(plan.row, companions=companions, **changes)
     return unwritten(
         plan.row,
-        match=match_report(plan.match, plan.desired.problems),
+        match=_report(plan),
+        search=plan.evidence.search,
         matched_at=plan.matched_at,
         task_id=state.task_id,
         intended=state.intended,
@@ -180,6 +205,12 @@ def ended(plan: Plan, state: TaskState, **changes: Any) -> Settlement:
         kept=state.kept,
         **changes,
     )
+
+
+def _report(plan: Plan) -> dict[str, Any]:
+    report = match_report(plan.match, plan.desired.problems)
+    search = plan.evidence.search
+    return report | {"awaits": list(search.keys)} if search and search.keys else report
 
 
 def unwritten(row: StoredInteraction, **changes: Any) -> Settlement:

@@ -8,7 +8,7 @@ back by the external key before anything is created again; a value that a person
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -18,11 +18,8 @@ from typing import Protocol
 
 from gateway.domain.canonical import canonical_record
 from gateway.domain.changes import Changes
-from gateway.domain.creation import ON_STOP_LIST, stop_listed, with_sentence
-from gateway.domain.interactions import Interaction, interaction_of
-from gateway.domain.mappings import FieldMapping
-from gateway.domain.matching import Sought, match, sought
-from gateway.domain.policies import ConnectionPolicy, ContactPoint, MatchPolicy
+from gateway.domain.creation import stop_listed
+from gateway.domain.matching import Sought
 from gateway.domain.records import Known
 from gateway.domain.reports import is_same_decision
 from gateway.domain.retries import delay
@@ -39,10 +36,11 @@ from gateway.domain.tasks import (
 )
 from gateway.errors import ConfigError, RejectedError, RetryableError, UnknownOutcomeError, VersionConflictError
 from gateway.ports import Interactions, Lease, Org, StoredInteraction
+from gateway.usecases.corrections import Evidence
+from gateway.usecases.decisions import Decided, Decider, Rules
 from gateway.usecases.mirror import MirrorFeed, owner_of
 from gateway.usecases.people import Creator
 from gateway.usecases.plans import (
-    Decided,
     End,
     Plan,
     change_of,
@@ -50,7 +48,9 @@ from gateway.usecases.plans import (
     fields_to_read,
     finished,
     found_out,
+    is_mended,
     next_plan,
+    search_of,
     still,
     to_write,
     unsure,
@@ -87,15 +87,6 @@ class Ledger(Protocol):
 
     def round_ended(self, org: str) -> None:
         """All settlements of a lane's round were told, from the thread that made them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """What the admins decided, as one consistent set."""
-
-    mapping: FieldMapping
-    matching: MatchPolicy
-    connections: Mapping[str, ConnectionPolicy]
 
 
 class AccountsInWork:
@@ -151,9 +142,10 @@ class TaskWriter:
         return self._leased(lane, write)
 
     def look_again(self, lane: int, patience: timedelta = FRESH) -> int:
-        """Match those again that were matched with a mirror older than they; how many were looked at.
+        """Match those again that were matched with a mirror older than they, or wait for what has changed since.
 
-        Where the decision is another now, the Task is due to be corrected. Errors as for `write_lane`.
+        How many were looked at. Where the decision is another now, the Task is due to be corrected. Errors as for
+        `write_lane`.
         """
         rows = self.interactions.unsure(self.org.name, lane, before=self.now() - patience, limit=BATCH)
         # Looking costs nothing where there is nothing to see, a lease would cost two commits.
@@ -175,10 +167,13 @@ class TaskWriter:
 
     def _reconsider(self, lease: Lease, rows: Sequence[StoredInteraction]) -> int:
         matched_at = self.feed.reach(max(row.updated_at for row in rows))
+        mirror_version = self.feed.version
         _, decided = self._decide(rows)
         other = {each.row.id for each in decided if not is_same_decision(each.match, each.row.match)}
         same = {row.id for row in rows} - other
-        self.interactions.reconsider(lease, same=same, other=other, matched_at=matched_at)
+        self.interactions.reconsider(
+            lease, same=same, other=other, matched_at=matched_at, mirror_version=mirror_version
+        )
         return len(rows)
 
     def _reach(self, rows: Sequence[StoredInteraction], patience: timedelta) -> datetime:
@@ -212,6 +207,7 @@ class TaskWriter:
         self, lease: Lease, rows: Sequence[StoredInteraction], abilities: Abilities, matched_at: datetime
     ) -> list[Plan]:
         """Decide on every row; those that can have no Task are parked."""
+        mirror_version = self.feed.version
         known, decided = self._decide(rows)
         plans, ends = [], []
         for each in self.creator.complete(decided, known, self._decide):
@@ -219,7 +215,7 @@ class TaskWriter:
                 ends.append(End(unwritten(each.row, attempts=each.row.attempts, next_at=each.waits_until)))
                 continue
             try:
-                plans.append(self._plan_one(each, known, abilities, matched_at))
+                plans.append(self._plan_one(each, known, abilities, matched_at, mirror_version))
             except RejectedError as error:
                 self.ledger.task(each.row, "parked")
                 ends.append(End(unwritten(each.row, parked=error.reason)))
@@ -227,27 +223,14 @@ class TaskWriter:
         return plans
 
     def _decide(self, rows: Sequence[StoredInteraction]) -> tuple[Known, list[Decided]]:
-        told = [self._sought(row) for row in rows]
-        known = self.feed.known([looked_for for *_, looked_for in told])
-        decided = []
-        for row, (interaction, policy, point, looked_for) in zip(rows, told, strict=True):
-            self.give_way()
-            found = match(interaction, looked_for, known, point.weighing(self.rules.matching), point.second_party)
-            for position in stop_listed(looked_for, point):
-                found = with_sentence(found, position, ON_STOP_LIST)
-            decided.append(Decided(row, interaction, policy, point, looked_for, found))
-        return known, decided
+        return Decider(self._known, self.rules, self.give_way).decide(self.org.name, rows)
 
-    def _sought(self, row: StoredInteraction) -> tuple[Interaction, ConnectionPolicy, ContactPoint, Sought]:
-        interaction, policy = interaction_of(row.external_id, row.state), self._policy(row)
-        point = policy.at(interaction.contact_point, interaction.queue)
-        return interaction, policy, point, sought(interaction, point.region, self.rules.matching)
+    def _known(self, _org: str, soughts: Sequence[Sought], also: Collection[str]) -> Known:
+        return self.feed.known(soughts, also)
 
-    def _policy(self, row: StoredInteraction) -> ConnectionPolicy:
-        known = self.rules.connections.get(row.connection)
-        return known or ConnectionPolicy(name=row.connection, org=row.org)
-
-    def _plan_one(self, decided: Decided, known: Known, abilities: Abilities, matched_at: datetime) -> Plan:
+    def _plan_one(
+        self, decided: Decided, known: Known, abilities: Abilities, matched_at: datetime, mirror_version: int
+    ) -> Plan:
         self.give_way()
         row, interaction, decision = decided.row, decided.interaction, decided.match
         emails = [leg.agent_email for leg in interaction.legs if leg.agent_email]
@@ -264,6 +247,7 @@ class TaskWriter:
             has_key=abilities.key_field is not None,
             further=to_write(further, row),
             again_at=decided.again_at,
+            evidence=Evidence(decided.looked_for, known, search_of(decided, mirror_version)),
         )
 
     def _read_back(self, plans: list[Plan], abilities: Abilities) -> list[Plan]:
@@ -348,7 +332,7 @@ class TaskWriter:
         match outcome.verdict:
             case Verdict.WRITTEN:
                 now = self.now()
-                lag = (now - plan.row.updated_at).total_seconds()
+                lag = None if is_mended(plan.row) else (now - plan.row.updated_at).total_seconds()
                 self.ledger.task(plan.row, "updated" if plan.task_id else "created", lag)
                 return written(plan, change, now, outcome.task_id)
             case Verdict.GONE:

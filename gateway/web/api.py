@@ -10,8 +10,11 @@ from flask import Flask, g, request
 from flask_smorest import Api, Blueprint
 from marshmallow import RAISE, Schema
 
+from gateway.errors import RejectedError, VersionConflictError
 from gateway.ports import Token
 from gateway.telemetry import running_version
+from gateway.usecases.choosing import choose
+from gateway.usecases.explaining import explanation, history_of
 from gateway.usecases.operations import Again, Role, allows, authenticate, replay, retry
 from gateway.web import schemas
 from gateway.web.problems import PROBLEM_JSON, RefusedError, plain_refusal
@@ -48,11 +51,14 @@ class _Operations:
 
     def add(
         self, method: str, path: str, answer: type[Schema], *,
-        status: int = 200, query: type[Schema] | None = None, role: Role = Role.READER, refusals: tuple[int, ...] = (),
+        status: int = 200, query: type[Schema] | None = None, body: type[Schema] | None = None,
+        role: Role = Role.READER, refusals: tuple[int, ...] = (),
     ) -> Callable[[View], View]:  # fmt: skip
-        """Route the view, document it, check the query before it and the token before everything."""
+        """Route the view, document it, check query and body before it and the token before everything."""
 
         def decorate(view: View) -> View:
+            if body is not None:
+                view = self.blueprint.arguments(body, unknown=RAISE)(view)
             if query is not None:
                 # An unknown parameter is refused: a misspelt filter must not list everything.
                 view = self.blueprint.arguments(query, location="query", unknown=RAISE)(view)
@@ -82,7 +88,7 @@ def register(app: Flask, services: Services) -> None:
         },
     )
     api = _Api(app)
-    for operations in (_interactions(services), _deliveries(services), _configuration(services)):
+    for operations in (_interactions(services), _decisions(services), _deliveries(services), _configuration(services)):
         operations.blueprint.before_request(_identify(services))
         api.register_blueprint(operations.blueprint)
 
@@ -102,7 +108,7 @@ def _interactions(services: Services) -> _Operations:
         row = services.interactions.get(id)
         if row is None:
             raise plain_refusal(404)
-        return interaction_view(row, services.task_link)
+        return interaction_view(row, services.task_link, history=history_of(services.interactions, id))
 
     @operations.add(
         "POST", f"/interactions/{_ID}/retry", schemas.Queued, status=202, role=Role.OPERATOR, refusals=(404, 409)
@@ -110,6 +116,39 @@ def _interactions(services: Services) -> _Operations:
     def retry_interaction(id: int) -> Any:
         """Have a parked interaction written again."""
         return _queued(id, retry(services.interactions, id), "The interaction is not parked.")
+
+    return operations
+
+
+def _decisions(services: Services) -> _Operations:
+    operations = _Operations("decisions", "Why an interaction belongs to whom, and what people say to it.")
+
+    @operations.add(
+        "GET", f"/interactions/{_ID}/explanation", schemas.Explanation, query=schemas.Explaining, refusals=(404, 422)
+    )
+    def explain_interaction(query: dict[str, Any], id: int) -> Any:
+        """Why it was decided on as it was, what became of it since, and what would be decided now."""
+        row = services.interactions.get(id)
+        if row is None:
+            raise plain_refusal(404)
+        return explanation(row, services.interactions, services.decider if query["now"] else None)
+
+    @operations.add(
+        "POST", f"/interactions/{_ID}/choice", schemas.Queued, status=202, body=schemas.Choice, role=Role.OPERATOR,
+        refusals=(400, 404, 409, 422),
+    )  # fmt: skip
+    def choose_for_interaction(wanted: dict[str, str | None], id: int) -> Any:
+        """Say who it was with and what its Task is related to: a person's word is final, and is remembered."""
+        by = f"Token {g.token.name}"
+        try:
+            is_there = choose(services.decider, services.interactions, id, wanted, by=by, now=services.clock())
+        except RejectedError as error:
+            raise plain_refusal(422, error.reason) from error
+        except VersionConflictError as error:
+            raise plain_refusal(409, "It is being changed; try again.") from error
+        if not is_there:
+            raise plain_refusal(404)
+        return {"id": id, "queued": True}
 
     return operations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from marshmallow import INCLUDE, Schema, ValidationError, fields, validate
+from marshmallow import INCLUDE, Schema, ValidationError, fields, validate, validates_schema
 
 from gateway.domain.interactions import CallType, Channel, Direction, Status
 from gateway.ports import DeliveryStatus
@@ -62,6 +62,9 @@ def _no_controls(value: str) -> None:
 
 def _filter(about: str, length: int = 255) -> fields.String:
     return fields.String(validate=[validate.Length(1, length), _no_controls], **_about(about))
+
+
+_RECORD_ID = validate.Regexp(r"[0-9A-Za-z]{15}([0-9A-Za-z]{3})?\Z", error="Must be a record id of 15 or 18 characters.")
 
 
 class Paging(Schema):
@@ -170,6 +173,7 @@ class Match(Open):
     case = fields.Nested(Named, allow_none=True, **_about("The case the Task is related to."))
     parties = fields.List(fields.Nested(MatchedParty), **_about("The decision for each party, the primary first."))
     cases_offered = fields.List(fields.Nested(Named), **_about("Open cases among which a person may choose."))
+    awaits = fields.List(fields.String(), **_about("Keys under which something new has it matched again."))
 
 
 class MatchSummary(Schema):
@@ -189,6 +193,31 @@ class Companion(Schema):
 
     account_id = fields.String(**_about("The account."))
     task = fields.Nested(TaskReference, allow_none=True, **_about("The Task; null before it is written."))
+
+
+class Chosen(Open):
+    """A person's choice."""
+
+    who = _maybe("The contact or lead; null for nobody, absent where the person did not say.")
+    what = _maybe("The account or case; null for nothing, absent where the person did not say.")
+    by = _text("Who chose.")
+    at = _text("When.")
+
+
+class Relations(Schema):
+    """What a Task was or is related to."""
+
+    who = fields.Nested(Named, allow_none=True, **_about("The contact or lead."))
+    what = fields.Nested(Named, allow_none=True, **_about("The account or case."))
+
+
+class Correction(Schema):
+    """Something that moved a Task to other records."""
+
+    at = _time("When.")
+    what = _text("What happened, in sentences.")
+    before = AsStored(Relations, **_about("What it was related to."))
+    after = AsStored(Relations, **_about("What it is related to since."))
 
 
 class InteractionSummary(Schema):
@@ -243,6 +272,53 @@ class Interaction(InteractionSummary):
         **_about("Task fields that a person edited since; they are left alone."),
     )
     companions = fields.List(fields.Nested(Companion), **_about("The Tasks of further accounts."))
+    chosen = AsStored(Chosen, allow_none=True, **_about("What a person chose in place of the decision."))
+    history = fields.List(fields.Nested(Correction), **_about("What moved its Task to other records, oldest first."))
+
+
+class Explaining(Schema):
+    now = fields.Boolean(load_default=False, **_about("Also say what would be decided now; this changes nothing."))
+
+
+class Choice(Schema):
+    """What a person chose: one of both, or both."""
+
+    who = fields.String(allow_none=True, validate=_RECORD_ID, **_about("The contact or lead; null for nobody."))
+    what = fields.String(allow_none=True, validate=_RECORD_ID, **_about("The account or case; null for nothing."))
+
+    @validates_schema
+    def _names_something(self, wanted: dict[str, Any], **_: Any) -> None:
+        if not wanted:
+            raise ValidationError("Name who, what, or both.")
+
+
+class Decision(Schema):
+    """What would be decided now."""
+
+    decision = AsStored(Match, **_about("The decision with its evidence."))
+    in_words = fields.List(fields.String(), **_about("The same in sentences."))
+    is_same = fields.Boolean(**_about("Whether it leads to the same records as the stored one."))
+
+
+class Explanation(Schema):
+    """Why an interaction was decided on as it was."""
+
+    id = fields.Integer(required=True, **_about("The gateway's id."))
+    org = _text("The org it is written to.")
+    connection = _text("The connection it came from.")
+    external_id = _text("The platform's id.")
+    task_id = _maybe("The Task; null before it is written.")
+    decided_at = _time("As of when the mirror was that it was decided with.")
+    decision = AsStored(Match, allow_none=True, **_about("The stored decision; null before the first."))
+    in_words = fields.List(fields.String(), **_about("The same in sentences: evidence, weights, why not the others."))
+    waits_for = fields.List(fields.String(), **_about("What has to appear in Salesforce for it to be tried again."))
+    by_a_person = fields.Boolean(**_about("Whether a person has decided, so that it is not matched again."))
+    chosen = AsStored(Chosen, allow_none=True, **_about("What a person chose in place of the decision."))
+    kept = fields.Dict(
+        keys=fields.String(), values=fields.Raw(), **_about("Relations that a person set in Salesforce.")
+    )
+    history = fields.List(fields.Nested(Correction), **_about("What moved its Task to other records, oldest first."))
+    now = fields.Nested(Decision, **_about("What would be decided now, if asked for."))
 
 
 class InteractionPage(Schema):

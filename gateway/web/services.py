@@ -11,6 +11,7 @@ from typing import Any
 from gateway.ports import Deliveries, Inbox, Interactions, Tokens
 from gateway.telemetry import Metrics
 from gateway.usecases.connections import Connection
+from gateway.usecases.decisions import Decider
 
 
 def no_problems() -> Sequence[str]:
@@ -48,6 +49,7 @@ class Services:
     deliveries: Deliveries
     interactions: Interactions
     tokens: Tokens
+    decider: Decider
     metrics: Metrics
     clock: Callable[[], datetime]
     orgs: Sequence[str] = ()

@@ -25,7 +25,7 @@ def page_of(rows: Sequence[Row], limit: int, show: Callable[[Row], Shown]) -> Sh
     }
 
 
-def interaction_view(row: StoredInteraction, task_link: TaskLink) -> Shown:
+def interaction_view(row: StoredInteraction, task_link: TaskLink, **more: Any) -> Shown:
     """Everything about an interaction: what the platform told, and where the gateway stands with it."""
     told = asdict(interaction_of(row.external_id, row.state))
     del told["id"]
@@ -51,6 +51,8 @@ def interaction_view(row: StoredInteraction, task_link: TaskLink) -> Shown:
             {"account_id": account, "task": _task(row.org, state.get("task_id"), task_link)}
             for account, state in row.companions.items()
         ],
+        "chosen": row.chosen,
+        **more,
     }
 
 

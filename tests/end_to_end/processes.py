@@ -38,6 +38,7 @@ orgs:
     auth: {{flow: client_credentials, client_id: devorg-client, client_secret: {{env: SF_SECRET}}}}
     task_key: {task_key}
     mirror: {mirror}
+    mirror_every: {mirror_every}
 connections:
   front-desk:
     connector: generic
@@ -215,9 +216,11 @@ def write_settings(
     task_key: str | None = KEY,
     companion_tasks: bool = False,
     mirror: bool = True,
+    mirror_every: str = "5m",
 ) -> None:
     settings = {
         "org": org, "database": database, "task_key": task_key, "companion_tasks": companion_tasks, "mirror": mirror,
+        "mirror_every": mirror_every,
     }  # fmt: skip
     filled = {name: value if isinstance(value, str) else json.dumps(value) for name, value in settings.items()}
     (folder / "gateway.yaml").write_text(SETTINGS.format(**filled), encoding="utf-8")

@@ -55,7 +55,9 @@ class Bench:
 
     def restart(self) -> None:
         """Nothing is remembered but what is stored."""
-        self.feed = MirrorFeed(self.salesforce, self.store.mirror, self.now, is_kept=self._is_mirrored)
+        self.feed = MirrorFeed(
+            self.salesforce, self.store.mirror, self.now, is_kept=self._is_mirrored, choices=self.store.choices
+        )
         self._writer = TaskWriter(
             org=self.salesforce,
             interactions=self.store.interactions,

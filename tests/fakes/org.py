@@ -119,7 +119,8 @@ class FakeOrg:
         }
         return Abilities(fields, self.key_field)
 
-    def changes(self, cursors: Mapping[str, str]) -> Iterator[ChangePage]:
+    def changes(self, cursors: Mapping[str, str], *, can_wait: bool = False) -> Iterator[ChangePage]:
+        del can_wait
         self._called("composite")
         if not self.loading(cursors) or not self.is_large:
             yield self._page(cursors)

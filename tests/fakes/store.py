@@ -12,11 +12,13 @@ from typing import Any
 
 from gateway.domain.identity import is_domain
 from gateway.domain.interactions import clean_text
-from gateway.domain.records import Kind, Record
+from gateway.domain.mending import stirred
+from gateway.domain.records import Kind, Record, Remembered
 from gateway.errors import RejectedError, RetryableError, VersionConflictError
 from gateway.ports import (
     MOST_COUNTED,
     MOST_OF_ONE_KEY,
+    AuditLine,
     Backlog,
     ChangePage,
     Claim,
@@ -24,8 +26,10 @@ from gateway.ports import (
     DeliveryStatus,
     FoldedInteraction,
     Lease,
+    Lesson,
     NewDelivery,
     Receipt,
+    Search,
     SettledDelivery,
     Settlement,
     StoredDelivery,
@@ -44,10 +48,11 @@ class MemoryStore:
 
     def __init__(self, *, on_commit: Callable[[], object] = lambda: None) -> None:
         self._lock = RLock()
-        self.interactions = MemoryInteractions(self._lock)
+        self.choices = MemoryChoices(self._lock)
+        self.interactions = MemoryInteractions(self._lock, self.choices)
         self.deliveries = MemoryDeliveries(self._lock, self.interactions, on_commit)
         self.inbox = MemoryInbox(self._lock, self.deliveries, on_commit)
-        self.mirror = MemoryMirror(self._lock)
+        self.mirror = self.interactions.mirror
         self.creations = MemoryCreations(self._lock)
         self.tokens = MemoryTokens(self._lock)
 
@@ -188,6 +193,10 @@ class _Kept:
     def is_dirty(self) -> bool:
         return self.row.ready and self.row.version > self.row.written_version and self.row.parked is None
 
+    @property
+    def is_written(self) -> bool:
+        return self.row.version == self.row.written_version and self.row.parked is None
+
     def is_due(self, org: str, now: datetime) -> bool:
         earliest = [at for at in (self.row.next_at, self.row.unsure_until) if at is not None]
         return self.is_dirty and self.row.org == org and all(at <= now for at in earliest)
@@ -200,8 +209,12 @@ class _Lane:
 
 
 class MemoryInteractions:
-    def __init__(self, lock: RLock) -> None:
+    def __init__(self, lock: RLock, choices: MemoryChoices) -> None:
         self._lock = lock
+        self._choices = choices
+        self._searches: dict[int, Search] = {}
+        self._audit: list[AuditLine] = []
+        self.mirror = MemoryMirror(lock, self._wake)
         self._lanes: dict[tuple[str, int], _Lane] = {}
         self.rows: dict[int, _Kept] = {}
 
@@ -252,14 +265,22 @@ class MemoryInteractions:
             self._check(lease)
             for one in settlements:
                 self._settle_one(lease, one)
+                self._wait(lease.org, one)
+                self._audit += [replace(line, what=clean_text(line.what)) for line in one.audit]
+                self._choices.learn(one.lessons)
 
     def unsure(self, org: str, lane: int, *, before: datetime, limit: int) -> list[StoredInteraction]:
         found = [kept.row for kept in self._unsure(org, lane) if kept.row.updated_at <= before]
         return sorted(found, key=lambda row: row.updated_at)[:limit]
 
-    def reconsider(self, lease: Lease, *, same: Collection[int], other: Collection[int], matched_at: datetime) -> None:
+    def reconsider(
+        self, lease: Lease, *, same: Collection[int], other: Collection[int], matched_at: datetime,
+        mirror_version: int | None = None,
+    ) -> None:  # fmt: skip
         with self._lock:
             self._check(lease)
+            if mirror_version not in {None, self.mirror.version(lease.org)}:
+                same = ()
             for kept in self._unsure(lease.org, lease.lane):
                 row = kept.row
                 if row.id in same:
@@ -323,6 +344,62 @@ class MemoryInteractions:
                 self.rows[row.id] = replace(kept, row=row)
         return len(parked)
 
+    def reopen(self, ids: Collection[int], now: datetime) -> int:
+        with self._lock:
+            found = [kept for id in set(ids) if (kept := self.rows.get(id)) and kept.is_written and kept.row.ready]
+            found = [kept for kept in found if kept.row.chosen is None]
+            for kept in found:
+                row = replace(kept.row, version=kept.row.version + 1)
+                self.rows[row.id] = replace(kept, row=row, waiting_since=now)
+        return len(found)
+
+    def choose(self, id: int, chosen: Mapping[str, Any], line: AuditLine, lessons: Sequence[Lesson]) -> None:
+        with self._lock:
+            kept = self.rows.get(id)
+            if kept is None or kept.row.version != chosen["version"] - 1:
+                raise VersionConflictError("The interaction was changed by another worker meanwhile.")
+            since = kept.waiting_since if kept.is_dirty else line.at
+            row = replace(kept.row, chosen=_copy(chosen), version=kept.row.version + 1, attempts=0, next_at=None)
+            self.rows[id] = replace(kept, row=row, waiting_since=since)
+            self._searches.pop(id, None)
+            self._audit.append(replace(line, what=clean_text(line.what)))
+            self._choices.learn(lessons)
+
+    def history(self, id: int) -> list[AuditLine]:
+        with self._lock:
+            return [line for line in self._audit if line.interaction_id == id]
+
+    def waits(self, org: str) -> bool:
+        with self._lock:
+            return any(self.rows[id].row.org == org for id in self._searches)
+
+    def give_up(self, org: str, *, told_before: datetime) -> int:
+        with self._lock:
+            old = [
+                id for id, one in self._searches.items() if one.told_at < told_before and self.rows[id].row.org == org
+            ]
+            return sum(len(self._searches.pop(id).keys) for id in old)
+
+    def _wait(self, org: str, one: Settlement) -> None:
+        if one.search is None or one.id not in self.rows:
+            return
+        self._searches.pop(one.id, None)
+        if one.search.keys:
+            self._searches[one.id] = one.search
+            if one.search.mirror_version != self.mirror.version(org):
+                self._doubt(one.id)
+
+    def _wake(self, org: str, keys: set[str]) -> None:
+        for id, search in self._searches.items():
+            kept = self.rows[id]
+            if kept.row.org == org and kept.is_written and not keys.isdisjoint(search.keys):
+                self._doubt(id)
+
+    def _doubt(self, id: int) -> None:
+        kept = self.rows[id]
+        older = kept.row.updated_at - timedelta(microseconds=1)
+        self.rows[id] = replace(kept, row=replace(kept.row, matched_at=older))
+
     def counts(self) -> Mapping[str, int]:
         names = ("waiting", "written", "parked", "open", *_MATCH_STATES)
         return {name: sum(self._is_in(name, row) for row in self._all()) for name in names}
@@ -372,9 +449,34 @@ class MemoryInteractions:
         self._change(lease, one.id, **changes)
 
 
-class MemoryMirror:
+class MemoryChoices:
     def __init__(self, lock: RLock) -> None:
         self._lock = lock
+        self._choices: dict[tuple[str, str, str], Remembered] = {}
+
+    def learn(self, lessons: Sequence[Lesson]) -> None:
+        for lesson in lessons:
+            place = (lesson.org, lesson.key, lesson.record_id)
+            old = self._choices.get(place, Remembered(lesson.record_id, 0, 0, lesson.at))
+            confirmed = old.confirmed + lesson.is_confirmed
+            self._choices[place] = Remembered(
+                old.record_id, confirmed, old.rejected + (not lesson.is_confirmed), lesson.at
+            )
+
+    def remembered(self, org: str, keys: Collection[str]) -> dict[str, list[Remembered]]:
+        found: dict[str, list[Remembered]] = {}
+        with self._lock:
+            for (of, key, _), remembered in sorted(self._choices.items(), key=lambda item: item[0]):
+                if of == org and key in keys:
+                    found.setdefault(key, []).append(remembered)
+        return found
+
+
+class MemoryMirror:
+    def __init__(self, lock: RLock, wake: Callable[[str, set[str]], None]) -> None:
+        self._lock = lock
+        self._wake = wake
+        self._versions: dict[str, int] = {}
         self._records: dict[tuple[str, str], Record] = {}
         self._cursors: dict[str, dict[str, str]] = {}
 
@@ -384,11 +486,21 @@ class MemoryMirror:
 
     def apply(self, org: str, page: ChangePage) -> None:
         with self._lock:
+            ids = dict.fromkeys([*(record.id for record in page.records), *page.deleted])
+            before = {id: self._records.get((org, id)) for id in ids}
             for record in page.records:
                 self._records[org, record.id] = record
             for id in page.deleted:
                 self._records.pop((org, id), None)
             self._cursors.setdefault(org, {}).update(page.cursors)
+            changes = [(before[id], after) for id in ids if before[id] != (after := self._records.get((org, id)))]
+            if changes:
+                self._versions[org] = self._versions.get(org, 0) + 1
+                self._wake(org, stirred(changes))
+
+    def version(self, org: str) -> int:
+        with self._lock:
+            return self._versions.get(org, 0)
 
     def by_keys(self, org: str, keys: Collection[str]) -> list[Record]:
         found = {r.id: r for sharers in self._sharers(org, keys).values() for r in sharers[:MOST_OF_ONE_KEY]}

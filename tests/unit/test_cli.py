@@ -42,7 +42,10 @@ connections:
     settings: {token: {env: FRONT_DESK_TOKEN}}
 """
 DUE_AGAIN = "{} that are due again: {}\n"
-COMMANDS = ("check", "connectors", "deliveries", "demo", "devorg", "doctor", "interactions", "serve", "status", "token")
+COMMANDS = (
+    "check", "connectors", "deliveries", "demo", "devorg", "doctor", "explain", "interactions", "rematch", "serve",
+    "status", "token",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

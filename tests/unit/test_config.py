@@ -149,6 +149,7 @@ class TestValid:
         assert (sandbox.login_url, sandbox.task_key) == ("http://127.0.0.1:8090", None)
         assert main.concurrent_calls == 4
         assert main.mirror == MirrorPolicy()
+        assert main.mirror_every == 300
         assert (desk.policy.name, desk.connector, desk.policy.org, desk.policy.own.region) == (
             "front-desk",
             "desk",
@@ -347,7 +348,7 @@ def test_what_is_nested_too_deeply(tmp_path, depth):
     assert problems(tmp_path, text) == ["gateway.yaml:1: brackets stand in brackets too deeply; write it flatter"]
 
 
-KNOWN_ORG_KEYS = "login_url, api_version, auth, task_key, concurrent_calls, mirror"
+KNOWN_ORG_KEYS = "login_url, api_version, auth, task_key, concurrent_calls, mirror, mirror_every"
 FLOWS = "client_credentials, jwt_bearer, refresh_token"
 CASES = {
     "unknown at the top": (
@@ -361,6 +362,14 @@ CASES = {
     "unknown in an org": (
         ORG + "    login: x\n",
         [f'5: orgs.main.login: no such setting; did you mean "login_url"? (known: {KNOWN_ORG_KEYS})'],
+    ),
+    "a time without a unit that is known": (
+        ORG + "    mirror_every: 5 minutes\n",
+        ["5: orgs.main.mirror_every: must be a time from 1s to 24h, such as 30s, 5m or 1h"],
+    ),
+    "a time that is too long": (
+        ORG + "    mirror_every: 25h\n",
+        ["5: orgs.main.mirror_every: must be a time from 1s to 24h, such as 30s, 5m or 1h"],
     ),
     "more calls at once than an org bears": (
         ORG + "    concurrent_calls: 26\n",

@@ -128,7 +128,7 @@ def test_what_can_wait_is_refused_below_the_reserve_and_what_people_wait_for_is_
 
     error = world.refused(Purpose.BACKFILL)
     assert (
-        "2000 of its 10000 API calls left; the last 2000 are kept for interactions, so that the first load waits"
+        "2000 of its 10000 API calls left; the last 2000 are kept for interactions, so that reading the mirror waits"
         in str(error)
     )
     assert error.after == PROBE_SECONDS
@@ -310,7 +310,7 @@ def test_the_first_load_leaves_the_reserve_and_what_a_round_reads_does_not(org: 
     local.control("POST", "quota", {"max": used + 2})
 
     org.find(["desk:1"], [])
-    with pytest.raises(RetryableError, match="the first load waits"):
+    with pytest.raises(RetryableError, match="reading the mirror waits"):
         list(org.changes({}))
     assert list(org.changes(last.cursors))
 

@@ -14,7 +14,18 @@ from sqlalchemy.dialects import sqlite
 from gateway.domain.records import Kind, Record
 from gateway.errors import ConfigError, RetryableError
 from gateway.ports import ChangePage
-from gateway.storage import Database, arrivals, bulk, deliveries, folding, interactions, mirror
+from gateway.storage import (
+    Database,
+    arrivals,
+    bulk,
+    choices,
+    deliveries,
+    folding,
+    history,
+    interactions,
+    mirror,
+    searches,
+)
 from gateway.storage.engine import open_engine, read_url
 from gateway.storage.tables import metadata
 from tests.adapters.storage.examples import NOW, child, contact, delivery, folded, raw
@@ -155,6 +166,12 @@ class TestSettings:
             (interactions._unsure, "ix_interactions_unsure (org=? AND lane=? AND updated_at<?)"),
             (interactions._by_key, "(external_id=? AND connection=?)"),
             (interactions._unpark, "PRIMARY KEY (rowid=?)"),
+            (searches._concerned, "searches USING PRIMARY KEY (org=? AND key=?)"),
+            (searches._concerned, "interactions USING INTEGER PRIMARY KEY (rowid=?)"),
+            (searches._done, "ix_searches_interaction_id (interaction_id=?)"),
+            (searches._give_up, "ix_searches_org_told_at (org=? AND told_at<?)"),
+            (history._of_interaction, "ix_audit_interaction_id_id (interaction_id=?)"),
+            (choices._of_keys, "USING PRIMARY KEY (org=? AND key=?)"),
             (mirror._by_ids, "(org=? AND id=?)"),
             (mirror._by_keys, "mirror_keys USING PRIMARY KEY (org=? AND key=? AND record_id<?)"),
             (mirror._by_keys, "mirror_records USING PRIMARY KEY (org=? AND id=?)"),

@@ -18,10 +18,11 @@ from gateway.domain.policies import ConnectionPolicy
 from gateway.domain.records import Kind, Record
 from gateway.ports import NewDelivery, StoredDelivery, StoredInteraction
 from gateway.usecases.connections import Connection
+from gateway.usecases.decisions import Rules
 from gateway.usecases.interactions import LANES, Folded, Folding
 from gateway.usecases.mirror import MirrorFeed
 from gateway.usecases.people import Creator
-from gateway.usecases.tasks import Rules, TaskWriter
+from gateway.usecases.tasks import TaskWriter
 from tests.fakes.org import FakeOrg, StandingTask
 from tests.fakes.store import MemoryStore
 
@@ -125,7 +126,7 @@ class Desk:
 
     def new_writer(self, mapping: FieldMapping | None = None) -> TaskWriter:
         """As a process has it that just started."""
-        feed = MirrorFeed(self.org, self.store.mirror, self.now, is_kept=self.is_mirrored)
+        feed = MirrorFeed(self.org, self.store.mirror, self.now, choices=self.store.choices, is_kept=self.is_mirrored)
         rules = Rules(mapping, SHIPPED_POLICY, self.rules.connections) if mapping else self.rules
         return TaskWriter(
             org=self.org,

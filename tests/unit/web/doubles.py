@@ -12,13 +12,17 @@ from typing import Any
 
 from gateway import sdk
 from gateway.domain.interactions import state_of
-from gateway.domain.policies import ConnectionPolicy
-from gateway.ports import DeliveryStatus, NewDelivery, Receipt, StoredDelivery, StoredInteraction, Token
+from gateway.domain.mappings import FieldMapping
+from gateway.domain.policies import ConnectionPolicy, MatchPolicy
+from gateway.ports import AuditLine, DeliveryStatus, NewDelivery, Receipt, StoredDelivery, StoredInteraction, Token
 from gateway.telemetry import Metrics
 from gateway.usecases.connections import Connection
+from gateway.usecases.decisions import Decider, Rules, stored
 from gateway.usecases.operations import Role, create_token
 from gateway.web import Services, create_app
+from tests.fakes.store import MemoryStore
 
+RULES = Rules(FieldMapping("1", ()), MatchPolicy(version="1"), {})
 NOW = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)
 SECRET = b"signing secret"
 PATH = "/webhooks/front-desk"
@@ -143,6 +147,7 @@ class MemoryDeliveries:
 class MemoryInteractions:
     def __init__(self) -> None:
         self.rows: dict[int, StoredInteraction] = {}
+        self.lines: list[AuditLine] = []
 
     def add(self, id: int, **values: Any) -> StoredInteraction:
         partial = sdk.PartialInteraction(
@@ -174,6 +179,14 @@ class MemoryInteractions:
             and (state is None or state == ("parked" if row.parked else (row.match or {}).get("state", "waiting")))
         ]  # fmt: skip
         return found[:limit]
+
+    def choose(self, id: int, chosen: Any, line: AuditLine, lessons: Any) -> None:
+        del lessons
+        self.rows[id] = replace(self.rows[id], chosen=chosen, version=chosen["version"])
+        self.lines.append(line)
+
+    def history(self, id: int) -> list[AuditLine]:
+        return [line for line in self.lines if line.interaction_id == id]
 
     def unpark(self, ids: Any, *, anew: bool = False) -> int:
         parked = [id for id in ids if self.rows[id].parked]
@@ -222,6 +235,7 @@ class Gateway:
         self.deliveries = MemoryDeliveries()
         self.interactions = MemoryInteractions()
         self.tokens = MemoryTokens()
+        self.store = MemoryStore()
         self.metrics = Metrics()
         self.stopping = threading.Event()
         connections = {
@@ -238,6 +252,7 @@ class Gateway:
             **{
                 "connections": connections, "inbox": self.inbox, "deliveries": self.deliveries,
                 "interactions": self.interactions, "tokens": self.tokens, "metrics": self.metrics,
+                "decider": Decider(stored(self.store.mirror, self.store.choices), RULES),
                 "clock": lambda: NOW, "stopping": self.stopping, "orgs": ("main", "spare"),
                 "task_link": lambda org, task: f"https://{org}.example.com/{task}", **services,
             }

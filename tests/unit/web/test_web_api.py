@@ -60,6 +60,8 @@ OPERATIONS = [
     ("GET", "/api/interactions", Role.READER),
     ("GET", "/api/interactions/1", Role.READER),
     ("POST", "/api/interactions/1/retry", Role.OPERATOR),
+    ("GET", "/api/interactions/1/explanation", Role.READER),
+    ("POST", "/api/interactions/1/choice", Role.OPERATOR),
     ("GET", "/api/deliveries", Role.READER),
     ("GET", "/api/deliveries/1", Role.READER),
     ("POST", "/api/deliveries/1/replay", Role.OPERATOR),
@@ -90,7 +92,8 @@ def test_who_may_what(gateway, method, path, needed):
     assert refused.headers["WWW-Authenticate"].startswith("Bearer")
     roles = list(Role)
     for role in roles:
-        response = gateway.client.open(path, method=method, headers=gateway.bearer(role))
+        body = {"who": None} if path.endswith("/choice") else None
+        response = gateway.client.open(path, method=method, headers=gateway.bearer(role), json=body)
         if roles.index(role) < roles.index(needed):
             assert_problem(response, 403)
         else:
@@ -328,6 +331,49 @@ def test_a_failure_tells_nothing(gateway, reader, caplog):
     assert_problem(response, 500)
     assert b"secret" not in response.data
     assert "KeyError" in caplog.text
+
+
+def test_a_choice_is_kept_with_who_chose(gateway, operator):
+    gateway.interactions.add(1)
+    answer = gateway.client.post("/api/interactions/1/choice", headers=operator, json={"who": None, "what": None})
+
+    assert (answer.status_code, answer.json) == (202, {"id": 1, "queued": True})
+    shown = gateway.client.get("/api/interactions/1", headers=operator).json
+    assert (shown["chosen"]["who"], shown["chosen"]["by"]) == (None, "Token a operator")
+    explained = gateway.client.get("/api/interactions/1/explanation", headers=operator).json
+    assert explained["history"] == shown["history"]
+    assert [line["what"] for line in shown["history"]] == ["Token a operator chose nobody; the Task was with nobody."]
+    assert explained["by_a_person"]
+    assert "now" not in explained
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"{", 400), (b"{}", 422), (b"[]", 422), (b'{"who": "x"}', 422), (b'{"whom": null}', 422),
+        (b'{"who": "003000000000001AAA"}', 422),
+    ],
+)  # fmt: skip
+def test_a_choice_that_makes_no_sense_changes_nothing(gateway, operator, body, status):
+    before = gateway.interactions.add(1)
+    answer = gateway.client.post(
+        "/api/interactions/1/choice", headers=operator, data=body, content_type="application/json"
+    )
+
+    assert_problem(answer, status)
+    assert gateway.interactions.rows[1] == before
+
+
+def test_an_explanation_says_what_would_be_decided_now_if_asked(gateway, reader):
+    gateway.interactions.add(1, match=MATCH)
+    told = gateway.client.get("/api/interactions/1/explanation?now=true", headers=reader).json
+
+    assert told["decision"] == MATCH
+    assert told["in_words"][0] == "By version 7 of the weights: ambiguous."
+    assert told["now"]["decision"]["state"] == "unmatched"
+    assert not told["now"]["is_same"]
+    assert_problem(gateway.client.get("/api/interactions/2/explanation", headers=reader), 404)
+    assert_problem(gateway.client.get("/api/interactions/1/explanation?then=1", headers=reader), 422)
 
 
 def test_the_openapi_document_is_complete_and_public(gateway):
