@@ -79,7 +79,7 @@ def test_2_one_match_is_filled_in_and_several_are_shown_with_evidence_and_their_
     assert scores == sorted(scores, reverse=True)
 
     family = written(gateway, org, store, event(f"{id}-family", **customer(phone=FAMILY)))
-    assert (family["WhoId"], family["WhatId"]) == (None, None), "nobody is guessed, and no account that not all share"
+    assert (family["WhoId"], family["WhatId"]) == (None, account(org, "Ortega Household")), "of all, one by a relation"
 
 
 def test_3_without_a_case_the_account_is_all_and_a_case_needs_no_open_tab(gateway, org, store, id):
