@@ -169,11 +169,11 @@ class Org(Process):
 
     def query(self, soql: str) -> list[dict[str, Any]]:
         """Rows as any client of the org sees them, up to 2,000."""
-        if "Authorization" not in self._http.headers:
-            login = {"grant_type": "client_credentials", "client_id": "devorg-client", "client_secret": "devorg-secret"}
-            answer = self._http.post(f"{self.url}/services/oauth2/token", data=login, timeout=PATIENCE)
-            self._http.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
-        answer = self._http.get(f"{self.url}/services/data/v62.0/query", params={"q": soql}, timeout=PATIENCE)
+        login = {"grant_type": "client_credentials", "client_id": "devorg-client", "client_secret": "devorg-secret"}
+        token = self._http.post(f"{self.url}/services/oauth2/token", data=login, timeout=PATIENCE).json()
+        headers = {"Authorization": f"Bearer {token['access_token']}"}
+        url = f"{self.url}/services/data/v62.0/query"
+        answer = self._http.get(url, params={"q": soql}, headers=headers, timeout=PATIENCE)
         answer.raise_for_status()
         return list(answer.json()["records"])
 

@@ -6,11 +6,9 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 from zlib import crc32
 
 import pytest
-import requests
 
 from tests.end_to_end.processes import Gateway, Org, Store, event, eventually, run, write_settings
 from tests.end_to_end.rounds import Bench
@@ -19,27 +17,8 @@ CREATING = "defaults: {create: contact, cases: [{when: {dispositions: [complaint
 POSTED = "composite/sobjects$"
 
 
-class Records:
-    """Looks into the org as any of its clients may."""
-
-    def __init__(self, org: Org) -> None:
-        self._org = org
-
-    def query(self, soql: str) -> list[dict[str, Any]]:
-        login = {"grant_type": "client_credentials", "client_id": "devorg-client", "client_secret": "devorg-secret"}
-        token = requests.post(f"{self._org.url}/services/oauth2/token", data=login, timeout=30).json()["access_token"]
-        url, headers = f"{self._org.url}/services/data/v62.0/query", {"Authorization": f"Bearer {token}"}
-        answer = requests.get(url, params={"q": soql}, headers=headers, timeout=30)
-        answer.raise_for_status()
-        return list(answer.json()["records"])
-
-    def contacts(self, last_name: str) -> list[str]:
-        return [row["Id"] for row in self.query(f"SELECT Id FROM Contact WHERE LastName = '{last_name}'")]
-
-
-@pytest.fixture
-def records(org: Org) -> Records:
-    return Records(org)
+def contacts(org: Org, last_name: str) -> list[str]:
+    return [row["Id"] for row in org.query(f"SELECT Id FROM Contact WHERE LastName = '{last_name}'")]
 
 
 @pytest.fixture
@@ -71,7 +50,7 @@ def whos(org: Org, prefix: str) -> set[str]:
     return {who for tasks in org.tasks(prefix).values() for task in tasks for who in task["TaskWhoIds"] or ()}
 
 
-def test_calls_from_one_unknown_number_at_once_make_one_contact(tmp_path, org, url, id, number, surname, records):
+def test_calls_from_one_unknown_number_at_once_make_one_contact(tmp_path, org, url, id, number, surname):
     """In lanes that differ by the first party; on PostgreSQL in two processes that do not know of one another."""
     caller = {"role": "customer", "phone": number, "name": f"Nora {surname}"}
     others = ["+14085550133", "+15305550170", "+15105550131", "+15105550138", "+12125550171"]
@@ -91,24 +70,24 @@ def test_calls_from_one_unknown_number_at_once_make_one_contact(tmp_path, org, u
         store = stack.enter_context(Store(tmp_path, url))
         eventually(lambda: store.are_written(id, len(events)), "all Tasks")
 
-    (contact,) = records.contacts(surname)
+    (contact,) = contacts(org, surname)
     assert all(contact in task["TaskWhoIds"] for tasks in org.tasks(id).values() for task in tasks)
     assert {name: len(tasks) for name, tasks in org.tasks(id).items()} == {one["id"]: 1 for one in events}
 
 
-def test_a_kill_in_the_middle_of_a_creation_makes_no_second_contact(tmp_path, org, id, number, surname, records):
+def test_a_kill_in_the_middle_of_a_creation_makes_no_second_contact(tmp_path, org, id, number, surname):
     settle(tmp_path, org)
     org.faults({"kind": "silence_after", "path": POSTED, "method": "POST", "milliseconds": 60000})
     with Gateway(tmp_path) as gateway:
         gateway.post(event(id, parties=[{"phone": number, "name": f"Nora {surname}"}]))
-        (contact,) = eventually(lambda: records.contacts(surname), "the contact")
+        (contact,) = eventually(lambda: contacts(org, surname), "the contact")
     assert org.tasks(id) == {}
     org.faults()
 
     with Gateway(tmp_path), Store(tmp_path) as store:
         eventually(lambda: store.are_written(id), "the Task")
 
-    assert records.contacts(surname) == [contact]
+    assert contacts(org, surname) == [contact]
     assert org.task(id)["WhoId"] == contact
 
 
@@ -122,7 +101,7 @@ def test_a_kill_in_the_middle_of_a_creation_makes_no_second_contact(tmp_path, or
     ids=lambda fault: f"{fault['kind']} {fault.get('status', '')}".strip(),
 )  # fmt: skip
 @pytest.mark.parametrize("restart", [False, True], ids=["on", "restarted"])
-def test_each_fault_of_a_creation_makes_one_contact(tmp_path, org, id, number, surname, records, fault, restart):
+def test_each_fault_of_a_creation_makes_one_contact(tmp_path, org, id, number, surname, fault, restart):
     settle(tmp_path, org, f"sqlite:///{tmp_path}/gateway.db")
     bench = Bench(tmp_path)
     bench.tell(event(id, parties=[{"phone": number, "name": f"Nora {surname}"}], disposition="complaint"))
@@ -134,13 +113,13 @@ def test_each_fault_of_a_creation_makes_one_contact(tmp_path, org, id, number, s
     bench.settle()
     bench.close()
 
-    (contact,) = records.contacts(surname)
-    (case,) = records.query(f"SELECT Id FROM Case WHERE ContactId = '{contact}'")
+    (contact,) = contacts(org, surname)
+    (case,) = org.query(f"SELECT Id FROM Case WHERE ContactId = '{contact}'")
     task = org.task(id)
     assert (task["WhoId"], task["WhatId"]) == (contact, case["Id"])
 
 
-def test_a_duplicate_rule_gives_a_candidate(tmp_path, org, id, number, records, rules):
+def test_a_duplicate_rule_gives_a_candidate(tmp_path, org, id, number, rules):
     settle(tmp_path, org)
     xena = org.record_id("Xena Brooks")
     with Gateway(tmp_path) as gateway, Store(tmp_path) as store:
@@ -152,11 +131,11 @@ def test_a_duplicate_rule_gives_a_candidate(tmp_path, org, id, number, records, 
     (candidate,) = match["parties"][0]["candidates"]
     assert candidate["id"] == xena
     assert candidate["evidence"] == ["Salesforce's duplicate rule Names points at this record."]
-    assert records.contacts("Brooks") == [xena]
+    assert contacts(org, "Brooks") == [xena]
     assert org.task(id)["WhoId"] is None
 
 
-def test_a_complaint_of_somebody_new_has_a_contact_a_case_and_a_task(tmp_path, org, id, number, surname, records):
+def test_a_complaint_of_somebody_new_has_a_contact_a_case_and_a_task(tmp_path, org, id, number, surname):
     settle(tmp_path, org)
     with Gateway(tmp_path) as gateway, Store(tmp_path) as store:
         for minute in (0, 1):
@@ -172,8 +151,8 @@ def test_a_complaint_of_somebody_new_has_a_contact_a_case_and_a_task(tmp_path, o
             )
             eventually(lambda: store.are_written(id), "the Task")
 
-    (contact,) = records.contacts(surname)
-    (case,) = records.query(f"SELECT Id, Subject, RecordType.DeveloperName FROM Case WHERE ContactId = '{contact}'")
+    (contact,) = contacts(org, surname)
+    (case,) = org.query(f"SELECT Id, Subject, RecordType.DeveloperName FROM Case WHERE ContactId = '{contact}'")
     assert (case["Subject"], case["RecordType"]["DeveloperName"]) == (f"{surname} · Complaint", "Claim")
     task = org.task(id)
     assert (task["WhoId"], task["WhatId"]) == (contact, case["Id"])
