@@ -36,7 +36,7 @@ from gateway.telemetry import Metrics, OrgGauges
 from gateway.usecases.connections import Connection
 from gateway.usecases.decisions import Decider, Rules, stored
 from gateway.usecases.interactions import Folding
-from gateway.usecases.mending import Mending
+from gateway.usecases.mending import UNMIRRORED_SECONDS, Mending
 from gateway.usecases.mirror import MirrorFeed
 from gateway.usecases.people import Creator
 from gateway.usecases.status import TELL_SECONDS, OrgState, overview, tell
@@ -246,7 +246,10 @@ class Gateway:
             except (RetryableError, ConfigError) as error:
                 log.info("mirror_not_read", org=name, error=str(error))
 
-        return Every(self.config.orgs[name].mirror_every, mend, f"{name}-mirror")
+        seconds = self.config.orgs[name].mirror_every
+        if not writer.feed.state.is_kept:
+            seconds = max(seconds, UNMIRRORED_SECONDS)
+        return Every(seconds, mend, f"{name}-mirror")
 
     def _services(self, connections: Mapping[str, Connection]) -> Services:
         store = self.database

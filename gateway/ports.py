@@ -314,6 +314,9 @@ class Interactions(Protocol):
     def waits(self, org: str) -> bool:
         """Whether any interaction of the org waits for something to change there."""
 
+    def look_anew(self, org: str, *, told_after: datetime) -> None:
+        """Have those who wait, and were told of since then, be matched again, whatever may have changed."""
+
     def give_up(self, org: str, *, told_before: datetime) -> int:
         """Have those wait no longer that were last told of before then; how many keys they waited for."""
 

@@ -289,6 +289,10 @@ class InteractionTable:
         with self._transactions.reading() as connection:
             return searches.are_there(connection, org)
 
+    def look_anew(self, org: str, *, told_after: datetime) -> None:
+        with self._transactions.writing() as connection:
+            searches.wake_all(connection, org, told_after)
+
     def give_up(self, org: str, *, told_before: datetime) -> int:
         with self._transactions.writing() as connection:
             return searches.give_up(connection, org, told_before)

@@ -41,6 +41,19 @@ _concerned = (
     .order_by(interactions.c.id)
     .with_for_update()
 )
+_young = (
+    select(interactions.c.id)
+    .where(
+        interactions.c.id.in_(
+            select(searches.c.interaction_id).where(
+                searches.c.org == bindparam("of_org"), searches.c.told_at >= bindparam("told_after", type_=Moment())
+            )
+        ),
+        text(WRITTEN),
+    )
+    .order_by(interactions.c.id)
+    .with_for_update()
+)
 _doubt = (
     update(interactions)
     .where(among(interactions.c.id, _listed_ids))
@@ -75,6 +88,11 @@ def wake(connection: Connection, org: str, changes: Sequence[Change]) -> None:
     if are_there(connection, org):
         values = {"of_org": org, "keys": stirred(changes)}
         doubt(connection, connection.execute(_concerned, values).scalars().all())
+
+
+def wake_all(connection: Connection, org: str, told_after: datetime) -> None:
+    """Those who wait and were told of since then are to be matched again."""
+    doubt(connection, connection.execute(_young, {"of_org": org, "told_after": told_after}).scalars().all())
 
 
 def are_there(connection: Connection, org: str) -> bool:

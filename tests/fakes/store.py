@@ -373,6 +373,13 @@ class MemoryInteractions:
         with self._lock:
             return any(self.rows[id].row.org == org for id in self._searches)
 
+    def look_anew(self, org: str, *, told_after: datetime) -> None:
+        with self._lock:
+            for id, one in self._searches.items():
+                kept = self.rows[id]
+                if one.told_at >= told_after and kept.row.org == org and kept.is_written:
+                    self._doubt(id)
+
     def give_up(self, org: str, *, told_before: datetime) -> int:
         with self._lock:
             old = [

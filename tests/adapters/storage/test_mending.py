@@ -157,6 +157,15 @@ class TestWaiting:
 
         assert _unsure(store) == ["c-1"]
 
+    def test_those_told_of_since_then_are_woken_whatever_changed(self, store):
+        for name, minutes, org in (("old", 3, "main"), ("young", 1, "main"), ("other", 1, "sandbox")):
+            (row,) = _fold(store, name, org=org)
+            search = _search(KEY, told_at=LATER - timedelta(minutes=minutes))
+            _settle(store, written(row, matched_at=LATER, search=search), org=org)
+
+        store.interactions.look_anew("main", told_after=LATER - timedelta(minutes=2))
+        assert (_unsure(store), _unsure(store, "sandbox")) == (["young"], [])
+
     def test_what_was_told_of_long_ago_is_given_up(self, store):
         for name, days in (("old", 91), ("young", 89)):
             (row,) = _fold(store, name)

@@ -10,7 +10,7 @@ import pytest
 from gateway.domain.interactions import PartialInteraction
 from gateway.domain.records import Kind, Record
 from gateway.errors import RetryableError
-from gateway.usecases.mending import RETENTION, Mending
+from gateway.usecases.mending import RETENTION, UNMIRRORED, Mending
 from tests.unit.usecases.desk import CASEY, CASEY_CALLS, HOUSE, INSTALLER, Desk, Party, contact, sometimes, told
 
 STRANGER = Party(role="customer", phone="+14085550190", name="Dana New")
@@ -239,6 +239,23 @@ def test_the_clock_costs_a_call_only_while_somebody_waits(desk):
     desk.pass_time(600)
     mending(desk).step()
     assert desk.org.calls == [*before, "composite"]
+
+
+def test_without_a_mirror_the_org_is_asked_again_about_those_told_of_lately(desk):
+    desk.is_mirrored = False
+    desk.writer = desk.new_writer()
+    take_in(desk, told(parties=(STRANGER,)))
+    take_in(desk, told(id="c-2", parties=(replace(STRANGER, phone="+14155550177"),)))
+    desk.org.change(DANA)
+    desk.pass_time(UNMIRRORED.total_seconds() - 700)
+    mend(desk)
+    desk.write()
+    assert desk.task().fields["WhoId"] == DANA.id
+    assert desk.row("c-2").written_version == desk.row("c-2").version
+
+    before = list(desk.org.calls)
+    mend(desk)
+    assert desk.org.calls == before, "a day is over"
 
 
 def test_what_is_history_waits_no_longer(desk):
