@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 import os
 import re
@@ -180,12 +179,10 @@ class Org(Process):
     def record_id(self, name: str, sobject: str = "Contact") -> str:
         """The id of the seed's record of that name."""
         if (name, sobject) not in self._ids:
-            answer = self._http.get(f"{self.url}/objects/{sobject}", timeout=PATIENCE)
-            found = re.search(
-                rf'href="/(\w{{18}})"><bdi>{re.escape(html.escape(name, quote=False))}</bdi>', answer.text
-            )
+            literal = name.replace("'", "\\'")
+            found = self.query(f"SELECT Id FROM {sobject} WHERE Name = '{literal}' ORDER BY CreatedDate, Id LIMIT 1")
             assert found, name
-            self._ids[name, sobject] = found[1]
+            self._ids[name, sobject] = found[0]["Id"]
         return self._ids[name, sobject]
 
 
