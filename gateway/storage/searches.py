@@ -11,7 +11,18 @@ from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, bindparam, delete, literal_column, select, text, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Select,
+    bindparam,
+    delete,
+    literal_column,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert  # its ON CONFLICT is SQLite's too
 
 from gateway.domain.mending import Change, stirred
@@ -27,33 +38,17 @@ _any = select(searches.c.interaction_id).where(searches.c.org == bindparam("of_o
 _give_up = delete(searches).where(
     searches.c.org == bindparam("of_org"), searches.c.told_at < bindparam("told_before", type_=Moment())
 )
-# In order of id, as everyone locks interactions; otherwise two could wait for one another.
-_concerned = (
-    select(interactions.c.id)
-    .where(
-        interactions.c.id.in_(
-            select(searches.c.interaction_id).where(
-                searches.c.org == bindparam("of_org"), among(searches.c.key, bindparam("keys", type_=Listed()))
-            )
-        ),
-        text(WRITTEN),
-    )
-    .order_by(interactions.c.id)
-    .with_for_update()
-)
-_young = (
-    select(interactions.c.id)
-    .where(
-        interactions.c.id.in_(
-            select(searches.c.interaction_id).where(
-                searches.c.org == bindparam("of_org"), searches.c.told_at >= bindparam("told_after", type_=Moment())
-            )
-        ),
-        text(WRITTEN),
-    )
-    .order_by(interactions.c.id)
-    .with_for_update()
-)
+
+
+def _written_that_wait(condition: ColumnElement[bool]) -> Select[int]:
+    """Locked in order of id, as everyone locks interactions; otherwise two could wait for one another."""
+    waiting = select(searches.c.interaction_id).where(searches.c.org == bindparam("of_org"), condition)
+    those = select(interactions.c.id).where(interactions.c.id.in_(waiting), text(WRITTEN))
+    return those.order_by(interactions.c.id).with_for_update()
+
+
+_concerned = _written_that_wait(among(searches.c.key, bindparam("keys", type_=Listed())))
+_young = _written_that_wait(searches.c.told_at >= bindparam("told_after", type_=Moment()))
 _doubt = (
     update(interactions)
     .where(among(interactions.c.id, _listed_ids))
