@@ -151,7 +151,7 @@ class OrgSchema(Schema):
         ),
     )
     concurrent_calls = fields.Integer(
-        load_default=4,
+        load_default=6,
         strict=True,
         validate=validate.Range(1, 25, error="must be from 1 to 25, as many long calls as Salesforce bears at once"),
     )

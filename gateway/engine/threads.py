@@ -227,7 +227,7 @@ class Engine:
         if not self._is_folding:
             return 0.0
         part = self._folding_flow.per_second / LANES * PARTIAL_BATCH_SECONDS / BATCH
-        # At 20 a second nobody waits for more, at 160 a batch is full in time; between them it goes up steeply.
+        # At 20 a second nobody waits for more, at 240 a batch is full in time; between them it goes up steeply.
         return PARTIAL_BATCH_SECONDS * min(1.0, part) ** 3
 
     def _guarded(self, step: Callable[[], int]) -> int:

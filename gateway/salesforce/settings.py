@@ -41,7 +41,7 @@ class OrgSettings:
     refresh_token: str | None = None
     task_key: str | None = None
     region: str = "US"
-    concurrent_calls: int = 4
+    concurrent_calls: int = 6
     mirror: MirrorPolicy = field(default_factory=MirrorPolicy)
 
     def __post_init__(self) -> None:

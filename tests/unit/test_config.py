@@ -147,7 +147,7 @@ class TestValid:
         assert (main.api_version, main.task_key) == ("62.0", "Gateway_Interaction_Key__c")
         assert sandbox.auth == RefreshToken(client_id="3MVG9", client_secret=None, refresh_token=SECRET)
         assert (sandbox.login_url, sandbox.task_key) == ("http://127.0.0.1:8090", None)
-        assert main.concurrent_calls == 4
+        assert main.concurrent_calls == 6
         assert main.mirror == MirrorPolicy()
         assert main.mirror_every == 300
         assert (desk.policy.name, desk.connector, desk.policy.org, desk.policy.own.region) == (

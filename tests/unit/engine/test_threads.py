@@ -264,14 +264,14 @@ def test_while_much_is_folded_a_batch_waits_for_it(monkeypatch, per_second, back
 
 SHORT = Outlook(Usage(50_000, 100_000))
 FAST_FLOW = 20
-"""With what is left of SHORT, a partial batch gathers 13.8 seconds at so many interactions a second."""
+"""With what is left of SHORT, a partial batch gathers 20.7 seconds at so many interactions a second."""
 
 
 @pytest.mark.parametrize(
     ("backlog", "outlook", "is_written"),
     [
-        (Backlog(BATCH - 1, NOW - timedelta(seconds=13)), SHORT, False),
-        (Backlog(BATCH - 1, NOW - timedelta(seconds=14)), SHORT, True),
+        (Backlog(BATCH - 1, NOW - timedelta(seconds=20)), SHORT, False),
+        (Backlog(BATCH - 1, NOW - timedelta(seconds=21)), SHORT, True),
         (Backlog(BATCH, NOW), SHORT, True),
         (Backlog(1, NOW), Outlook(Usage(50_000, 5_000_000)), True),
         (Backlog(1, NOW), None, True),
@@ -295,7 +295,7 @@ def test_how_long_batches_gather_follows_from_what_was_written(monkeypatch):
     assert stage.engine.gathering("main") == 0
     with stage:
         eventually(lambda: stage.engine.gathering("main"))
-    assert stage.engine.gathering("main") == pytest.approx(13.8, abs=0.1)
+    assert stage.engine.gathering("main") == pytest.approx(20.7, abs=0.1)
 
 
 def test_a_batch_waits_no_longer_once_folding_failed():

@@ -10,6 +10,7 @@ import pytest
 from gateway.domain.interactions import PartialInteraction
 from gateway.domain.records import Kind, Record
 from gateway.errors import RetryableError
+from gateway.usecases.interactions import LANES
 from gateway.usecases.mending import RETENTION, UNMIRRORED, Mending
 from tests.unit.usecases.desk import CASEY, CASEY_CALLS, HOUSE, INSTALLER, Desk, Party, contact, sometimes, told
 
@@ -139,7 +140,7 @@ def test_exactly_those_are_looked_at_that_wait_for_what_changed(desk):
     mending(desk).step()
 
     unsure = [
-        row.external_id for lane in range(4)
+        row.external_id for lane in range(LANES)
         for row in desk.store.interactions.unsure("main", lane, before=desk.now(), limit=10)
     ]  # fmt: skip
     assert unsure == ["c-1"]
