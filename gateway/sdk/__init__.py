@@ -11,6 +11,7 @@ from gateway.domain.interactions import (
 )
 from gateway.errors import ConfigError, RejectedError, RetryableError, UnauthorizedError
 from gateway.sdk.connector import Answer, Connector, Delivery, Directory, Request, Secret, Secrets, Settings
+from gateway.sdk.pulling import Cursor, Enricher, Fetch, Page, Poller, Pulled, Renewal, Subscription
 
 __all__ = [
     "Answer",
@@ -18,18 +19,26 @@ __all__ = [
     "Channel",
     "ConfigError",
     "Connector",
+    "Cursor",
     "Delivery",
     "Direction",
     "Directory",
+    "Enricher",
     "Event",
+    "Fetch",
     "Leg",
+    "Page",
     "PartialInteraction",
     "Party",
+    "Poller",
+    "Pulled",
     "RejectedError",
+    "Renewal",
     "Request",
     "RetryableError",
     "Secret",
     "Secrets",
     "Settings",
+    "Subscription",
     "UnauthorizedError",
 ]

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Protocol
 from marshmallow import Schema, fields, validate
 
 from gateway.domain.interactions import PartialInteraction
+from gateway.sdk.pulling import Enricher, Fetch, Poller, Subscription
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,4 +156,20 @@ class Connector:
 
     def directory(self) -> Directory | None:
         """The platform's directory of people, if it has one and it is configured."""
+        return None
+
+    def pollers(self) -> Sequence[Poller]:
+        """What is read from the platform regularly, as far as it is configured."""
+        return ()
+
+    def fetches(self, delivery: Delivery) -> Sequence[Fetch]:  # noqa: ARG002 — for subclasses
+        """What the delivery names and `enricher` is to ask for. Pure. RejectedError as for `parse`."""
+        return ()
+
+    def enricher(self) -> Enricher | None:
+        """Who asks the platform for what deliveries name, if it can be asked and that is configured."""
+        return None
+
+    def subscription(self) -> Subscription | None:
+        """The subscription that makes the platform post to us, if it has one and that is configured."""
         return None

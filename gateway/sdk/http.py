@@ -1,0 +1,184 @@
+"""A platform's HTTP interface, for pollers, enrichers, subscriptions, directories and contact sides."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+import requests
+from marshmallow import fields
+from urllib3.exceptions import HTTPError
+
+from gateway.errors import ConfigError, RejectedError, RetryableError
+
+TIME_LIMITS = (3.0, 30.0)
+"""Seconds to connect, and to wait for an answer."""
+
+LARGEST = 64 * 1024 * 1024
+"""Bytes of an answer that are read: 10,000 rows of the largest platform's are some 20 MB."""
+
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class Address(fields.String):
+    """A setting that is the address of an interface: https, or plain http on this machine."""
+
+    default_error_messages = {"scheme": "must begin with https:// (http:// is for this machine only)."}  # noqa: RUF012 — marshmallow's way
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
+        address: str = super()._deserialize(value, attr, data, **kwargs)
+        try:
+            parts = urlsplit(address)
+        except ValueError:
+            raise self.make_error("scheme") from None
+        if not parts.hostname or not (
+            parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
+        ):
+            raise self.make_error("scheme")
+        return address
+
+
+class MissingError(RejectedError):
+    """There is no such thing at the platform, or not yet (404, 410)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer that says yes: its headers (any case) and its body."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    host: str
+
+    def json(self) -> Any:
+        """The body read as JSON; None if it is empty. RetryableError: it is something else."""
+        if not self.body:
+            return None
+        try:
+            return json.loads(self.body)
+        except ValueError:
+            raise RetryableError(f"{self.host} answers with something other than JSON.") from None
+
+
+class Api:
+    """Calls one interface, at most `per_minute` times a minute; safe for threads.
+
+    `authorize` gives the headers that prove who we are; asked with True, it logs in anew first, which is done once for
+    an answer of 401. `base_url` may have a path; what is called stays at its host.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        authorize: Callable[[bool], Mapping[str, str]] = lambda _: {},
+        per_minute: float | None = None,
+        largest: int = LARGEST,
+        time_limits: tuple[float, float] = TIME_LIMITS,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._base = base_url.rstrip("/") + "/"
+        self._origin = urlsplit(self._base)[:2]
+        self._host = urlsplit(self._base).hostname or ""
+        self._authorize = authorize
+        self._spacing = 60.0 / per_minute if per_minute else 0.0
+        self._largest = largest
+        self._time_limits = time_limits
+        self._sleep = sleep
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._next_at = 0.0
+        self._http = requests.Session()
+
+    def get(self, path: str, params: Mapping[str, Any] | None = None, **more: Any) -> Reply:
+        """`call` with GET."""
+        return self.call("GET", path, params=params, **more)
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        json: Any = None,
+        form: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Reply:
+        """The answer, where it is one of success. `path` is relative to the base, or an address at the same host.
+
+        RetryableError: later (no answer, 408, 429, 5xx), not before its `after`; MissingError: 404 and 410;
+        ConfigError: 401 also after a new login, and 403; RejectedError: any other refusal. None of them holds what was
+        sent or answered.
+        """
+        url = urljoin(self._base, path.lstrip("/") if not urlsplit(path).scheme else path)
+        if urlsplit(url)[:2] != self._origin:
+            raise RejectedError(f"{self._host} refers to another host, which is not called.")
+        sent = {"params": params, "json": json, "data": form}
+        reply = self._once(method, url, {**self._authorize(False), **(headers or {})}, sent)
+        if reply.status == requests.codes.unauthorized:
+            reply = self._once(method, url, {**self._authorize(True), **(headers or {})}, sent)
+        return self._judged(reply)
+
+    def _once(self, method: str, url: str, headers: Mapping[str, str], sent: Mapping[str, Any]) -> Reply:
+        self._wait()
+        try:
+            with self._http.request(
+                method,
+                url,
+                headers={"Accept": "application/json", **headers},
+                timeout=self._time_limits,
+                allow_redirects=False,
+                stream=True,
+                **sent,
+            ) as answer:
+                return self._read(answer)
+        except (requests.RequestException, HTTPError) as error:
+            raise RetryableError(f"{self._host} does not answer ({type(error).__name__}).") from None
+
+    def _read(self, answer: requests.Response) -> Reply:
+        """All of it: a body that ends early is an error of `urllib3`."""
+        answer.raw.enforce_content_length = True
+        body = answer.raw.read(self._largest + 1, decode_content=True)
+        if len(body) > self._largest:
+            raise RetryableError(f"{self._host} answers with more than {self._largest} bytes.")
+        return Reply(answer.status_code, answer.headers, body, self._host)
+
+    def _judged(self, reply: Reply) -> Reply:
+        status = reply.status
+        if 200 <= status < 300:
+            return reply
+        if status in {401, 403}:
+            raise ConfigError(f"{self._host} refuses the credentials, or what they ask for ({status}).")
+        if status in {404, 410}:
+            raise MissingError(f"{self._host} does not know it ({status}).")
+        if status in {408, 425, 429} or status >= 500:
+            raise RetryableError(f"{self._host} answers {status}.", after=_after(reply.headers))
+        raise RejectedError(f"{self._host} answers {status}.")
+
+    def _wait(self) -> None:
+        """Until it is this call's turn."""
+        with self._lock:
+            turn = max(self._clock(), self._next_at)
+            self._next_at = turn + self._spacing
+        if (seconds := turn - self._clock()) > 0:
+            self._sleep(seconds)
+
+
+def _after(headers: Mapping[str, str]) -> float | None:
+    """The seconds of a Retry-After (RFC 9110 §10.2.3), a number or a moment."""
+    value = headers.get("Retry-After", "").strip()
+    if value.isdecimal():
+        return float(value)
+    try:
+        return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
+    except (TypeError, ValueError):
+        return None

@@ -1,0 +1,159 @@
+"""What a platform's interface may answer, over real sockets, and what the caller is to do about it."""
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from marshmallow import ValidationError
+
+from gateway.errors import ConfigError, RejectedError, RetryableError
+from gateway.sdk.http import Address, Api, MissingError
+
+
+class Platform:
+    """Answers what it was told to, one after another, and keeps what it was asked."""
+
+    def __init__(self):
+        self.answers, self.asked = [], []
+        platform = self
+
+        class Answering(BaseHTTPRequestHandler):
+            def do_GET(self):
+                platform.asked.append((self.command, self.path, dict(self.headers)))
+                status, headers, body = platform.answers.pop(0)
+                self.send_response(status)
+                for name, value in headers.items():
+                    self.send_header(name, value)
+                if "Content-Length" not in headers:
+                    self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+                self.close_connection = True
+
+            do_POST = do_GET
+
+            def log_message(self, *_):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Answering)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/api/v1"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def says(self, status=200, body=b"{}", **headers):
+        self.answers.append((status, {name.replace("_", "-"): value for name, value in headers.items()}, body))
+        return self
+
+
+@pytest.fixture
+def platform():
+    platform = Platform()
+    yield platform
+    platform.server.shutdown()
+    platform.server.server_close()
+
+
+def test_what_is_answered_is_read_as_json(platform):
+    platform.says(200, json.dumps({"name": "Zoë"}).encode())
+
+    assert Api(platform.url).get("calls", {"page": 2}).json() == {"name": "Zoë"}
+    assert platform.asked[0][1] == "/api/v1/calls?page=2"
+
+
+def test_an_empty_answer_is_nothing(platform):
+    assert Api(platform.says(204, b"").url).call("POST", "subscriptions", json={"a": 1}).json() is None
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "error", "after"),
+    [
+        (404, {}, MissingError, None),
+        (410, {}, MissingError, None),
+        (400, {}, RejectedError, None),
+        (422, {}, RejectedError, None),
+        (302, {"Location": "https://elsewhere.example/"}, RejectedError, None),
+        (403, {}, ConfigError, None),
+        (408, {}, RetryableError, None),
+        (429, {"Retry_After": "17"}, RetryableError, 17),
+        (429, {"Retry_After": "soon"}, RetryableError, None),
+        (503, {"Retry_After": "Wed, 21 Oct 2015 07:28:00 GMT"}, RetryableError, 0),
+        (500, {}, RetryableError, None),
+    ],
+)
+def test_refusals_say_what_to_do_and_nothing_of_what_was_answered(platform, status, headers, error, after):
+    with pytest.raises(error) as raised:
+        Api(platform.says(status, b"Casey Customer", **headers).url).get("calls")
+
+    assert getattr(raised.value, "after", None) == after
+    assert str(status) in str(raised.value)
+    assert "Casey" not in str(raised.value)
+
+
+def test_an_expired_session_is_renewed_once(platform):
+    logins = []
+
+    def authorize(anew):
+        if anew:
+            logins.append("login")
+        return {"Authorization": f"Bearer t{len(logins)}"}
+
+    api = Api(platform.says(401).says(200).says(401).says(401).url, authorize=authorize)
+    api.get("calls")
+    assert [headers["Authorization"] for _, _, headers in platform.asked] == ["Bearer t0", "Bearer t1"]
+    with pytest.raises(ConfigError, match="refuses the credentials"):
+        api.get("calls")
+    assert len(platform.asked) == 4
+
+
+@pytest.mark.parametrize(
+    ("headers", "body"), [({"Content_Length": "100"}, b'{"cut":'), ({}, b"x" * 101)], ids=["cut off", "too long"]
+)
+def test_an_answer_that_is_not_whole_is_asked_for_again_later(platform, headers, body):
+    with pytest.raises(RetryableError):
+        Api(platform.says(200, body, **headers).url, largest=100).get("calls")
+
+
+def test_something_other_than_json_is_asked_for_again_later(platform):
+    with pytest.raises(RetryableError, match="other than JSON"):
+        Api(platform.says(200, b"<html>").url).get("calls").json()
+
+
+def test_nobody_there():
+    with pytest.raises(RetryableError, match=r"127\.0\.0\.1 does not answer"):
+        Api("http://127.0.0.1:9", time_limits=(1, 1)).get("calls")
+
+
+def test_the_credentials_go_to_no_other_host(platform):
+    api = Api(platform.says(200).url, authorize=lambda _: {"Authorization": "Bearer t"})
+    with pytest.raises(RejectedError, match="another host"):
+        api.get("https://elsewhere.example/page/2")
+    api.get(f"{platform.url}/page/2")
+    assert [path for _, path, _ in platform.asked] == ["/api/v1/page/2"]
+
+
+def test_calls_keep_their_distance(platform):
+    now, waits = [100.0], []
+
+    def sleep(seconds):
+        waits.append(seconds)
+        now[0] += seconds
+
+    api = Api(platform.says().says().says().url, per_minute=500, sleep=sleep, clock=lambda: now[0])
+    api.get("1")
+    api.get("2")
+    now[0] += 60
+    api.get("3")
+    assert waits == [pytest.approx(0.12)]
+
+
+@pytest.mark.parametrize("address", ["https://api.example.com/v1", "http://127.0.0.1:8080", "http://localhost"])
+def test_addresses(address):
+    assert Address().deserialize(address) == address
+
+
+@pytest.mark.parametrize(
+    "address", ["http://api.example.com", "ftp://localhost", "api.example.com", "https://", "https://[", ""]
+)
+def test_addresses_that_anybody_could_listen_to(address):
+    with pytest.raises(ValidationError, match="https://"):
+        Address().deserialize(address)
