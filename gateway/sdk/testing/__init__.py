@@ -15,10 +15,24 @@ Example::
 import pytest
 
 # Before the suite is imported, so that its assertions show both sides as those of test modules do.
-pytest.register_assert_rewrite("gateway.sdk.testing.suite")
+pytest.register_assert_rewrite("gateway.sdk.testing.suite", "gateway.sdk.testing.pulling")
 
 from gateway.sdk.testing.cases import Case, as_json, cases_in, write_expected  # noqa: E402
+from gateway.sdk.testing.pulling import PollerSuite  # noqa: E402
 from gateway.sdk.testing.signing import standard_webhook_headers  # noqa: E402
+from gateway.sdk.testing.stand_in import FAULTS, Asked, StandIn, Told  # noqa: E402
 from gateway.sdk.testing.suite import ConnectorSuite  # noqa: E402
 
-__all__ = ["Case", "ConnectorSuite", "as_json", "cases_in", "standard_webhook_headers", "write_expected"]
+__all__ = [
+    "FAULTS",
+    "Asked",
+    "Case",
+    "ConnectorSuite",
+    "PollerSuite",
+    "StandIn",
+    "Told",
+    "as_json",
+    "cases_in",
+    "standard_webhook_headers",
+    "write_expected",
+]

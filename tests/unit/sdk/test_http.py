@@ -1,63 +1,35 @@
 """What a platform's interface may answer, over real sockets, and what the caller is to do about it."""
 
 import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from marshmallow import ValidationError
 
 from gateway.errors import ConfigError, RejectedError, RetryableError
 from gateway.sdk.http import Address, Api, MissingError
+from gateway.sdk.testing.stand_in import FAULTS, StandIn, Told
 
 
-class Platform:
-    """Answers what it was told to, one after another, and keeps what it was asked."""
-
-    def __init__(self):
-        self.answers, self.asked = [], []
-        platform = self
-
-        class Answering(BaseHTTPRequestHandler):
-            def do_GET(self):
-                platform.asked.append((self.command, self.path, dict(self.headers)))
-                status, headers, body = platform.answers.pop(0)
-                self.send_response(status)
-                for name, value in headers.items():
-                    self.send_header(name, value)
-                if "Content-Length" not in headers:
-                    self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-                self.close_connection = True
-
-            do_POST = do_GET
-
-            def log_message(self, *_):
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Answering)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/api/v1"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+class Platform(StandIn):
+    """Answers what it was told to, one after another."""
 
     def says(self, status=200, body=b"{}", **headers):
-        self.answers.append((status, {name.replace("_", "-"): value for name, value in headers.items()}, body))
+        self.fail(Told(status, body, {name.replace("_", "-"): value for name, value in headers.items()}))
         return self
 
 
 @pytest.fixture
 def platform():
-    platform = Platform()
-    yield platform
-    platform.server.shutdown()
-    platform.server.server_close()
+    with Platform() as platform:
+        platform.url += "/api/v1"
+        yield platform
 
 
 def test_what_is_answered_is_read_as_json(platform):
     platform.says(200, json.dumps({"name": "Zoë"}).encode())
 
     assert Api(platform.url).get("calls", {"page": 2}).json() == {"name": "Zoë"}
-    assert platform.asked[0][1] == "/api/v1/calls?page=2"
+    assert (platform.asked[0].path, platform.asked[0].query) == ("/api/v1/calls", {"page": "2"})
 
 
 def test_an_empty_answer_is_nothing(platform):
@@ -99,18 +71,17 @@ def test_an_expired_session_is_renewed_once(platform):
 
     api = Api(platform.says(401).says(200).says(401).says(401).url, authorize=authorize)
     api.get("calls")
-    assert [headers["Authorization"] for _, _, headers in platform.asked] == ["Bearer t0", "Bearer t1"]
+    assert [asked.headers["authorization"] for asked in platform.asked] == ["Bearer t0", "Bearer t1"]
     with pytest.raises(ConfigError, match="refuses the credentials"):
         api.get("calls")
     assert len(platform.asked) == 4
 
 
-@pytest.mark.parametrize(
-    ("headers", "body"), [({"Content_Length": "100"}, b'{"cut":'), ({}, b"x" * 101)], ids=["cut off", "too long"]
-)
-def test_an_answer_that_is_not_whole_is_asked_for_again_later(platform, headers, body):
+@pytest.mark.parametrize("told", [FAULTS["cut off"], Told(200, b"x" * 101)], ids=["cut off", "too long"])
+def test_an_answer_that_is_not_whole_is_asked_for_again_later(platform, told):
+    platform.fail(told)
     with pytest.raises(RetryableError):
-        Api(platform.says(200, body, **headers).url, largest=100).get("calls")
+        Api(platform.url, largest=100).get("calls")
 
 
 def test_something_other_than_json_is_asked_for_again_later(platform):
@@ -128,7 +99,7 @@ def test_the_credentials_go_to_no_other_host(platform):
     with pytest.raises(RejectedError, match="another host"):
         api.get("https://elsewhere.example/page/2")
     api.get(f"{platform.url}/page/2")
-    assert [path for _, path, _ in platform.asked] == ["/api/v1/page/2"]
+    assert [asked.path for asked in platform.asked] == ["/api/v1/page/2"]
 
 
 def test_calls_keep_their_distance(platform):
