@@ -353,10 +353,12 @@ class Choices(Protocol):
 class Records(Protocol):
     """Records of an org, to be found by what identifies them."""
 
-    def by_keys(self, org: str, keys: Collection[str]) -> list[Record]:
-        """Records that have one of the identity keys, which are no domains; of each key the first 50 in order of id.
+    def around(self, org: str, keys: Collection[str], ids: Collection[str]) -> list[Record]:
+        """Records that have one of the ids or of the identity keys, which are no domains, and what belongs to them.
 
-        An id begins with its object, so that accounts and people come before cases.
+        Of each key the first 50 in order of id, which begins with the object: accounts and people come before cases. To
+        them belong their accounts and contacts, active relations of the contacts, open cases of the contacts and, where
+        these name no contact, of the accounts. Perhaps more.
         """
 
     def sharing(self, org: str, keys: Collection[str]) -> dict[str, int]:
@@ -364,12 +366,6 @@ class Records(Protocol):
 
     def by_ids(self, org: str, ids: Collection[str]) -> list[Record]:
         """Records by id."""
-
-    def open_cases(self, org: str, *, contacts: Collection[str], accounts: Collection[str]) -> list[Record]:
-        """Open cases of the contacts, and open cases of the accounts that name no contact."""
-
-    def relations(self, org: str, contacts: Collection[str]) -> list[Record]:
-        """Active relations of the contacts with further accounts."""
 
     def accounts_of_domains(self, org: str, domains: Collection[str]) -> dict[str, dict[str, int]]:
         """For each key `domain:…`, the first 50 accounts whose own it is or whose contacts have it.

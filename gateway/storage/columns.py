@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
-from sqlalchemy import BigInteger, Dialect, Integer, Text
+from sqlalchemy import BigInteger, Dialect, Integer, ScalarSelect, Text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -153,7 +153,10 @@ def _unindexed_on_postgresql(element: unindexed, compiler: SQLCompiler, **option
 
 
 class among(FunctionElement[Any]):  # noqa: N801 - reads as an operator
-    """`among(column, bindparam(…, type_=Listed()))`: one statement text for any number of values, found by index."""
+    """`among(column, bindparam(…, type_=Listed()))`: one statement text for any number of values, found by index.
+
+    Also `among(column, select(…).scalar_subquery())`: the values that it gives, each looked up in the column's index.
+    """
 
     name = "among"
     type = NULLTYPE  # a Boolean would be compared with 1 on SQLite, and no index be used
@@ -163,13 +166,19 @@ class among(FunctionElement[Any]):  # noqa: N801 - reads as an operator
 @compiles(among, "sqlite")
 def _among_on_sqlite(element: among, compiler: SQLCompiler, **options: Any) -> str:
     column, values = (compiler.process(part, **options) for part in element.clauses)
+    if _selects(element):
+        return f"{column} IN {values}"
     return f"{column} IN (SELECT value FROM json_each({values}))"  # noqa: S608 - compiled parts, values are bound
 
 
 @compiles(among, "postgresql")
 def _among_on_postgresql(element: among, compiler: SQLCompiler, **options: Any) -> str:
     column, values = (compiler.process(part, **options) for part in element.clauses)
-    return f"{column} = ANY({values})"
+    return f"{column} = ANY(ARRAY{values})" if _selects(element) else f"{column} = ANY({values})"
+
+
+def _selects(element: among) -> bool:
+    return isinstance(list(element.clauses)[1], ScalarSelect)
 
 
 class each_of(FunctionElement[Any]):  # noqa: N801 - reads as an operator

@@ -25,6 +25,7 @@ _ON_SQLITE = (
 
 _ON_POSTGRESQL = (
     f"SET lock_timeout = {_MILLISECONDS}",
+    "SET plan_cache_mode = force_generic_plan",
     "SET statement_timeout = 60000",
     "SET idle_in_transaction_session_timeout = 60000",
 )

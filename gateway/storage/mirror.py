@@ -44,7 +44,7 @@ from gateway.storage.transactions import Transactions
 _CHUNK = 5000
 """Records per statement: enough to be cheap per record, few enough to stay small in memory."""
 
-_fields = tuple(type_coerce(column, NULLTYPE) for column in records.c)
+_fields = tuple(type_coerce(column, NULLTYPE).label(column.name) for column in records.c)
 """A row as the driver has it: what did not change is never read."""
 
 _of_org = records.c.org == bindparam("of_org")
@@ -90,23 +90,30 @@ _people = (
 )
 _sharing = select(_wanted.c.value, _people.scalar_subquery())
 _of_org_too = unindexed(records.c.org) == bindparam("of_org", type_=records.c.org.type)
-_open_cases = union_all(
-    select(*_fields).where(
-        among(records.c.contact_id, bindparam("contacts", type_=Listed())), text(OPEN_CASE_OF_CONTACT), _of_org_too
-    ),
-    select(*_fields).where(
-        among(records.c.account_id, bindparam("accounts", type_=Listed())),
-        text(OPEN_CASE_OF_ACCOUNT),
-        _of_org_too,
-    ),
-)
-_relations = select(*_fields).where(
-    among(records.c.contact_id, bindparam("contacts", type_=Listed())), text(ACTIVE_RELATION), _of_org_too
-)
 _accounts_of_domains = (
     select(domains.c.domain, domains.c.account_id, domains.c.records)
     .select_from(_wanted)
     .outerjoin(domains, _first_of(domains.c.domain, domains.c.account_id))
+)
+
+
+_start = union_all(_by_keys.where(records.c.id.is_not(None)), _by_ids).cte("start").prefix_with("MATERIALIZED")
+
+
+def _where(column: Column[Any], of_start: str, *conditions: Any) -> Any:
+    """The records in which the column has the value of another one in what was found first."""
+    values = select(_start.c[of_start]).where(_start.c[of_start].is_not(None)).scalar_subquery()
+    return select(*_fields).where(among(column, values), *conditions)
+
+
+_around = union_all(
+    select(*_start.c),
+    _where(records.c.id, "account_id", _of_org),
+    _where(records.c.id, "contact_id", _of_org),
+    _where(records.c.contact_id, "id", text(ACTIVE_RELATION), _of_org_too),
+    _where(records.c.contact_id, "id", text(OPEN_CASE_OF_CONTACT), _of_org_too),
+    _where(records.c.account_id, "id", text(OPEN_CASE_OF_ACCOUNT), _of_org_too),
+    _where(records.c.account_id, "account_id", text(OPEN_CASE_OF_ACCOUNT), _of_org_too),
 )
 
 _delete = delete(records).where(_of_org, among(records.c.id, bindparam("ids", type_=Listed())))
@@ -172,8 +179,8 @@ class MirrorTables:
         with self._transactions.reading() as connection:
             return searches.version(connection, org)
 
-    def by_keys(self, org: str, keys: Collection[str]) -> list[Record]:
-        return self._records(_by_keys, {"of_org": org, "keys": keys}) if keys else []
+    def around(self, org: str, keys: Collection[str], ids: Collection[str]) -> list[Record]:
+        return self._records(_around, {"of_org": org, "keys": keys, "ids": ids}) if keys or ids else []
 
     def sharing(self, org: str, keys: Collection[str]) -> dict[str, int]:
         if not keys:
@@ -183,13 +190,6 @@ class MirrorTables:
 
     def by_ids(self, org: str, ids: Collection[str]) -> list[Record]:
         return self._records(_by_ids, {"of_org": org, "ids": ids}) if ids else []
-
-    def open_cases(self, org: str, *, contacts: Collection[str], accounts: Collection[str]) -> list[Record]:
-        values = {"of_org": org, "contacts": contacts, "accounts": accounts}
-        return self._records(_open_cases, values) if contacts or accounts else []
-
-    def relations(self, org: str, contacts: Collection[str]) -> list[Record]:
-        return self._records(_relations, {"of_org": org, "contacts": contacts}) if contacts else []
 
     def accounts_of_domains(self, org: str, domains: Collection[str]) -> dict[str, dict[str, int]]:
         found: dict[str, dict[str, int]] = {}
@@ -227,10 +227,17 @@ def _clean(words: str | None) -> str | None:
 def _record(stored: Sequence[Any]) -> Record:
     _, id, kind, name, account_id, contact_id, number, is_open, keys, topics, merged_into, type, record_type = stored
     return Record(
-        kind=Kind(kind), id=id, name=name, keys=tuple(value_of(keys)), account_id=account_id, contact_id=contact_id,
-        number=number, is_open=bool(is_open), topics=tuple(value_of(topics)), merged_into=merged_into, type=type,
+        kind=_KINDS[kind], id=id, name=name, keys=_listed(keys), account_id=account_id, contact_id=contact_id,
+        number=number, is_open=bool(is_open), topics=_listed(topics), merged_into=merged_into, type=type,
         record_type=record_type,
     )  # fmt: skip
+
+
+def _listed(stored: str) -> tuple[str, ...]:
+    return () if stored == "[]" else tuple(value_of(stored))
+
+
+_KINDS: Mapping[str, Kind] = {kind.value: kind for kind in Kind}
 
 
 def _keys(records: Collection[Record]) -> set[tuple[str, str]]:

@@ -177,42 +177,45 @@ class Recollection:
     def __init__(self, records: Sequence[Record]) -> None:
         self._records = records
 
-    def by_keys(self, org: str, keys: Collection[str]) -> list[Record]:
+    def around(self, org: str, keys: Collection[str], ids: Collection[str]) -> list[Record]:
         del org
-        wanted = set(keys)
-        return [record for record in self._records if not wanted.isdisjoint(record.keys)]
+        start = [record for record in self._records if record.id in ids or not set(keys).isdisjoint(record.keys)]
+        return with_what_belongs_to(start, self._records)
 
     def sharing(self, org: str, keys: Collection[str]) -> dict[str, int]:
-        people = [record for record in self.by_keys(org, keys) if record.kind in {Kind.CONTACT, Kind.LEAD}]
+        del org
+        people = [record for record in self._records if record.kind in {Kind.CONTACT, Kind.LEAD}]
         return dict(Counter(key for person in people for key in set(person.keys).intersection(keys)))
 
     def by_ids(self, org: str, ids: Collection[str]) -> list[Record]:
         del org
         return [record for record in self._records if record.id in ids]
 
-    def open_cases(self, org: str, *, contacts: Collection[str], accounts: Collection[str]) -> list[Record]:
-        del org
-        return [
-            case
-            for case in self._open(Kind.CASE)
-            if case.contact_id in contacts or (case.contact_id is None and case.account_id in accounts)
-        ]
-
-    def relations(self, org: str, contacts: Collection[str]) -> list[Record]:
-        del org
-        return [relation for relation in self._open(Kind.RELATION) if relation.contact_id in contacts]
-
     def accounts_of_domains(self, org: str, domains: Collection[str]) -> dict[str, dict[str, int]]:
+        del org
         found: dict[str, dict[str, int]] = {}
-        for record in self.by_keys(org, domains):
+        for record in self._records:
             account = {Kind.ACCOUNT: record.id, Kind.CONTACT: record.account_id}.get(record.kind)
             for key in set(record.keys).intersection(domains) if account else ():
                 counts = found.setdefault(key, {})
                 counts[account or ""] = counts.get(account or "", 0) + 1
         return found
 
-    def _open(self, kind: Kind) -> list[Record]:
-        return [record for record in self._records if record.kind is kind and record.is_open]
+
+def with_what_belongs_to(start: Sequence[Record], records: Sequence[Record]) -> list[Record]:
+    """Those of the records that `ports.Records.around` gives with the `start`."""
+    ids = {record.id for record in start}
+    accounts = {record.account_id for record in start if record.account_id}
+    all_of = ids.union(accounts, (record.contact_id for record in start if record.contact_id))
+
+    def belongs(record: Record) -> bool:
+        if record.id in all_of or record.kind not in {Kind.CASE, Kind.RELATION} or not record.is_open:
+            return record.id in all_of
+        if record.contact_id or record.kind is Kind.RELATION:
+            return record.contact_id in ids
+        return record.account_id in ids | accounts
+
+    return [record for record in records if belongs(record)]
 
 
 def _looked_for(soughts: Sequence[Sought]) -> tuple[set[str], set[str]]:
@@ -245,21 +248,36 @@ def known_of(
     """
     keys = {key for sought in soughts for key in sought.all_keys()}
     domains = mirror.accounts_of_domains(org, {domain for sought in soughts for domain in sought.domains if domain})
-    found = mirror.by_keys(org, keys)
-    named = {id for sought in soughts for id in sought.ids}.union(also, _chosen(remembered))
-    by_id = _by_id(found) | _by_id(mirror.by_ids(org, named))
-    _complete(mirror, org, by_id, {id for accounts in domains.values() for id in accounts})
-    contacts = {record.id for record in by_id.values() if record.kind is Kind.CONTACT}
-    relations = mirror.relations(org, contacts)
-    further = {relation.account_id for relation in relations if relation.account_id}
-    accounts = {record.id for record in by_id.values() if record.kind is Kind.ACCOUNT} | further
-    cases = mirror.open_cases(org, contacts=contacts, accounts=accounts)
-    _complete(mirror, org, by_id, further | {case.account_id for case in cases if case.account_id})
+    named = {id for sought in soughts for id in sought.ids}.union(also, _chosen(remembered), *domains.values())
+    around = _all_around(mirror, org, keys, named)
+    relations = [record for record in around.values() if record.kind is Kind.RELATION]
+    by_id = {id: record for id, record in around.items() if record.kind is not Kind.RELATION}
+    found = [record for record in by_id.values() if not keys.isdisjoint(record.keys)]
+    cases = [record for record in by_id.values() if record.kind is Kind.CASE and record.is_open]
     standing = {id: record for id in by_id if (record := _survivor(id, by_id))}
     related = _related(relations, standing)
     crowded = _crowded(found, keys)
     sharing = mirror.sharing(org, crowded) if crowded else {}
     return Known(_by_key(found, keys, standing), standing, _by_owner(cases), domains, related, sharing, remembered)
+
+
+def _all_around(mirror: Records, org: str, keys: Collection[str], ids: Collection[str]) -> dict[str, Record]:
+    """What has the keys or ids, with all that belongs to it, by id: mostly a single query."""
+    by_id: dict[str, Record] = {}
+    asked: set[str] = set()
+    while keys or ids:
+        by_id |= _by_id(mirror.around(org, keys, ids))
+        asked.update(ids, (record.id for record in by_id.values() if not set(keys).isdisjoint(record.keys)))
+        keys, ids = (), _further(by_id) - asked
+    parents = {record.account_id for record in by_id.values() if record.kind is Kind.ACCOUNT and record.account_id}
+    return by_id | _by_id(mirror.by_ids(org, parents.difference(by_id)))
+
+
+def _further(by_id: Mapping[str, Record]) -> set[str]:
+    """Whom the records lead to: who took their place, the contacts of cases and converted leads, missing accounts."""
+    people = {id for record in by_id.values() for id in (record.merged_into, record.contact_id) if id}
+    accounts = {record.account_id for record in by_id.values() if record.account_id and record.kind is not Kind.ACCOUNT}
+    return people | accounts.difference(by_id)
 
 
 def _crowded(records: Collection[Record], keys: set[str]) -> list[str]:

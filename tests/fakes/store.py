@@ -37,6 +37,7 @@ from gateway.ports import (
     Token,
 )
 from gateway.storage.deliveries import BYTES_AT_ONCE
+from gateway.usecases.mirror import with_what_belongs_to
 
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 _PEOPLE = (Kind.CONTACT, Kind.LEAD)
@@ -509,9 +510,10 @@ class MemoryMirror:
         with self._lock:
             return self._versions.get(org, 0)
 
-    def by_keys(self, org: str, keys: Collection[str]) -> list[Record]:
-        found = {r.id: r for sharers in self._sharers(org, keys).values() for r in sharers[:MOST_OF_ONE_KEY]}
-        return [found[id] for id in sorted(found)]
+    def around(self, org: str, keys: Collection[str], ids: Collection[str]) -> list[Record]:
+        start = {r.id: r for sharers in self._sharers(org, keys).values() for r in sharers[:MOST_OF_ONE_KEY]}
+        start |= {record.id: record for record in self.by_ids(org, ids)}
+        return with_what_belongs_to(list(start.values()), self._of(org))
 
     def sharing(self, org: str, keys: Collection[str]) -> dict[str, int]:
         sharers = self._sharers(org, keys)
@@ -520,18 +522,6 @@ class MemoryMirror:
 
     def by_ids(self, org: str, ids: Collection[str]) -> list[Record]:
         return [record for record in self._of(org) if record.id in ids]
-
-    def open_cases(self, org: str, *, contacts: Collection[str], accounts: Collection[str]) -> list[Record]:
-        cases = [record for record in self._of(org) if record.kind is Kind.CASE and record.is_open]
-        return [
-            case
-            for case in cases
-            if case.contact_id in contacts or (case.contact_id is None and case.account_id in accounts)
-        ]
-
-    def relations(self, org: str, contacts: Collection[str]) -> list[Record]:
-        relations = [record for record in self._of(org) if record.kind is Kind.RELATION and record.is_open]
-        return [relation for relation in relations if relation.contact_id in contacts]
 
     def accounts_of_domains(self, org: str, domains: Collection[str]) -> dict[str, dict[str, int]]:
         found: dict[str, dict[str, int]] = {}

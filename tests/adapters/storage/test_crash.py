@@ -94,7 +94,7 @@ def test_a_killed_load_stands_where_its_cursor_does(url):
     assert cursor >= 20
     assert len(database.mirror.by_ids("main", covered)) == len(covered)
     assert database.mirror.by_ids("main", beyond) == []
-    assert [record.id for record in database.mirror.by_keys("main", keys)] == sorted(covered)
+    assert [record.id for record in database.mirror.around("main", keys, ())] == sorted(covered)
     key = "domain:a.example"
     assert database.mirror.accounts_of_domains("main", [key]) == {key: {"001A": len(covered)}}
     database.close()

@@ -276,7 +276,7 @@ def test_whatever_meets_whoever_waits_is_woken(database):
         seen = {}
         for row, key in zip(rows, keys, strict=True):
             version = database.mirror.version("main")
-            seen[row.id] = bool(database.mirror.by_keys("main", [key]))
+            seen[row.id] = bool(database.mirror.around("main", [key], ()))
             _settle(database, written(row, matched_at=LATER, search=_search(key, version=version)))
         return seen
 

@@ -39,7 +39,7 @@ class TestMirror:
         _apply(store, full)
 
         assert store.mirror.by_ids("main", [full.id, "none"]) == [full]
-        assert store.mirror.by_keys("main", ["email:a@example.com", "case:00001026"]) == [full]
+        assert store.mirror.around("main", ["email:a@example.com", "case:00001026"], ()) == [full]
 
     def test_every_kind_of_record_is_kept(self, store):
         one_of_each = [Record(kind=kind, id=f"{place}A", name="Ada") for place, kind in enumerate(Kind)]
@@ -55,14 +55,14 @@ class TestMirror:
         _apply(store, contact("003A", "phone:1", "phone:2"), contact("003B", "phone:2"))
         _apply(store, contact("003A", "phone:2", "phone:3"))
 
-        assert store.mirror.by_keys("main", ["phone:1"]) == []
-        assert [record.id for record in store.mirror.by_keys("main", ["phone:2", "phone:3"])] == ["003A", "003B"]
+        assert store.mirror.around("main", ["phone:1"], ()) == []
+        assert [record.id for record in store.mirror.around("main", ["phone:2", "phone:3"], ())] == ["003A", "003B"]
 
     def test_the_last_of_one_page_counts(self, store):
         _apply(store, contact("003A", "phone:1"), contact("003A", "phone:2", name="Grace"))
 
         assert store.mirror.by_ids("main", ["003A"]) == [contact("003A", "phone:2", name="Grace")]
-        assert store.mirror.by_keys("main", ["phone:1"]) == []
+        assert store.mirror.around("main", ["phone:1"], ()) == []
 
     def test_every_field_can_change(self, store):
         before = case("500A", topics=("a",))
@@ -81,35 +81,35 @@ class TestMirror:
         _apply(store, contact("003A", "phone:1"), contact("003B", "phone:1"))
         _apply(store, deleted=["003A", "none"])
 
-        assert [record.id for record in store.mirror.by_keys("main", ["phone:1"])] == ["003B"]
+        assert [record.id for record in store.mirror.around("main", ["phone:1"], ())] == ["003B"]
         assert store.mirror.by_ids("main", ["003A"]) == []
 
         _apply(store, contact("003A"))
-        assert [record.id for record in store.mirror.by_keys("main", ["phone:1"])] == ["003B"]
+        assert [record.id for record in store.mirror.around("main", ["phone:1"], ())] == ["003B"]
 
     def test_what_was_merged_away_and_comes_back_is_itself_again(self, store):
         loser = Record(kind=Kind.CONTACT, id="003A", name="", is_open=False, merged_into="003B")
         _apply(store, contact("003A", "phone:1"))
         _apply(store, loser)
         assert store.mirror.by_ids("main", ["003A"]) == [loser]
-        assert store.mirror.by_keys("main", ["phone:1"]) == []
+        assert store.mirror.around("main", ["phone:1"], ()) == []
 
         _apply(store, contact("003A", "phone:1"))
-        assert store.mirror.by_keys("main", ["phone:1"]) == [contact("003A", "phone:1")]
+        assert store.mirror.around("main", ["phone:1"], ()) == [contact("003A", "phone:1")]
 
     def test_ids_and_keys_are_case_sensitive(self, store):
         _apply(store, contact("003a", "handle:A"), contact("003A", "handle:a"))
 
         assert [record.id for record in store.mirror.by_ids("main", ["003a"])] == ["003a"]
-        assert [record.id for record in store.mirror.by_keys("main", ["handle:a"])] == ["003A"]
+        assert [record.id for record in store.mirror.around("main", ["handle:a"], ())] == ["003A"]
 
     def test_orgs_are_apart(self, store):
         _apply(store, contact("003A", "phone:1"), Contact="5")
         _apply(store, contact("003A", "phone:1", name="Sandbox"), org="sandbox", Contact="9")
         _apply(store, deleted=["003A"], org="main")
 
-        assert store.mirror.by_keys("main", ["phone:1"]) == []
-        assert [record.name for record in store.mirror.by_keys("sandbox", ["phone:1"])] == ["Sandbox"]
+        assert store.mirror.around("main", ["phone:1"], ()) == []
+        assert [record.name for record in store.mirror.around("sandbox", ["phone:1"], ())] == ["Sandbox"]
         assert store.mirror.cursors("main") == {"Contact": "5"}
 
     def test_cursors_move_with_what_they_cover(self, store):
@@ -119,23 +119,32 @@ class TestMirror:
 
         assert store.mirror.cursors("main") == {"Contact": "3", "Account": "2"}
 
-    def test_open_cases_of_contacts_and_of_accounts_without_a_contact(self, store):
+    def test_around_a_record_is_what_belongs_to_it(self, store):
         mine = case("500A", contact_id="003A", account_id="001A")
         ours = case("500B", account_id="001A")
+        ada, ben = contact("003A", "phone:1", account="001A"), contact("003B", account="001A")
+        north, east = (Record(kind=Kind.ACCOUNT, id=id, name=id) for id in ("001A", "001B"))
+        also = Record(kind=Kind.RELATION, id="07kA", name="", account_id="001B", contact_id="003A")
         _apply(
             store,
-            mine,
-            ours,
+            *(mine, ours, ada, ben, north, east, also),
+            replace(also, id="07kB", is_open=False),
+            replace(also, id="07kC", contact_id="003B"),
             case("500C", contact_id="003B", account_id="001A"),
             case("500D", contact_id="003A", is_open=False),
             case("500E", account_id="001B"),
-            contact("003A", account="001A"),
+            case("500F", account_id="001A", is_open=False),
         )
+        _apply(store, contact("003A", "phone:1"), case("500Z", contact_id="003A"), org="sandbox")
 
-        assert store.mirror.open_cases("main", contacts=["003A"], accounts=["001A"]) == [mine, ours]
-        assert store.mirror.open_cases("main", contacts=["003A"], accounts=[]) == [mine]
-        assert store.mirror.open_cases("main", contacts=[], accounts=["001A"]) == [ours]
-        assert store.mirror.open_cases("main", contacts=[], accounts=[]) == []
+        around = store.mirror.around
+        assert around("main", ["phone:1"], []) == around("main", [], ["003A"]) == [north, ada, also, mine, ours]
+        assert around("main", [], ["001A"]) == [north, ours]
+        assert [record.id for record in around("main", [], ["500C"])] == ["001A", "003B", "500B", "500C"]
+        assert [record.id for record in around("main", ["phone:1"], ["001B"])] == [
+            "001A", "001B", "003A", "07kA", "500A", "500B", "500E"
+        ]  # fmt: skip
+        assert around("main", [], []) == around("main", ["phone:2"], ["003Z"]) == []
 
     def test_accounts_of_domains_are_counted(self, store):
         key = "domain:north.example"
@@ -153,7 +162,7 @@ class TestMirror:
         found = store.mirror.accounts_of_domains("main", [key, "domain:other.example", "domain:none.example"])
         assert found == {key: {"001A": 2, "001B": 2}, "domain:other.example": {"001B": 1}}
         assert store.mirror.accounts_of_domains("main", []) == {}
-        assert store.mirror.by_keys("main", [key]) == []
+        assert store.mirror.around("main", [key], ()) == []
 
     def test_accounts_of_domains_follow_every_change(self, store):
         key, other = "domain:north.example", "domain:other.example"
@@ -180,7 +189,7 @@ class TestMirror:
         _apply(store, *crowd, contact("003AAA", "phone:0"), org="sandbox")
         _apply(store, *crowd, Record(kind=Kind.ACCOUNT, id="001A", name="North", keys=("phone:0",)))
 
-        found = store.mirror.by_keys("main", ["phone:0", "phone:60", "phone:none"])
+        found = store.mirror.around("main", ["phone:0", "phone:60", "phone:none"], ())
         assert [record.id for record in found] == ["001A", *[record.id for record in crowd[:49]], "003060"]
 
     def test_the_people_who_share_a_key_are_counted(self, store):
@@ -204,10 +213,10 @@ class TestMirror:
         _apply(store, *records)
         _apply(store, *records)
 
-        assert len(store.mirror.by_keys("main", [f"phone:{number}" for number in range(40_000)])) == 6000
+        assert len(store.mirror.around("main", [f"phone:{number}" for number in range(40_000)], ())) == 6000
         assert len(store.mirror.by_ids("main", [record.id for record in records])) == 6000
         _apply(store, deleted=[record.id for record in records])
-        assert store.mirror.by_keys("main", ["phone:5999"]) == []
+        assert store.mirror.around("main", ["phone:5999"], ()) == []
 
 
 _STAMPS = {"sqlite": "PRAGMA data_version", "postgresql": "SELECT id, xmin::text FROM mirror_records ORDER BY id"}
@@ -250,12 +259,12 @@ class TestPages:
         with _failing(url, _FAILURES[failure]), pytest.raises(RetryableError, match="The database did not do it"):
             _apply(database, contact("003A", "phone:2"), contact("003B"), Contact="2")
 
-        assert database.mirror.by_keys("main", ["phone:1", "phone:2"]) == [contact("003A", "phone:1")]
+        assert database.mirror.around("main", ["phone:1", "phone:2"], ()) == [contact("003A", "phone:1")]
         assert database.mirror.by_ids("main", ["003B"]) == []
         assert database.mirror.cursors("main") == {"Contact": "1"}
 
         _apply(database, contact("003A", "phone:2"), contact("003B"), Contact="2")
-        assert database.mirror.by_keys("main", ["phone:1", "phone:2"]) == [contact("003A", "phone:2")]
+        assert database.mirror.around("main", ["phone:1", "phone:2"], ()) == [contact("003A", "phone:2")]
 
     def test_many_who_apply_the_same_pages_at_once_count_once(self, database, url):
         other = Database(url)

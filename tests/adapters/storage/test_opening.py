@@ -99,7 +99,8 @@ class TestMigrations:
         database = Database(empty_url)
 
         assert database.mirror.accounts_of_domains("main", [key]) == {key: {"001A": 2}}
-        assert database.mirror.by_keys("main", [key, "phone:1"]) == [kept[1]]
+        assert database.mirror.around("main", [key], ()) == []
+        assert database.mirror.around("main", ["phone:1"], ()) == [kept[0], kept[1]]
         database.mirror.apply("main", ChangePage([], [each.id for each in kept], {}))
         assert database.mirror.accounts_of_domains("main", [key]) == {}
         database.close()
@@ -173,12 +174,13 @@ class TestSettings:
             (history._of_interaction, "ix_audit_interaction_id_id (interaction_id=?)"),
             (choices._of_keys, "USING PRIMARY KEY (org=? AND key=?)"),
             (mirror._by_ids, "(org=? AND id=?)"),
-            (mirror._by_keys, "mirror_keys USING PRIMARY KEY (org=? AND key=? AND record_id<?)"),
-            (mirror._by_keys, "mirror_records USING PRIMARY KEY (org=? AND id=?)"),
             (mirror._sharing, "mirror_keys USING PRIMARY KEY (org=? AND key=?)"),
             (mirror._accounts_of_domains, "mirror_domains USING PRIMARY KEY (org=? AND domain=? AND account_id<?)"),
-            (mirror._open_cases, "ix_mirror_records_cases_of_account (account_id=?)"),
-            (mirror._open_cases, "ix_mirror_records_cases_of_contact (contact_id=?)"),
+            (mirror._around, "mirror_keys USING PRIMARY KEY (org=? AND key=? AND record_id<?)"),
+            (mirror._around, "SEARCH mirror_records USING PRIMARY KEY (org=? AND id=?)"),
+            (mirror._around, "ix_mirror_records_cases_of_account (account_id=?)"),
+            (mirror._around, "ix_mirror_records_cases_of_contact (contact_id=?)"),
+            (mirror._around, "ix_mirror_records_relations (contact_id=?)"),
         ],
         ids=lambda value: value if isinstance(value, str) else "",
     )
@@ -192,6 +194,7 @@ class TestSettings:
         plan = "\n".join(step[3] for step in steps)
         assert index in plan
         assert "TEMP B-TREE" not in plan
+        assert "SCAN mirror" not in plan
 
 
 class TestClaim:

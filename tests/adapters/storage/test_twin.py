@@ -177,8 +177,8 @@ def _mirrored(mirror: Any, org: str) -> Any:
     return (
         mirror.cursors(org),
         mirror.by_ids(org, RECORD_IDS),
-        [mirror.by_keys(org, [key]) for key in RECORD_KEYS],
+        [mirror.around(org, [key], ()) for key in RECORD_KEYS],
         mirror.sharing(org, RECORD_KEYS[:1]),
         mirror.accounts_of_domains(org, RECORD_KEYS[1:]),
-        mirror.open_cases(org, contacts=["a"], accounts=["a", "b"]),
+        [mirror.around(org, RECORD_KEYS[:1], [id]) for id in RECORD_IDS],
     )

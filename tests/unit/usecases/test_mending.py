@@ -210,17 +210,17 @@ def test_what_changes_while_it_is_looked_at_again_is_looked_at_once_more(desk):
     desk.org.change(replace(INSTALLER, keys=("phone:+14085550190",)), replace(INSTALLER, id="001000000000009AAA", keys=("phone:+14085550190",)))  # fmt: skip
     desk.pass_time(600)
     mending(desk).step()
-    known = desk.store.mirror.by_keys
+    known = desk.store.mirror.around
 
-    def changing(org, keys):
-        found = known(org, keys)
-        desk.store.mirror.by_keys = known
+    def changing(org, keys, ids):
+        found = known(org, keys, ids)
+        desk.store.mirror.around = known
         desk.org.change(DANA)
         desk.pass_time(61)
         desk.new_writer().feed.reach(desk.now())
         return found
 
-    desk.store.mirror.by_keys = changing
+    desk.store.mirror.around = changing
     desk.look_again()
     desk.look_again()
     desk.write()

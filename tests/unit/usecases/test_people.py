@@ -245,7 +245,7 @@ class TestWithoutMirror:
         tasks = [desk.task(id).fields for id in ("c-1", "c-2", "c-3")]
         assert len({(task["WhoId"], task["WhatId"]) for task in tasks}) == 1
         assert "was opened for this interaction" in reason(desk)
-        assert desk.store.mirror.by_keys("main", [NEW_KEY]) == []
+        assert desk.store.mirror.around("main", [NEW_KEY], ()) == []
 
     def test_a_duplicate_rules_records_are_candidates(self, desk):
         desk.org.switches.unmade.append(Made(candidates=(CASEY.id,), reason="A rule points at this record."))
