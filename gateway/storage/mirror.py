@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -214,8 +214,8 @@ _Stored = tuple[Any, ...]
 
 def _stored(org: str, record: Record) -> _Stored:
     return (
-        org, record.id, record.kind.value, clean_text(record.name), record.account_id, record.contact_id,
-        _clean(record.number), record.is_open, json_of(record.keys), json_of(record.topics), record.merged_into,
+        org, record.id, _NAMES[record.kind], clean_text(record.name), record.account_id, record.contact_id,
+        _clean(record.number), record.is_open, _text_of(record.keys), _text_of(record.topics), record.merged_into,
         _clean(record.type), record.record_type,
     )  # fmt: skip
 
@@ -233,24 +233,36 @@ def _record(stored: Sequence[Any]) -> Record:
     )  # fmt: skip
 
 
+def _text_of(values: tuple[str, ...]) -> str:
+    return json_of(values) if values else _NOTHING
+
+
 def _listed(stored: str) -> tuple[str, ...]:
-    return () if stored == "[]" else tuple(value_of(stored))
+    return () if stored == _NOTHING else tuple(value_of(stored))
 
 
-_KINDS: Mapping[str, Kind] = {kind.value: kind for kind in Kind}
+_NOTHING = "[]"
+
+_NAMES: Mapping[Kind, str] = {kind: kind.value for kind in Kind}
+_KINDS: Mapping[str, Kind] = {name: kind for kind, name in _NAMES.items()}
+"""A page has thousands of rows: to ask the enumeration takes several times as long."""
 
 
-def _keys(records: Collection[Record]) -> set[tuple[str, str]]:
-    """Under which keys the records stand."""
-    return {(key, record.id) for record in records for key in record.keys if not is_domain(key)}
-
-
-def _shown(records: Collection[Record]) -> Iterator[tuple[str, str]]:
-    """Each domain that a record shows, with the account that it speaks for."""
+def _shown(records: Collection[Record]) -> tuple[set[tuple[str, str]], Counter[tuple[str, str]]]:
+    """Under which keys the records stand; and how many of them show a domain, with the account they speak for."""
+    keys: set[tuple[str, str]] = set()
+    domains: Counter[tuple[str, str]] = Counter()
     for record in records:
-        account = record.id if record.kind is Kind.ACCOUNT else record.account_id
-        if account and record.kind in (Kind.ACCOUNT, Kind.CONTACT):
-            yield from {(key, account) for key in record.keys if is_domain(key)}
+        speaks_for = record.id if record.kind is Kind.ACCOUNT else record.account_id
+        for key in dict.fromkeys(record.keys):
+            if not is_domain(key):
+                keys.add((key, record.id))
+            elif speaks_for and record.kind in _SPEAKING:
+                domains[key, speaks_for] += 1
+    return keys, domains
+
+
+_SPEAKING = frozenset({Kind.ACCOUNT, Kind.CONTACT})
 
 
 # --- statements of one page ----------------------------------------------------------------------------------------
@@ -291,13 +303,12 @@ def _remove(connection: Connection, org: str, gone: Sequence[Record]) -> None:
 
 def _index(connection: Connection, org: str, before: Sequence[Record], after: Sequence[Record]) -> None:
     """Bring keys and counts up to date where they differ."""
-    keys_before, keys_after = _keys(before), _keys(after)
+    (keys_before, shown_before), (keys_after, counts) = _shown(before), _shown(after)
     if gone := keys_before - keys_after:
         connection.execute(_delete_key, [{"of_org": org, "of_key": key, "of_record": id} for key, id in sorted(gone)])
     if new := keys_after - keys_before:
         load_rows(connection, record_keys, [(org, key, id) for key, id in sorted(new)])
-    counts = Counter(_shown(after))
-    counts.subtract(_shown(before))
+    counts.subtract(shown_before)
     _count(connection, org, {place: count for place, count in counts.items() if count})
 
 
