@@ -72,7 +72,8 @@ class Api:
     """Calls one interface, at most `per_minute` times a minute; safe for threads.
 
     `authorize` gives the headers that prove who we are; asked with True, it logs in anew first, which is done once for
-    an answer of 401. `base_url` may have a path; what is called stays at its host.
+    an answer of 401. `base_url` may have a path; what is called stays at its host. `heard` raises what a platform says
+    in the body of its answer rather than by the status.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class Api:
         *,
         authorize: Callable[[bool], Mapping[str, str]] = lambda _: {},
         per_minute: float | None = None,
+        heard: Callable[[Reply], None] = lambda _: None,
         largest: int = LARGEST,
         time_limits: tuple[float, float] = TIME_LIMITS,
         sleep: Callable[[float], None] = time.sleep,
@@ -91,6 +93,7 @@ class Api:
         self._host = urlsplit(self._base).hostname or ""
         self._authorize = authorize
         self._spacing = 60.0 / per_minute if per_minute else 0.0
+        self._heard = heard
         self._largest = largest
         self._time_limits = time_limits
         self._sleep = sleep
@@ -126,6 +129,7 @@ class Api:
         reply = self._once(method, url, {**self._authorize(False), **(headers or {})}, sent)
         if reply.status == requests.codes.unauthorized:
             reply = self._once(method, url, {**self._authorize(True), **(headers or {})}, sent)
+        self._heard(reply)
         return self._judged(reply)
 
     def _once(self, method: str, url: str, headers: Mapping[str, str], sent: Mapping[str, Any]) -> Reply:

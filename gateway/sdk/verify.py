@@ -14,12 +14,15 @@ import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Literal
+from urllib.parse import parse_qsl
 
 from gateway.errors import ConfigError, UnauthorizedError
 from gateway.sdk.connector import Request
 
 WINDOW_SECONDS = 300
 """How far a signed timestamp may be from the time of receipt, both ways."""
+MAX_PARAMETERS = 50
+"""Most parameters of a URL that are looked at."""
 MAX_SIGNATURES = 16
 """Most signatures looked at in one header: a rotation needs two."""
 
@@ -46,6 +49,17 @@ def check_token(given: str | None, secrets: Iterable[str], *, named: str) -> Non
         raise UnauthorizedError(f"{named} is missing.", problem="missing-signature")
     if not _any(same(given, secret) for secret in secrets if secret):
         raise UnauthorizedError(f"{named} does not match.")
+
+
+def url_parameter(request: Request, name: str) -> str | None:
+    """The one value of a parameter of the URL; None for none, or several."""
+    query = request.url.partition("?")[2]
+    try:
+        pairs = parse_qsl(query, max_num_fields=MAX_PARAMETERS)
+    except ValueError:
+        return None
+    values = [value for key, value in pairs if key == name]
+    return values[0] if len(values) == 1 else None
 
 
 def check_bearer(request: Request, secrets: Iterable[str]) -> None:

@@ -33,8 +33,8 @@ class ConnectorSuite:
     """Declare `connector`, `fixtures`, `settings`, `secret_setting` and `sign`; say what the platform's proof covers.
 
     `sign` returns the headers with the proof added that `settings` verify; where the proof is in the body, `seal` adds
-    it there instead. `signs_body`, `signs_url` and `signs_time` tell what it covers; `another_secret` is a valid secret
-    that is not the one in `settings`.
+    it there instead, and `addressed` where it is in the URL. `signs_body`, `signs_url` and `signs_time` tell what it
+    covers; `another_secret` is a valid secret that is not the one in `settings`.
     """
 
     connector: ClassVar[type[Connector]]
@@ -54,6 +54,10 @@ class ConnectorSuite:
     def seal(self, body: bytes) -> bytes:
         """The body as the platform sends it, whatever its bytes, with the proof that the fixtures do without."""
         return body
+
+    def addressed(self, url: str) -> str:
+        """The URL as the platform calls it, with the proof, or what else the platform adds, at its end."""
+        return url
 
     # ---- pieces that the rules are made of ----
 
@@ -75,13 +79,13 @@ class ConnectorSuite:
 
     def sent(self, body: bytes, headers: Mapping[str, str]) -> Request:
         """A request as it is stored: the proof in its body, where it is there, but none in its headers."""
-        return Request(url=self.url, headers=headers, body=self.seal(body), received_at=NOW)
+        return Request(url=self.addressed(self.url), headers=headers, body=self.seal(body), received_at=NOW)
 
     def signed(self, body: bytes, headers: Mapping[str, str], *, at: datetime = NOW) -> Request:
         """A request as the platform sends it, received now."""
-        sealed = self.seal(body)
-        proven = self.sign(sealed, headers, url=self.url, at=at)
-        return Request(url=self.url, headers=dict(proven), body=sealed, received_at=NOW)
+        sealed, url = self.seal(body), self.addressed(self.url)
+        proven = self.sign(sealed, headers, url=url, at=at)
+        return Request(url=url, headers=dict(proven), body=sealed, received_at=NOW)
 
     def refused(self, connector: Connector, request: Request, why: str) -> UnauthorizedError:
         """The error with which the request is refused; a request that is let in fails the test."""
@@ -158,7 +162,9 @@ class ConnectorSuite:
         """Without any one of the headers that prove the sender, or with a blank one."""
         request, proof = self.a_request()
         body = self.a_case().bodies[0]
-        assert proof or request.body != body, "sign adds no header, seal nothing to the body"
+        assert proof or request.body != body or request.url != self.url, "sign adds no header, seal nothing to the body"
+        if request.url != self.url:
+            self.refused(self.configured(), _replaced(request, url=self.url), "no proof in the URL")
         if request.body != body:
             self.refused(self.configured(), _replaced(request, body=body), "no proof in the body")
         for name in proof:
@@ -171,6 +177,9 @@ class ConnectorSuite:
         for name in proof:
             for value in _spoilt(request.headers[name]):
                 self.refused(self.configured(), _changed(request, name, value), f"{name}: {value:.60}")
+        if added := request.url.removeprefix(self.url):
+            for value in _spoilt(added):
+                self.refused(self.configured(), _replaced(request, url=self.url + value), f"{value:.60} in the URL")
         if request.body != self.a_case().bodies[0]:
             for cut in (
                 request.body[:-1],

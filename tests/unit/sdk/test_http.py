@@ -102,6 +102,18 @@ def test_the_credentials_go_to_no_other_host(platform):
     assert [asked.path for asked in platform.asked] == ["/api/v1/page/2"]
 
 
+def test_what_a_platform_says_in_its_body_comes_before_the_status(platform):
+    def heard(reply):
+        if b"busy" in reply.body:
+            raise RetryableError("Busy.", after=60)
+
+    api = Api(platform.says(400, b"busy").says(200, b"busy").says(200, b"{}").url, heard=heard)
+    for _ in range(2):
+        with pytest.raises(RetryableError, match=r"Busy\."):
+            api.get("calls")
+    assert api.get("calls").json() == {}
+
+
 def test_calls_keep_their_distance(platform):
     now, waits = [100.0], []
 

@@ -119,6 +119,13 @@ def test_who_lets_strangers_in_is_found():
         fails(getattr(suite_of(LetsAllIn), rule), says="verify let in a request with")
 
 
+def test_who_overlooks_the_proof_in_the_url_is_found():
+    addressed = {"sign": ConnectorSuite.sign, "addressed": lambda self, url: f"{url}?token=t"}
+
+    fails(suite_of(LetsAllIn, **addressed).test_an_absent_proof_is_refused, says="no proof in the URL")
+    fails(suite_of(LetsAllIn, **addressed).test_a_bad_proof_is_refused, says="in the URL")
+
+
 def test_who_overlooks_the_proof_in_the_body_is_found():
     unsigned = {"sign": ConnectorSuite.sign, "seal": lambda self, body: body + b" "}
 

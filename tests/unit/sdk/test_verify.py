@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -19,6 +20,7 @@ from gateway.sdk.verify import (
     several,
     signature,
     standard_webhook_key,
+    url_parameter,
 )
 
 # The example of https://github.com/standard-webhooks/standard-webhooks: the libraries' shared test vector.
@@ -143,6 +145,23 @@ def test_a_bearer_token(header):
 @pytest.mark.parametrize("header", ["", "t", "Bearer", "Bearer ", "Basic t", "Bearer t x", "Token t"])
 def test_no_bearer_token(header):
     assert problem(check_bearer, request({"authorization": header}), ["t"]) in ("missing-signature", "bad-signature")
+
+
+@pytest.mark.parametrize(
+    ("query", "token"),
+    [
+        ("?token=a+b%2Fc", "a b/c"),
+        ("?a=1&token=t&b=2", "t"),
+        ("", None),
+        ("?token=", None),
+        ("?token=t&token=t", None),
+        ("?a=1" + "&a=1" * 50 + "&token=t", None),
+    ],
+)
+def test_a_parameter_of_the_url_is_there_once(query, token):
+    one = request()
+
+    assert url_parameter(replace(one, url=one.url + query), "token") == token
 
 
 def test_an_hmac_of_any_form_of_the_message_will_do():
