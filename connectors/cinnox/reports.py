@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -99,18 +99,15 @@ class Reconciliation:
     def pull(self, cursor: Cursor | None, now: datetime) -> Iterator[Page]:
         """A page for each call. The cursor within a reading has the offset, behind it only the time."""
         kept = cursor or {"since": now.isoformat()}
+        # Neither a record of the far future nor our clock, once it was wrong, may hide what comes.
         since, end = min(iso_time(kept["since"]), now), now + AHEAD
         newest, offset = iso_time(kept.get("newest", kept["since"])), kept.get("offset", 0)
         for rows in self._reports.pages(self._report, since - self._look_back, end, offset):
             offset += len(rows)
-            newest = max([newest, *self._beginnings(rows, end)])
+            newest = max([newest, *filter(None, map(self._report.began, rows))])
             pulled = [self._report.pulled(row) for row in rows]
             yield Page(pulled, {"since": since.isoformat(), "newest": newest.isoformat(), "offset": offset})
         yield Page((), {"since": newest.isoformat()})
-
-    def _beginnings(self, rows: Iterable[Any], end: datetime) -> Iterator[datetime]:
-        """A time that lies beyond what was asked for is wrong, and would hide what comes."""
-        return (began for row in rows if (began := self._report.began(row)) and began <= end)
 
 
 def of_call(id: str, ended_at: datetime) -> Fetch:
