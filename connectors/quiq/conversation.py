@@ -11,9 +11,9 @@ import re
 from collections.abc import Sequence
 from datetime import datetime
 
-from connectors.quiq.transcript import Message, transcript
 from gateway.sdk import Channel, Direction, Event, Leg, PartialInteraction, Party
 from gateway.sdk.reading import Fields
+from gateway.sdk.transcript import Message, transcript
 
 EVENTS = {
     "new": Event.STARTED,
@@ -77,7 +77,7 @@ def interaction(conversation: Fields, occurred_at: datetime) -> PartialInteracti
         occurred_at=occurred_at,
         channel=channel,
         direction=_direction(messages),
-        contact_point=_contact_point(conversation, channel, messages),
+        contact_point=_contact_point(conversation, channel),
         parties=_parties(conversation, channel, messages),
         legs=_legs(conversation, messages, occurred_at, closed=event is Event.COMPLETED),
         started_at=conversation.epoch_ms("startTime"),
@@ -106,7 +106,6 @@ def _message(message: Fields) -> Message:
         author=message.identifier("author"),
         text=message.text("text"),
         attached=assets,
-        brand_phone=message.inner("platformData").identifier("tenantPhoneNumber"),
     )
 
 
@@ -117,12 +116,14 @@ def _direction(messages: Sequence[Message]) -> Direction | None:
     return Direction.INBOUND if messages[0].from_customer else Direction.OUTBOUND
 
 
-def _contact_point(conversation: Fields, channel: Channel | None, messages: Sequence[Message]) -> str | None:
+def _contact_point(conversation: Fields, channel: Channel | None) -> str | None:
     """For SMS the brand's own number, as long as a message tells it; otherwise Quiq's name of the contact point."""
     named = conversation.identifier("contactPointId")
     if channel is not Channel.SMS:
         return named
-    return next((message.brand_phone for message in messages if message.brand_phone), named)
+    messages = conversation.inners("messages", most=MAX_MESSAGES)
+    numbers = (message.inner("platformData").identifier("tenantPhoneNumber") for message in messages)
+    return next(filter(None, numbers), named)
 
 
 def _parties(conversation: Fields, channel: Channel | None, messages: Sequence[Message]) -> tuple[Party, ...]:

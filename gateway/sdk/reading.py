@@ -155,6 +155,10 @@ class Fields:
         """The same with its keys in lower case, for platforms that change their capitals; inner objects stay."""
         return Fields({key.lower(): value for key, value in self._values.items()}, self.at)
 
+    def renamed(self, names: Mapping[str, str]) -> Fields:
+        """The same with some keys by other names, for platforms that have renamed theirs."""
+        return Fields({names.get(key, key): value for key, value in self._values.items()}, self.at)
+
     def inner(self, key: str) -> Fields:
         """The object at `key`; one without fields where it is not said."""
         value = self._values.get(key)

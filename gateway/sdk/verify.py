@@ -13,7 +13,7 @@ import hmac
 import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NoReturn
 from urllib.parse import parse_qsl
 
 from gateway.errors import ConfigError, UnauthorizedError
@@ -25,6 +25,9 @@ MAX_PARAMETERS = 50
 """Most parameters of a URL that are looked at."""
 MAX_SIGNATURES = 16
 """Most signatures looked at in one header: a rotation needs two."""
+
+TAKES_NO_POSTS = "takes-no-posts"
+"""The problem of a request to a connection that is only asked."""
 
 Encoding = Literal["hex", "base64"]
 
@@ -41,6 +44,11 @@ def several(setting: str | Iterable[str] | None) -> list[str]:
 def same(given: str | bytes, expected: str | bytes) -> bool:
     """Whether both are equal; the time taken depends on neither content, and through the digest not on the length."""
     return hmac.compare_digest(hashlib.sha256(_bytes(given)).digest(), hashlib.sha256(_bytes(expected)).digest())
+
+
+def takes_no_posts(why: str) -> NoReturn:
+    """Refuse whatever is posted to a connection whose platform is only asked."""
+    raise UnauthorizedError(why, problem=TAKES_NO_POSTS)
 
 
 def check_token(given: str | None, secrets: Iterable[str], *, named: str) -> None:

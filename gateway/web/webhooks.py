@@ -17,6 +17,7 @@ from flask import Flask, Response
 from gateway.errors import RejectedError, RetryableError, UnauthorizedError
 from gateway.ports import Receipt
 from gateway.sdk import Answer, Request
+from gateway.sdk.verify import TAKES_NO_POSTS
 from gateway.telemetry import Sampler, Taken
 from gateway.usecases.connections import Connection
 from gateway.usecases.receive import Received, acknowledgement, greet, receive
@@ -139,12 +140,14 @@ class Inlet:
         return (body,)
 
     def _unauthorized(self, error: UnauthorizedError) -> RefusedError:
-        """Always the same words, so that an answer teaches nothing about the secret."""
+        """Always the same words, so that an answer teaches nothing about the secret, if there is one."""
         held = self._sampler.due(self._connection.name)
         if held is not None:
             log.warning(
                 "Connection %s: refused (%s); %d like it were not logged.", self._connection.name, error.problem, held
             )
+        if error.problem == TAKES_NO_POSTS:
+            return self._count(Taken.UNAUTHORIZED, RefusedError(403, TAKES_NO_POSTS, "Takes no posts", str(error)))
         headers = {"WWW-Authenticate": "Signature"}
         if error.problem == _STALE:
             detail = "The signed time is too far from now: check the clock, or send again."

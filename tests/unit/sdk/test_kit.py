@@ -14,7 +14,7 @@ import pytest
 
 from connectors.generic import GenericConnector
 from gateway.sdk.connector import Request
-from gateway.sdk.testing import ConnectorSuite, cases_in
+from gateway.sdk.testing import ConnectorSuite, PolledSuite, cases_in
 from gateway.sdk.testing.faults import damaged
 
 FIXTURES = Path(__file__).parents[3] / "connectors/generic/fixtures"
@@ -223,3 +223,11 @@ def test_damage_is_the_same_in_every_run():
     body = (FIXTURES / "canonical/body.json").read_bytes()
 
     assert list(damaged(body, "application/json")) == list(damaged(body, "application/json"))
+
+
+def test_a_connection_that_is_only_asked_must_refuse_every_post_with_words_that_say_so():
+    lets_in = type("Faulty", (Suite, PolledSuite), {})()
+    unsigned = type("Faulty", (PolledSuite,), {**vars(Suite), "sign": PolledSuite.sign})()
+
+    fails(lets_in.test_whatever_is_posted_is_refused, a_case(), says="DID NOT RAISE")
+    fails(unsigned.test_whatever_is_posted_is_refused, a_case(), says="missing-signature")

@@ -241,6 +241,13 @@ def test_keys_in_any_capitals_are_found():
     assert fields.path("contactid") == "detail.contactid"
 
 
+def test_keys_that_a_platform_renamed_have_one_name():
+    fields = Fields({"fromAddr": "+14155550123", "agentId": 7}, "contact").renamed({"fromAddr": "fromAddress"})
+
+    assert (fields.text("fromAddress"), fields.identifier("agentId"), fields.at) == ("+14155550123", "7", "contact")
+    assert "fromAddr" not in fields
+
+
 def test_seconds_since_1970_are_a_time_and_zero_is_not_said():
     fields = Fields({"at": 1772462131, "none": 0, "ms": 1772462131447000})
 

@@ -56,6 +56,8 @@ class SignedConnector(sdk.Connector):
             raise sdk.UnauthorizedError("The signature does not fit.")
         if request.headers.get("x-stale"):
             raise sdk.UnauthorizedError("Too old.", problem="stale-timestamp")
+        if request.headers.get("x-asked-only"):
+            raise sdk.UnauthorizedError("This platform is asked.", problem="takes-no-posts")
 
     def handshake(self, request: sdk.Request) -> sdk.Answer | None:
         challenge = request.headers.get("x-challenge")

@@ -118,6 +118,14 @@ def test_a_stale_timestamp_has_a_type_of_its_own(gateway):
     assert gateway.counted("stale") == 1
 
 
+def test_a_connection_that_is_only_asked_says_so(gateway):
+    body = assert_problem(gateway.post(X_Asked_Only="yes"), 403, "takes-no-posts")
+
+    assert body["detail"] == "This platform is asked."
+    assert gateway.inbox.rows == []
+    assert gateway.counted("unauthorized") == 1
+
+
 @pytest.mark.parametrize(
     "path", ["/webhooks/nope", "/webhooks/front-desk/", "/webhooks/front-desk/x", "/webhooks/Front-Desk"]
 )

@@ -9,14 +9,13 @@ from datetime import date, datetime
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """One message, as far as anything here needs it; `brand_phone` is the number it was sent to or from."""
+    """One message; `attached` says what kinds of things came along."""
 
     at: datetime | None
     from_customer: bool
     author: str | None
     text: str | None
-    attached: Sequence[str]
-    brand_phone: str | None
+    attached: Sequence[str] = ()
 
 
 def transcript(messages: Sequence[Message]) -> str | None:

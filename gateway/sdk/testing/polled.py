@@ -1,0 +1,32 @@
+# ruff: noqa: S101 — this is a test suite
+"""What a connector must do whose platform is only asked."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.errors import UnauthorizedError
+from gateway.sdk.testing.cases import Case
+from gateway.sdk.testing.suite import ConnectorSuite
+from gateway.sdk.verify import TAKES_NO_POSTS
+
+
+class PolledSuite(ConnectorSuite):
+    """As `ConnectorSuite`, but nobody is let in: the fixtures are what is pulled, and no proof makes them a post."""
+
+    test_a_signed_fixture_is_let_in = None  # type: ignore[assignment]
+    test_an_absent_proof_is_refused = None  # type: ignore[assignment]
+    test_a_bad_proof_is_refused = None  # type: ignore[assignment]
+    test_a_wrong_secret_is_refused = None  # type: ignore[assignment]
+    test_a_rotated_secret_is_let_in_until_it_is_withdrawn = None  # type: ignore[assignment]
+    test_a_changed_body_is_refused = None  # type: ignore[assignment]
+    test_another_url_is_refused = None  # type: ignore[assignment]
+    test_a_stale_or_future_time_is_refused = None  # type: ignore[assignment]
+
+    def test_whatever_is_posted_is_refused(self, case: Case) -> None:
+        """With words that say so: somebody has taken it for another kind of connection."""
+        connector = self.configured(**case.settings)
+        for body in case.bodies:
+            with pytest.raises(UnauthorizedError) as raised:
+                connector.verify(self.signed(body, case.headers))
+            assert raised.value.problem == TAKES_NO_POSTS
