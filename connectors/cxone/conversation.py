@@ -1,0 +1,183 @@
+"""A digital contact with its messages as an interaction: the vendor's words and ours.
+
+https://developer.niceincontact.com/API/DigitalEngagementAPI; the fields are those of the OpenAPI files that
+https://github.com/calljacob/nice-cxone-api is generated from. Times are ISO 8601.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import TypeAlias
+
+from gateway.sdk import Channel, Direction, Event, Leg, PartialInteraction, Party
+from gateway.sdk.attributes import Named, named
+from gateway.sdk.reading import LATEST, Fields
+from gateway.sdk.transcript import Message, transcript
+
+EVENTS = {
+    "new": Event.STARTED,
+    "open": Event.UPDATED,
+    "pending": Event.UPDATED,
+    "escalated": Event.UPDATED,
+    "trashed": Event.UPDATED,
+    "resolved": Event.COMPLETED,
+    "closed": Event.COMPLETED,
+}
+CHANNELS = {
+    "chat": Channel.CHAT,
+    "email": Channel.EMAIL,
+    "in-contact-email": Channel.EMAIL,
+    "sms": Channel.SMS,
+    "whatsapp": Channel.WHATSAPP,
+    "facebook": Channel.FACEBOOK,
+    "fb": Channel.FACEBOOK,
+    "fm": Channel.FACEBOOK,
+    "instagram": Channel.INSTAGRAM,
+    "ig": Channel.INSTAGRAM,
+    "ind": Channel.INSTAGRAM,
+    "line": Channel.LINE,
+    "we-chat": Channel.WECHAT,
+    "smooch-io-we-chat": Channel.WECHAT,
+    "telegram": Channel.TELEGRAM,
+    "viber": Channel.VIBER,
+}
+PHONED = frozenset({Channel.SMS, Channel.WHATSAPP, Channel.VIBER})
+DIRECTIONS = {"inbound": Direction.INBOUND, "outbound": Direction.OUTBOUND}
+TEXTS = {
+    "status": "status",
+    "detailUrl": "detail_url",
+    "threadId": "thread_id",
+    "interactionId": "interaction_id",
+    "customerContactId": "customer_contact_id",
+}
+MAX_MESSAGES = 5000
+
+_PHONE = re.compile(r"\+?[0-9][0-9 ().-]{4,24}")
+
+Said: TypeAlias = Sequence[tuple[Message, Fields]]
+"""The messages in order of time, each with its fields."""
+
+
+def interaction(body: Fields, names: Mapping[str, str]) -> tuple[PartialInteraction, ...]:
+    """What a contact tells as it is now; nothing for a status that is none of the seven."""
+    contact = body.inner("digitalContact")
+    event = EVENTS.get(contact.needed("status", contact.text("status")).lower())
+    if event is None:
+        return ()
+    began, changed = contact.iso_time("createdAt"), contact.iso_time("statusUpdatedAt")
+    said, channel = _said(body), _channel(contact, body)
+    answers = _custom_fields(contact)
+    ours = named(answers, names)
+    legs = _legs(contact, said, ours)
+    is_over = event is Event.COMPLETED
+    partial = PartialInteraction(
+        id=f"digital-{contact.needed('id', contact.identifier('id'))}",
+        event=Event.MISSED if is_over and not legs and "abandon" in contact else event,
+        occurred_at=contact.needed("statusUpdatedAt", changed or began),
+        channel=channel,
+        direction=contact.word("direction", DIRECTIONS),
+        contact_point=contact.identifier("channelId"),
+        parties=_parties(contact, channel, ours),
+        legs=legs,
+        started_at=began,
+        ended_at=_last(said) or changed if is_over else None,
+        queue=ours.queue or body.inner("routingQueue").text("name") or contact.identifier("routingQueueId"),
+        subject=ours.subject,
+        disposition=ours.disposition,
+        notes=ours.notes,
+        references=ours.references,
+        transcript=transcript([message for message, _ in said]),
+        attributes={**answers, **_details(contact, body)} or None,
+    )
+    return (partial,)
+
+
+def _said(body: Fields) -> Said:
+    said = [(_message(told), told) for told in body.inners("messages", most=MAX_MESSAGES)]
+    return sorted(said, key=lambda pair: pair[0].at or LATEST)
+
+
+def _message(told: Fields) -> Message:
+    content, author = told.inner("messageContent"), told.inner("authorUser")
+    is_plain = (content.text("type") or "TEXT").upper() == "TEXT"
+    return Message(
+        at=told.iso_time("createdAtWithMilliseconds") or told.iso_time("createdAt"),
+        from_customer=told.word("direction", DIRECTIONS) is not Direction.OUTBOUND,
+        author=_name(author, "firstName", "surname"),
+        text=content.inner("payload").text("text") if is_plain else content.text("fallbackText"),
+        attached=[each.text("friendlyName") or "file" for each in told.inners("attachments")],
+    )
+
+
+def _legs(contact: Fields, said: Said, ours: Named) -> tuple[Leg, ...]:
+    """One for each agent who wrote, and for those whom the contact belongs to; programs are none."""
+    wrote: dict[str, list[datetime]] = {}
+    users: dict[str, Fields] = {}
+    for message, told in said:
+        user = told.inner("authorUser")
+        if (id := user.identifier("id")) and not message.from_customer:
+            users[id] = user
+            wrote.setdefault(id, []).extend([message.at] if message.at else [])
+    for assigned in (contact.inner("ownerAssigneeUser"), contact.inner("inboxAssigneeUser")):
+        if id := assigned.identifier("id"):
+            users[id] = assigned
+    return tuple(_leg(id, user, wrote.get(id, []), ours) for id, user in users.items() if not user.flag("isBotUser"))
+
+
+def _leg(id: str, user: Fields, wrote: Sequence[datetime], ours: Named) -> Leg:
+    return Leg(
+        id=id,
+        agent_id=user.identifier("incontactId") or id,
+        agent_email=user.text("emailAddress"),
+        agent_name=_name(user, "firstName", "surname") or user.text("nickname"),
+        started_at=min(wrote, default=None),
+        ended_at=max(wrote, default=None),
+        disposition=ours.disposition,
+    )
+
+
+def _channel(contact: Fields, body: Fields) -> Channel | None:
+    """By the channel's platform; where that is not told, the channel's id begins with it."""
+    told = body.inner("channel").text("realExternalPlatformId")
+    word = told or (contact.identifier("channelId") or "").partition("_")[0]
+    return CHANNELS.get(word.lower(), Channel.OTHER) if word else None
+
+
+def _parties(contact: Fields, channel: Channel | None, ours: Named) -> tuple[Party, ...]:
+    customer = contact.inner("authorEndUserIdentity")
+    address = customer.identifier("idOnExternalPlatform") or ""
+    is_phone, is_email = channel in PHONED and bool(_PHONE.fullmatch(address)), "@" in address
+    party = Party(
+        role="customer",
+        phone=ours.customer_phone or (address if is_phone else None),
+        email=ours.customer_email or (address if is_email else None),
+        name=ours.customer_name
+        or _name(customer, "firstName", "lastName")
+        or contact.inner("endUser").text("fullName"),
+        handle=address or None if not (is_phone or is_email) else None,
+    )
+    return () if party == Party(role="customer") else (party,)
+
+
+def _custom_fields(contact: Fields) -> dict[str, str]:
+    told = ((field.text("ident"), field.identifier("value")) for field in contact.inners("customFields"))
+    return {ident: value for ident, value in told if ident and value}
+
+
+def _details(contact: Fields, body: Fields) -> dict[str, object]:
+    details = {
+        **{ours: contact.identifier(theirs) for theirs, ours in TEXTS.items()},
+        "channel_name": body.inner("channel").text("name"),
+        "abandoned": contact.inner("abandon").text("type"),
+    }
+    return {name: value for name, value in details.items() if value is not None}
+
+
+def _name(person: Fields, *keys: str) -> str | None:
+    return " ".join(name for key in keys if (name := person.text(key))) or None
+
+
+def _last(said: Said) -> datetime | None:
+    return max((message.at for message, _ in said if message.at), default=None)
