@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, TypeAlias
@@ -18,7 +18,10 @@ from typing import Any, TypeAlias
 from gateway.errors import RejectedError
 
 State: TypeAlias = dict[str, Any]
-"""The folded, JSON-able state: `events`, `fields`, `attributes`, `references`, `legs`, `parties`, `seen`."""
+"""The folded, JSON-able state: `events`, `fields`, `attributes`, `references`, `legs`, `parties`, `seen`.
+
+`references` hold, for each name, the registers of all its values, the latest first.
+"""
 
 Register: TypeAlias = list[Any]
 """`[sequence, microseconds, value]`: the value of one field with the stamp under which it was told."""
@@ -112,7 +115,7 @@ class Leg:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartialInteraction:
-    """What one delivery tells of one interaction; None means *not said*, never *empty it*.
+    """What one delivery tells of one interaction; None means *not said*, an empty text takes back what was said.
 
     `sequence` is the platform's own order of events, where it has one; `occurred_at` is aware. `duration_seconds` is
     for platforms that state it; otherwise it follows from the times.
@@ -150,7 +153,10 @@ class PartialInteraction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interaction:
-    """One call, chat, e-mail thread or enquiry, as all its deliveries together tell it."""
+    """One call, chat, e-mail thread or enquiry, as all its deliveries together tell it.
+
+    `earlier_references` are what another value took the place of, the latest first: two agents may name two cases.
+    """
 
     id: str
     status: Status
@@ -171,10 +177,14 @@ class Interaction:
     transcript: str | None
     attributes: Mapping[str, Any]
     last_event_at: datetime
+    earlier_references: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 MAX_ID = 200
 """Longest external id: with the connection's name it must fit the 255 characters of the external key field."""
+
+MAX_TOLD = 20
+"""Values of one reference that are kept, the latest of them."""
 
 MAX_TEXT = 100_000
 """Characters of one text that are folded: three times what a Task can hold. The delivery keeps all of it."""
@@ -202,7 +212,7 @@ def state_of(partial: PartialInteraction) -> State:
         "events": {partial.event.value: stamp},
         "fields": _registers(partial, _SCALARS, stamp),
         "attributes": _stamped(partial.attributes or {}, stamp),
-        "references": _stamped(partial.references or {}, stamp),
+        "references": {name: [told] for name, told in _stamped(partial.references or {}, stamp).items()},
         "legs": _members(partial.legs, _LEG_FIELDS, stamp, "leg"),
         "parties": _members(partial.parties, _PARTY_FIELDS, stamp, "party"),
         "seen": [stamp[1], stamp[1]],
@@ -215,7 +225,7 @@ def merge(one: State, other: State) -> State:
         "events": _merge_registers(one["events"], other["events"]),
         "fields": _merge_registers(one["fields"], other["fields"]),
         "attributes": _merge_registers(one["attributes"], other["attributes"]),
-        "references": _merge_registers(one["references"], other["references"]),
+        "references": _merge_references(one["references"], other["references"]),
         "legs": _merge_members(one["legs"], other["legs"]),
         "parties": _merge_members(one["parties"], other["parties"]),
         "seen": [min(one["seen"][0], other["seen"][0]), max(one["seen"][1], other["seen"][1])],
@@ -241,6 +251,7 @@ def interaction_of(external_id: str, state: State) -> Interaction:
     """The interaction that a folded state describes; legs in order of time, parties as first listed."""
     told = _told(state["fields"])
     legs = _legs(state["legs"])
+    references = {name: _texts(registers) for name, registers in sorted(state["references"].items())}
     started = told.get("started_at") or min((leg.started_at for leg in legs if leg.started_at), default=None)
     ended = told.get("ended_at") or max((leg.ended_at for leg in legs if leg.ended_at), default=None)
     return Interaction(
@@ -258,7 +269,8 @@ def interaction_of(external_id: str, state: State) -> Interaction:
         subject=told.get("subject"),
         disposition=told.get("disposition") or _last(legs, "disposition"),
         notes=told.get("notes"),
-        references={name: register[-1] for name, register in sorted(state["references"].items())},
+        references={name: latest for name, (latest, _) in references.items() if latest},
+        earlier_references={name: earlier for name, (_, earlier) in references.items() if earlier},
         recording_url=told.get("recording_url"),
         transcript=told.get("transcript"),
         attributes={name: register[-1] for name, register in sorted(state["attributes"].items())},
@@ -274,6 +286,7 @@ def words_of(interaction: Interaction) -> dict[str, Any]:
         "channel": interaction.channel.value,
         "direction": interaction.direction.value if interaction.direction else None,
         "references": dict(interaction.references),
+        "earlier_references": {name: list(earlier) for name, earlier in interaction.earlier_references.items()},
         "attributes": dict(interaction.attributes),
         "parties": [{name: getattr(party, name) for name in _PARTY_WORDS} for party in interaction.parties],
         "legs": [{name: getattr(leg, name) for name in _LEG_WORDS} for leg in interaction.legs],
@@ -327,7 +340,7 @@ def _leg(name: str, told: dict[str, Any]) -> Leg:
 
 
 def _told(registers: Mapping[str, Register]) -> dict[str, Any]:
-    told = {name: register[-1] for name, register in registers.items()}
+    told = {name: register[-1] for name, register in registers.items() if register[-1] != ""}
     for name in _TIMES & told.keys():
         told[name] = _time(told[name])
     return told
@@ -360,6 +373,29 @@ def _merge_registers(one: State, other: State) -> State:
         if name not in merged or _is_later(register, merged[name]):
             merged[name] = register
     return merged
+
+
+def _merge_references(one: State, other: State) -> State:
+    return {name: _latest([*_all(one.get(name, [])), *_all(other.get(name, []))]) for name in {**one, **other}}
+
+
+def _texts(registers: list[Any]) -> tuple[str, tuple[str, ...]]:
+    """The latest value, and those before it."""
+    latest, *earlier = (register[-1] for register in _all(registers))
+    return latest, tuple(filter(None, earlier))
+
+
+def _latest(registers: list[Register]) -> list[Register]:
+    """Each value once, with its latest stamp, the latest first; at most `MAX_TOLD`."""
+    latest: dict[str, Register] = {}
+    for register in sorted(registers, key=lambda one: (one[:2], _canonical(one[2])), reverse=True):
+        latest.setdefault(_canonical(register[2]), register)
+    return list(latest.values())[:MAX_TOLD]
+
+
+def _all(registers: list[Any]) -> list[Register]:
+    """A state that was stored when only one value was kept has the register itself."""
+    return [registers] if registers and not isinstance(registers[0], list) else registers
 
 
 def _is_later(one: Register, other: Register) -> bool:

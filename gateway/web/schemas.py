@@ -259,6 +259,11 @@ class Interaction(InteractionSummary):
     references = fields.Dict(
         keys=fields.String(), values=fields.Raw(), **_about("What the platform refers to, such as `case_number`.")
     )
+    earlier_references = fields.Dict(
+        keys=fields.String(),
+        values=fields.List(fields.String()),
+        **_about("What it referred to before, the latest first."),
+    )
     attributes = fields.Dict(keys=fields.String(), values=fields.Raw(), **_about("Whatever else the platform told."))
     parties = fields.List(fields.Nested(Party), **_about("The people outside."))
     legs = fields.List(fields.Nested(Leg), **_about("The agents' parts, in order of time."))
