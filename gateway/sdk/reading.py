@@ -25,6 +25,7 @@ MAX_BYTES = 2 * 1024 * 1024
 """Largest body, as at the inlet."""
 MAX_DEPTH = 32
 """Deepest nesting of lists and objects; real payloads stay under ten."""
+TOO_DEEP = f"The body must nest at most {MAX_DEPTH} levels deep, but nests deeper."
 MAX_FORM_FIELDS = 1000
 MAX_DIGITS = 20
 """Longest whole number: 64 bits have 20 digits, no counter or id has more."""
@@ -253,15 +254,15 @@ class _Entry(Fields):
 
 def read_json(body: bytes) -> object:
     """The JSON value of a body: UTF-8, bounded in size, depth and digits; of duplicate keys the last one counts."""
-    text = _decoded(body)
+    text = decoded(body)
     try:
         value: object = _DECODER.decode(text)
     except json.JSONDecodeError as error:
         raise RejectedError(_broken_json(error, text)) from None
     except RecursionError:
-        raise RejectedError(_TOO_DEEP) from None
+        raise RejectedError(TOO_DEEP) from None
     if text.count("{") + text.count("[") > MAX_DEPTH and _is_deep(value):
-        raise RejectedError(_TOO_DEEP)
+        raise RejectedError(TOO_DEEP)
     return value
 
 
@@ -355,7 +356,8 @@ def _within(moment: datetime) -> datetime:
     return moment if moment.tzinfo is UTC else moment.astimezone(UTC)
 
 
-def _decoded(body: bytes) -> str:
+def decoded(body: bytes) -> str:
+    """The text of a body that is UTF-8, bounded, and not empty."""
     if len(body) > MAX_BYTES:
         raise RejectedError(f"The body must have at most {MAX_BYTES} bytes, but has {len(body)}.")
     try:
@@ -423,7 +425,6 @@ def _is_plain(value: object) -> bool:
     return value is None or isinstance(value, str | int)
 
 
-_TOO_DEEP = f"The body must nest at most {MAX_DEPTH} levels deep, but nests deeper."
 _DECODER = json.JSONDecoder(parse_int=_whole, parse_float=_finite, parse_constant=_no_constant)
 _KINDS: tuple[tuple[type, str], ...] = (
     (bool, "true or false"),

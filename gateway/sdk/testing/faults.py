@@ -1,13 +1,15 @@
-"""Damage done to a body on purpose: each key dropped, nulled and retyped, the bytes cut, flipped and replaced."""
+"""Damage done to a body on purpose: each key or element dropped, emptied and retyped, the bytes cut and replaced."""
 
 from __future__ import annotations
 
 import copy
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 from urllib.parse import parse_qsl, urlencode
+from xml.etree import ElementTree as ET
+from xml.etree.ElementTree import Element
 
 Place: TypeAlias = tuple[str | int, ...]
 
@@ -17,14 +19,29 @@ MISFITS: tuple[Any, ...] = (
 )  # fmt: skip
 """What stands in for each value in turn."""
 MISFIT_TEXTS = ("", " ", "x", "\x00", "-1", "1.5", "9" * 400, "x" * 5000, "client:", "sip:@", "+", "Mon, 99 Foo 99999")
+HOSTILE_XML = (
+    b'<!DOCTYPE a [<!ENTITY b "bbbbbbbb"><!ENTITY c "&b;&b;&b;&b;">]><a>&c;</a>',
+    b'<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/hostname">]><a>&b;</a>',
+    b'<!DOCTYPE a SYSTEM "https://example.com/a.dtd"><a/>',
+    b"<a>&undeclared;</a>",
+    b'<?xml version="1.0" encoding="UTF-16"?><a/>',
+    b"<a>" * 50_000 + b"</a>" * 50_000,
+    b"<a>" + b"<b/>" * 100_000 + b"</a>",
+    b"<a " + b" ".join(b'a%d=""' % n for n in range(50_000)) + b"/>",
+)
+"""What XML can do to its readers."""
 FEW = 1
 """How many members of each list are damaged: the others are like them."""
 
 
 def damaged(body: bytes, media_type: str) -> Iterator[tuple[str, bytes]]:
     """Bodies that nobody should send, each with words for what was done to it."""
-    structured = _damaged_form if media_type == "application/x-www-form-urlencoded" else _damaged_json
-    yield from structured(body)
+    if media_type == "application/x-www-form-urlencoded":
+        yield from _damaged_form(body)
+    elif media_type.endswith("xml"):
+        yield from _damaged_xml(body)
+    else:
+        yield from _damaged_json(body)
     yield from _damaged_bytes(body)
 
 
@@ -49,6 +66,37 @@ def _damaged_form(body: bytes) -> Iterator[tuple[str, bytes]]:
         yield f"{name} twice", body + f"&{name}=x".encode()
         for misfit in MISFIT_TEXTS:
             yield f"{name} = {misfit!r:.40}", urlencode({**pairs, name: misfit}).encode()
+
+
+def _damaged_xml(body: bytes) -> Iterator[tuple[str, bytes]]:
+    yield from (("hostile XML", hostile) for hostile in HOSTILE_XML)
+    try:
+        whole = ET.fromstring(body)  # noqa: S314 — a fixture of ours, not what a stranger sends
+    except ET.ParseError:
+        return
+    parents = {child: parent for parent in whole.iter() for child in parent}
+    for element in [whole, *parents]:
+        for done, damage in _ELEMENT_DAMAGE:
+            yield f"{element.tag} {done}", _with_element(whole, parents.get(element), element, damage(element))
+
+
+def _with_element(whole: Element, parent: Element | None, element: Element, others: list[Element]) -> bytes:
+    """The document with others in an element's place, for now."""
+    if parent is None:
+        return b"".join(map(ET.tostring, others))
+    place = list(parent).index(element)
+    parent[place : place + 1] = others
+    try:
+        return ET.tostring(whole)
+    finally:
+        parent[place : place + len(others)] = [element]
+
+
+def _an_element(tag: str, text: str | None, *children: Element) -> Element:
+    made = Element(tag)
+    made.text = text
+    made.extend(children)
+    return made
 
 
 def _damaged_bytes(body: bytes) -> Iterator[tuple[str, bytes]]:
@@ -97,3 +145,15 @@ def _without(whole: Any, place: Place) -> Any:
 
 def _dumped(value: Any) -> bytes:
     return json.dumps(value).encode()
+
+
+_ELEMENT_DAMAGE: tuple[tuple[str, Callable[[Element], list[Element]]], ...] = (
+    ("dropped", lambda _: []),
+    ("emptied", lambda element: [Element(element.tag)]),
+    ("twice", lambda element: [element, element]),
+    ("with children", lambda element: [_an_element(element.tag, None, Element("x"), Element("x"))]),
+    ("in itself", lambda element: [_an_element(element.tag, None, element)]),
+    ("named otherwise", lambda element: [_an_element("x", element.text, *element)]),
+    *((f"= {text!r:.40}", lambda element, text=text: [_an_element(element.tag, text)]) for text in MISFIT_TEXTS),
+)
+"""What stands in each element's place in turn."""
