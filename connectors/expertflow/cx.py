@@ -1,0 +1,335 @@
+"""A CX conversation as an interaction: the vendor's words and ours.
+
+Classes: https://github.com/expertflow/object-model (`CimEvent`, `ChannelSession`, `CimMessage`, `VoiceActivity`, …);
+https://github.com/expertflow/expertflow-cx-documentation (`onCimEvent`, the wrap-up message). Times are epoch
+milliseconds.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from connectors.expertflow.site import Site, customer_of, moment
+from gateway.sdk import CallType, Channel, Direction, Event, Leg, PartialInteraction, Party
+from gateway.sdk.attributes import named
+from gateway.sdk.reading import MAX_FILLED_IN, Fields, clean
+
+EVENTS = {
+    "CHANNEL_SESSION_STARTED": Event.STARTED,
+    "AGENT_SUBSCRIBED": Event.UPDATED,
+    "AGENT_UNSUBSCRIBED": Event.UPDATED,
+    "TASK_STATE_CHANGED": Event.UPDATED,
+    "CALL_LEG_STARTED": Event.UPDATED,
+    "CALL_LEG_ENDED": Event.COMPLETED,
+    "VOICE_ACTIVITY": Event.COMPLETED,
+    "CHANNEL_SESSION_ENDED": Event.COMPLETED,
+    "CHANNEL_SESSION_EXPIRED": Event.COMPLETED,
+    "WRAPUP_APPLIED": Event.WRAPPED_UP,
+    "CONVERSATION_DATA_CHANGED": Event.UPDATED,
+    "ASSOCIATED_CUSTOMER_CHANGED": Event.UPDATED,
+}
+CHANNELS = {
+    "facebook": Channel.FACEBOOK,
+    "viber": Channel.VIBER,
+    "whatsapp": Channel.WHATSAPP,
+    "sms": Channel.SMS,
+    "web": Channel.CHAT,
+    "cx_voice": Channel.VOICE,
+    "cisco_cc": Channel.VOICE,
+    "web_rtc": Channel.VOICE,
+    "telegram": Channel.TELEGRAM,
+    "instagram": Channel.INSTAGRAM,
+    "email": Channel.EMAIL,
+}
+PHONED = frozenset({Channel.VOICE, Channel.SMS, Channel.WHATSAPP})
+"""Where the customer's identifier is a number."""
+DIRECTIONS = {"inbound": Direction.INBOUND, "outbound": Direction.OUTBOUND}
+CALL_TYPES = {
+    "inbound": CallType.INBOUND,
+    "outbound": CallType.OUTBOUND,
+    "consult": CallType.CONSULT,
+    "consult_transfer": CallType.TRANSFER,
+    "direct_transfer": CallType.TRANSFER,
+    "consult_conference": CallType.CONFERENCE,
+    "direct_conference": CallType.CONFERENCE,
+    "barge_in": CallType.CONFERENCE,
+}
+LISTENING = "SILENT_MONITOR"
+PEOPLE = ("contact_id", "lead_id", "account_id")
+"""The references that belong to the customer, and go with them."""
+RELINKED = 1
+"""The place in the order of what a person said of the customer: above all that the platform repeats from before."""
+
+_NUMBER = re.compile(r"\+?[0-9][0-9 ().-]{2,24}")
+
+
+def interaction(event: Fields, site: Site) -> PartialInteraction | None:
+    """What one CIM event tells, alone or as the socket wraps it; None for names that are not in `EVENTS`."""
+    wrapped = event
+    event = event.inner("cimEvent") if "cimEvent" in event else event
+    name = event.needed("name", event.text("name")).upper()
+    if name not in EVENTS:
+        return None
+    session, data = event.inner("channelSession"), event.inner("data")
+    header = data.inner("header")
+    ids = (place.text("conversationId") for place in (event, wrapped, session, header))
+    partial = PartialInteraction(
+        id=event.needed("conversationId", next(filter(None, ids), None) or session.text("topicId")),
+        event=EVENTS[name],
+        occurred_at=event.needed("timestamp", moment(event, "timestamp")),
+    )
+    return _READERS[name](partial, event, site)
+
+
+def _session(partial: PartialInteraction, event: Fields, site: Site) -> PartialInteraction:
+    """The channel and the customer, by a channel session, or by the header of a message, which has less."""
+    data = event.inner("data")
+    places = (event.inner("channelSession"), data, data.inner("header"))
+    session = next((place for place in places if "channelData" in place), places[0])
+    word, used = session.inner("channel").inner("channelType").text("name"), session.inner("channelData")
+    channel = None if word is None else CHANNELS.get(word.lower(), Channel.OTHER)
+    customer = _texts(session.inner("customer"))
+    variables = _variables(used)
+    told = {**customer, **variables}
+    identified = {"customer_id": customer["_id"]} if "_id" in customer else {}
+    partial = replace(
+        partial,
+        channel=channel,
+        direction=session.word("channelSessionDirection", DIRECTIONS),
+        contact_point=session.inner("channel").text("serviceIdentifier") or used.text("serviceIdentifier"),
+        parties=_parties(used, session.inner("customer"), told, channel, site),
+        attributes={**identified, **variables} or None,
+    )
+    return _with_named(partial, told, site)
+
+
+def _with_named(partial: PartialInteraction, told: Mapping[str, str], site: Site) -> PartialInteraction:
+    """With what the site's own data says of the interaction itself."""
+    ours = named(told, site.names)
+    return replace(
+        partial,
+        queue=ours.queue or partial.queue,
+        subject=ours.subject or partial.subject,
+        disposition=ours.disposition or partial.disposition,
+        notes=ours.notes or partial.notes,
+        references={**(partial.references or {}), **(ours.references or {})} or None,
+    )
+
+
+def _variables(channel_data: Fields) -> dict[str, str]:
+    listed = channel_data.inners("additionalAttributes")
+    told = ((one.text("key"), one.anything("value")) for one in listed)
+    return {key: value for key, value in told if key and isinstance(value, str)}
+
+
+def _data(partial: PartialInteraction, event: Fields, site: Site) -> PartialInteraction:
+    """What agents or bots noted of the conversation."""
+    told = event.filled_in("data")
+    parties = customer_of(None, named(told, site.names))
+    return _with_named(replace(partial, parties=parties, attributes=told or None), told, site)
+
+
+def _parties(
+    used: Fields, customer: Fields, told: Mapping[str, str], channel: Channel | None, site: Site
+) -> tuple[Party, ...]:
+    """The customer by the address they used; of an anonymous one the name is the platform's own invention."""
+    ours, address = named(told, site.names), used.text("channelCustomerIdentifier")
+    is_number = address is not None and bool(_NUMBER.fullmatch(address)) and channel in (*PHONED, None)
+    email = address if channel is Channel.EMAIL else None
+    names = (used.text("customerFirstName"), used.text("customerLastName"))
+    is_known = not customer.flag("isAnonymous")
+    party = Party(
+        role="customer",
+        phone=address if is_number else ours.customer_phone or told.get("phoneNumber"),
+        email=email or ours.customer_email,
+        handle=None if is_number or email else address,
+        name=(_name(told, ours.customer_name) if is_known else None) or " ".join(filter(None, names)) or None,
+    )
+    return () if party == Party(role="customer") else (party,)
+
+
+def _name(told: Mapping[str, str], ours: str | None) -> str | None:
+    return ours or " ".join(told[part] for part in ("firstName", "lastName") if part in told) or None
+
+
+def _texts(customer: Fields) -> dict[str, str]:
+    """A customer's attributes, which the site defines; of those with several values the first."""
+    told: dict[str, str] = {}
+    for name, attribute in customer.entries(MAX_FILLED_IN):
+        value = attribute.anything(name)
+        first = value[0] if isinstance(value, list) and value else value
+        if isinstance(first, str) and (text := clean(first)):
+            told[name] = text
+    return told
+
+
+def _relinked(partial: PartialInteraction, event: Fields, site: Site) -> PartialInteraction:
+    """An agent said who it is: all that was told of the customer before is taken back, whatever comes later.
+
+    The number is one of the customer's own, the one that was used if it is among them.
+    """
+    data = event.inner("data")
+    told = _texts(data)
+    id = told.get("_id") or told.get("Id")
+    partial = replace(partial, sequence=RELINKED, attributes={"customer_id": id} if id else None)
+    if "_id" not in told:
+        return partial
+    used = event.inner("channelSession").inner("channelData").text("channelCustomerIdentifier")
+    phones = data.strings("phoneNumber", most=MAX_FILLED_IN)
+    ours, phone = named(told, site.names), used if used in phones else next(iter(phones), None)
+    name = None if data.flag("isAnonymous") else _name(told, ours.customer_name)
+    party = Party(
+        role="customer",
+        phone=ours.customer_phone or phone or "",
+        email=ours.customer_email or "",
+        name=name or "",
+    )
+    people = {name: (ours.references or {}).get(name, "") for name in PEOPLE if name in site.names}
+    return replace(partial, parties=(party,), references=people or None)
+
+
+def _over(partial: PartialInteraction, event: Fields, site: Site) -> PartialInteraction:
+    """A call that came in was missed unless an agent's part in it is told; a chat was served by somebody, or a bot."""
+    partial = _session(partial, event, site)
+    missed = partial.channel is Channel.VOICE and partial.direction is not Direction.OUTBOUND
+    return replace(partial, event=Event.MISSED if missed else partial.event, ended_at=partial.occurred_at)
+
+
+def _activity(partial: PartialInteraction, event: Fields, site: Site) -> PartialInteraction:
+    """All of a call, told once it is over. The unit of `duration` is not documented: the times are taken."""
+    partial, data = _session(partial, event, site), event.inner("data")
+    activity = data.inner("body") if "body" in data else data
+    legs = _legs_of(activity, site)
+    missed = not legs and partial.direction is Direction.INBOUND
+    disposition, told = _wrap_ups(activity, "wrapUps")
+    hold = activity.number("holdTime")
+    partial = replace(
+        partial,
+        event=Event.MISSED if missed else Event.COMPLETED,
+        channel=partial.channel or Channel.VOICE,
+        legs=legs,
+        started_at=moment(activity, "startTime"),
+        ended_at=moment(activity, "endTime"),
+        recording_url=activity.text("recordingUrl"),
+        attributes={**(partial.attributes or {}), **told, **({} if hold is None else {"hold_time": hold})} or None,
+    )
+    partial = _with_named(partial, told, site)
+    return replace(partial, disposition=disposition or partial.disposition)
+
+
+def _legs_of(activity: Fields, site: Site) -> tuple[Leg, ...]:
+    """One for each agent, however often the call came to them: from the first time on, as it came the last time."""
+    legs: dict[str, Leg] = {}
+    for told in activity.inners("callLegs"):
+        leg = _agent(told.inner("sender"), site)
+        if leg is None or leg.id is None or told.text("startDirection") == LISTENING:
+            continue
+        started, ended = moment(told, "startTime"), moment(told, "endTime")
+        before = legs.get(leg.id, leg)
+        legs[leg.id] = replace(
+            leg,
+            call_type=told.word("startDirection", CALL_TYPES) or before.call_type,
+            started_at=min(filter(None, (before.started_at, started)), default=None),
+            ended_at=max(filter(None, (before.ended_at, ended)), default=None),
+        )
+    return tuple(legs.values())
+
+
+def _wrapped_up(partial: PartialInteraction, event: Fields, site: Site) -> PartialInteraction:
+    """The wrap-up message itself, or as the body of a message; who sent it is the agent."""
+    data = event.inner("data")
+    message = data.inner("body") if "body" in data else data
+    leg = _agent(data.inner("header").inner("sender"), site) or _agent(event.inner("eventEmitter"), site)
+    disposition, told = _wrap_ups(message, "wrapups")
+    notes = message.text("note")
+    partial = _session(partial, event, site)
+    partial = _with_named(replace(partial, attributes={**(partial.attributes or {}), **told} or None), told, site)
+    return replace(
+        partial,
+        legs=(replace(leg, disposition=disposition, notes=notes),) if leg else (),
+        disposition=disposition or partial.disposition,
+        notes=notes or partial.notes,
+    )
+
+
+def _wrap_ups(message: Fields, key: str) -> tuple[str | None, dict[str, str]]:
+    """The values, and each by its category: the class of the entries is not told, so others are left out."""
+    listed = message.anything(key)
+    found = [entry for entry in listed if isinstance(entry, dict)] if isinstance(listed, list) else []
+    entries = [Fields(entry, message.path(key)) for entry in found]
+    told = {entry.text("categoryName") or key: value for entry in entries if (value := entry.identifier("value"))}
+    return "; ".join(dict.fromkeys(told.values())) or None, told
+
+
+def _call_leg(partial: PartialInteraction, event: Fields, site: Site) -> PartialInteraction:
+    """The beginning or the end of an agent's part in a call; a reason is how it began, or how it ended."""
+    partial, data = _session(partial, event, site), event.inner("data")
+    header, reason = data.inner("header"), data.inner("body").text("reasonCode")
+    leg, at = _agent(header.inner("sender"), site), moment(header, "timestamp") or partial.occurred_at
+    if leg is None or reason == LISTENING:
+        return replace(partial, event=Event.UPDATED)
+    if partial.event is Event.COMPLETED:
+        return replace(partial, legs=(replace(leg, ended_at=at),))
+    return replace(partial, legs=(replace(leg, started_at=at, call_type=CALL_TYPES.get((reason or "").lower())),))
+
+
+def _participant(partial: PartialInteraction, event: Fields, site: Site) -> PartialInteraction:
+    """An agent who joins a conversation or leaves it."""
+    participant = event.inner("data").inner("agentParticipant")
+    user = participant.inner("participant").inner("keycloakUser")
+    id, username = user.identifier("id"), user.text("username")
+    partial = _session(partial, event, site)
+    if id is None or participant.text("role") == LISTENING:
+        return partial
+    joined = event.text("name") == "AGENT_SUBSCRIBED"
+    leg = Leg(
+        id=id,
+        agent_id=id,
+        agent_email=site.email(id, username),
+        agent_name=" ".join(filter(None, (user.text("firstName"), user.text("lastName")))) or username,
+        team=user.inner("userTeam").text("teamName"),
+        started_at=(moment(participant, "joiningTime") or partial.occurred_at) if joined else None,
+        ended_at=None if joined else partial.occurred_at,
+    )
+    return replace(partial, legs=(leg,))
+
+
+def _task(partial: PartialInteraction, event: Fields, site: Site) -> PartialInteraction:
+    """The queue, and how the conversation came to the agent who answered it."""
+    partial, data = _session(partial, event, site), event.inner("data")
+    task = data.inner("task") if "task" in data else data
+    media = list(task.inners("activeMedia"))
+    queue = next((name for one in media if (name := one.inner("queue").text("name"))), partial.queue)
+    leg = _agent(task.inner("assignedTo"), site, name_key="name", is_agent=True)
+    answered = next(((at, one.inner("type")) for one in media if (at := moment(one, "answerTime"))), None)
+    if leg is None or answered is None or answered[1].text("direction") == LISTENING:
+        return replace(partial, queue=queue)
+    at, type = answered
+    leg = replace(leg, call_type=type.word("direction", CALL_TYPES), started_at=at)
+    return replace(partial, legs=(leg,), queue=queue)
+
+
+def _agent(who: Fields, site: Site, *, name_key: str = "senderName", is_agent: bool = False) -> Leg | None:
+    """Who is named as an agent's part, if they are one."""
+    id, name = who.identifier("id"), who.text(name_key)
+    if id is None or not (is_agent or (who.text("type") or "").upper() == "AGENT"):
+        return None
+    return Leg(id=id, agent_id=id, agent_name=name, agent_email=site.email(id, name))
+
+
+_READERS: Mapping[str, Callable[[PartialInteraction, Fields, Site], PartialInteraction]] = {
+    "CHANNEL_SESSION_STARTED": _session,
+    "AGENT_SUBSCRIBED": _participant,
+    "AGENT_UNSUBSCRIBED": _participant,
+    "TASK_STATE_CHANGED": _task,
+    "CALL_LEG_STARTED": _call_leg,
+    "CALL_LEG_ENDED": _call_leg,
+    "VOICE_ACTIVITY": _activity,
+    "CHANNEL_SESSION_ENDED": _over,
+    "CHANNEL_SESSION_EXPIRED": _over,
+    "WRAPUP_APPLIED": _wrapped_up,
+    "CONVERSATION_DATA_CHANGED": _data,
+    "ASSOCIATED_CUSTOMER_CHANGED": _relinked,
+}
