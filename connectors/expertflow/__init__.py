@@ -16,7 +16,7 @@ from connectors.expertflow.site import Site
 from gateway.sdk import Connector, Delivery, PartialInteraction, RejectedError, Request, Secrets, Settings
 from gateway.sdk.attributes import AttributeNames
 from gateway.sdk.reading import Fields, read_form, read_object
-from gateway.sdk.verify import check_bearer, check_query, several
+from gateway.sdk.verify import check_bearer, check_token, several, url_parameter
 
 HEADER, URL = "header", "url"
 
@@ -70,7 +70,7 @@ class ExpertflowConnector(Connector):
     def verify(self, request: Request) -> None:
         secrets = several(self.settings["token"])
         if self.settings["token_in"] == URL:
-            check_query(request, secrets, parameter="token")
+            check_token(url_parameter(request, "token"), secrets, named="The parameter token of the URL")
         else:
             check_bearer(request, secrets)
 

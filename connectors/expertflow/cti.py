@@ -71,13 +71,14 @@ def interaction(kind: str, call: Fields, site: Site, received_at: datetime) -> P
         return replace(partial, legs=(_consult(kind, call, site, at),))
     call_type = CALL_TYPES.get((call.text("CallType") or "").replace(" ", "").lower())
     direction = DIRECTIONS.get(call_type) if call_type else None
-    brand, theirs = ("ani", "DNIS") if direction is Direction.OUTBOUND else ("DNIS", "ani")
-    number = call.identifier(theirs)
+    caller, called = call.identifier("ani"), call.identifier("DNIS")
+    is_outbound = direction is Direction.OUTBOUND
     return replace(
         partial,
         direction=direction,
-        contact_point=outside(call.identifier("ani")) if brand == "ani" else call.identifier("DNIS"),
-        parties=customer_of(outside(site.dialled(number) if theirs == "DNIS" else number), ours),
+        # What is called in a transferred call is the agent.
+        contact_point=outside(caller) if is_outbound else None if _previous(call) else called,
+        parties=customer_of(outside(site.dialled(called) if is_outbound else caller), ours),
         legs=() if kind == "RINGING" else (_leg(kind, call, call_type, site, at),),
         disposition=call.text("WrapUp") or ours.disposition,
         notes=call.text("Comments") or ours.notes,

@@ -45,6 +45,8 @@ CHANNELS = {
 }
 PHONED = frozenset({Channel.VOICE, Channel.SMS, Channel.WHATSAPP})
 """Where the customer's identifier is a number."""
+SOCIAL = frozenset({Channel.FACEBOOK, Channel.VIBER, Channel.TELEGRAM, Channel.INSTAGRAM})
+"""Where it is a name of theirs; on the web it is a browser's."""
 DIRECTIONS = {"inbound": Direction.INBOUND, "outbound": Direction.OUTBOUND}
 CALL_TYPES = {
     "inbound": CallType.INBOUND,
@@ -93,7 +95,8 @@ def _session(partial: PartialInteraction, event: Fields, site: Site) -> PartialI
     customer = _texts(session.inner("customer"))
     variables = _variables(used)
     told = {**customer, **variables}
-    identified = {"customer_id": customer["_id"]} if "_id" in customer else {}
+    ids = {"customer_id": customer.get("_id"), "customer_identifier": used.text("channelCustomerIdentifier")}
+    identified = {name: id for name, id in ids.items() if id}
     partial = replace(
         partial,
         channel=channel,
@@ -144,7 +147,7 @@ def _parties(
         role="customer",
         phone=address if is_number else ours.customer_phone or told.get("phoneNumber"),
         email=email or ours.customer_email,
-        handle=None if is_number or email else address,
+        handle=address if channel in SOCIAL else None,
         name=(_name(told, ours.customer_name) if is_known else None) or " ".join(filter(None, names)) or None,
     )
     return () if party == Party(role="customer") else (party,)
@@ -190,6 +193,10 @@ def _relinked(partial: PartialInteraction, event: Fields, site: Site) -> Partial
     return replace(partial, parties=(party,), references=people or None)
 
 
+def _started(partial: PartialInteraction, event: Fields, site: Site) -> PartialInteraction:
+    return replace(_session(partial, event, site), started_at=partial.occurred_at)
+
+
 def _over(partial: PartialInteraction, event: Fields, site: Site) -> PartialInteraction:
     """A call that came in was missed unless an agent's part in it is told; a chat was served by somebody, or a bot."""
     partial = _session(partial, event, site)
@@ -203,7 +210,7 @@ def _activity(partial: PartialInteraction, event: Fields, site: Site) -> Partial
     activity = data.inner("body") if "body" in data else data
     legs = _legs_of(activity, site)
     missed = not legs and partial.direction is Direction.INBOUND
-    disposition, told = _wrap_ups(activity, "wrapUps")
+    disposition, told = _wrap_ups(activity, "wrapUps", site)
     hold = activity.number("holdTime")
     partial = replace(
         partial,
@@ -242,7 +249,7 @@ def _wrapped_up(partial: PartialInteraction, event: Fields, site: Site) -> Parti
     data = event.inner("data")
     message = data.inner("body") if "body" in data else data
     leg = _agent(data.inner("header").inner("sender"), site) or _agent(event.inner("eventEmitter"), site)
-    disposition, told = _wrap_ups(message, "wrapups")
+    disposition, told = _wrap_ups(message, "wrapups", site)
     notes = message.text("note")
     partial = _session(partial, event, site)
     partial = _with_named(replace(partial, attributes={**(partial.attributes or {}), **told} or None), told, site)
@@ -254,13 +261,17 @@ def _wrapped_up(partial: PartialInteraction, event: Fields, site: Site) -> Parti
     )
 
 
-def _wrap_ups(message: Fields, key: str) -> tuple[str | None, dict[str, str]]:
-    """The values, and each by its category: the class of the entries is not told, so others are left out."""
+def _wrap_ups(message: Fields, key: str, site: Site) -> tuple[str | None, dict[str, str]]:
+    """The values as the outcome, but for those with a meaning of their own, and each by its category.
+
+    The class of the entries is not documented: what has another shape is left out.
+    """
     listed = message.anything(key)
     found = [entry for entry in listed if isinstance(entry, dict)] if isinstance(listed, list) else []
     entries = [Fields(entry, message.path(key)) for entry in found]
     told = {entry.text("categoryName") or key: value for entry in entries if (value := entry.identifier("value"))}
-    return "; ".join(dict.fromkeys(told.values())) or None, told
+    outcome = (value for category, value in told.items() if category not in site.names.values())
+    return "; ".join(dict.fromkeys(outcome)) or None, told
 
 
 def _call_leg(partial: PartialInteraction, event: Fields, site: Site) -> PartialInteraction:
@@ -320,7 +331,7 @@ def _agent(who: Fields, site: Site, *, name_key: str = "senderName", is_agent: b
 
 
 _READERS: Mapping[str, Callable[[PartialInteraction, Fields, Site], PartialInteraction]] = {
-    "CHANNEL_SESSION_STARTED": _session,
+    "CHANNEL_SESSION_STARTED": _started,
     "AGENT_SUBSCRIBED": _participant,
     "AGENT_UNSUBSCRIBED": _participant,
     "TASK_STATE_CHANGED": _task,

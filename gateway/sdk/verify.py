@@ -77,12 +77,6 @@ def check_bearer(request: Request, secrets: Iterable[str]) -> None:
     check_token(given, secrets, named="The bearer token in the Authorization header")
 
 
-def check_query(request: Request, secrets: Iterable[str], *, parameter: str) -> None:
-    """The URL carries one of the secrets, for who can send no header; of a repeated parameter the last counts."""
-    given = dict(parse_qsl(request.url.partition("?")[2])).get(parameter)
-    check_token(given, secrets, named=f"The parameter {parameter} of the URL")
-
-
 def signature(message: bytes, secret: str | bytes, *, algorithm: str, encoding: Encoding) -> str:
     """The HMAC of a message, as text."""
     digest = hmac.digest(_bytes(secret), message, algorithm)
