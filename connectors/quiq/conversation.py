@@ -56,11 +56,19 @@ COUNTS = {
     "numberOfResponseTimerExpirations": "response_timer_expirations",
 }
 
+RECORDS = {
+    "case": ("500", "case_id"),
+    "contact": ("003", "contact_id"),
+    "account": ("001", "account_id"),
+    "lead": ("00Q", "lead_id"),
+}
+"""Salesforce's records that a link may name, how their ids begin, and the reference that such an id is."""
+
 MAX_MESSAGES = 5000
 
 _PHONE = re.compile(r"\+?[0-9][0-9 ().-]{4,24}")
 _EMAIL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._%+-]{0,63}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,8}")
-_SALESFORCE_CASE = re.compile(r"500[A-Za-z0-9]{12}(?:[A-Za-z0-9]{3})?")
+_SALESFORCE_ID = re.compile(r"[A-Za-z0-9]{15}(?:[A-Za-z0-9]{3})?")
 
 
 def interaction(conversation: Fields, occurred_at: datetime) -> PartialInteraction | None:
@@ -100,12 +108,13 @@ def _messages(conversation: Fields) -> list[Message]:
 
 def _message(message: Fields) -> Message:
     assets = [asset.text("contentType") or "file" for asset in message.inners("assets")]
+    links = [" ".join(filter(None, (link.text("title"), link.text("url")))) for link in message.inners("links")]
     return Message(
         at=message.epoch_ms("timestamp"),
         from_customer=message.flag("fromCustomer") or False,
         author=message.identifier("author"),
         text=message.text("text"),
-        attached=assets,
+        attached=[*assets, *filter(None, links)],
     )
 
 
@@ -174,7 +183,7 @@ def _legs(conversation: Fields, messages: Sequence[Message], now: datetime, *, c
 
 
 def _integrations(conversation: Fields) -> tuple[dict[str, str] | None, dict[str, object]]:
-    """The conversation's links into other systems: a Salesforce case is a reference, the rest are attributes.
+    """The conversation's links into other systems: Salesforce's records are references, the rest are attributes.
 
     Only `rightnow`/`incident` was ever published, so capitals do not matter, and the id tells the kind of reference.
     """
@@ -184,12 +193,20 @@ def _integrations(conversation: Fields) -> tuple[dict[str, str] | None, dict[str
         provider, name, id = link.text("provider"), link.text("name"), link.identifier("id")
         if id is None or name is None:
             continue
-        kind = f"{provider or 'unknown'} {name}".lower()
-        if kind == "salesforce case":
-            references["case_id" if _SALESFORCE_CASE.fullmatch(id) else "case_number"] = id
+        reference = _reference(name.lower(), id) if (provider or "").lower() == "salesforce" else None
+        if reference:
+            references[reference] = id
         else:
-            links[kind.replace(" ", "_")] = id
+            links[f"{provider or 'unknown'} {name}".lower().replace(" ", "_")] = id
     return references or None, links
+
+
+def _reference(name: str, id: str) -> str | None:
+    """What a link to a Salesforce record refers to; a case has a number too."""
+    begin, reference = RECORDS.get(name, ("", None))
+    if reference and id.startswith(begin) and _SALESFORCE_ID.fullmatch(id):
+        return reference
+    return "case_number" if name == "case" else None
 
 
 def _metrics(metrics: Fields) -> dict[str, object]:

@@ -178,6 +178,38 @@ def test_a_salesforce_case_is_a_reference(id, reference):
     assert told(integrations=[{"provider": "SalesForce", "name": "Case", "id": id}]).references == {reference: id}
 
 
+@pytest.mark.parametrize(
+    ("name", "id", "reference"),
+    [
+        ("Contact", "0033t00002AbCdE", "contact_id"),
+        ("account", "0013t00002AbCdEAAV", "account_id"),
+        ("lead", "00Q3t00002AbCdE", "lead_id"),
+    ],
+)
+def test_other_salesforce_records_are_references_by_their_ids(name, id, reference):
+    assert told(integrations=[{"provider": "salesforce", "name": name, "id": id}]).references == {reference: id}
+
+
+def test_what_has_no_id_of_its_kind_is_no_reference():
+    partial = told(
+        integrations=[
+            {"provider": "salesforce", "name": "contact", "id": "5003t00002AbCdE"},
+            {"provider": "crm", "name": "contact", "id": "0033t00002AbCdE"},
+        ]
+    )
+
+    assert partial.references is None
+    assert partial.attributes == {"salesforce_contact": "5003t00002AbCdE", "crm_contact": "0033t00002AbCdE"}
+
+
+def test_links_are_told_in_the_transcript():
+    links = [{"title": "Returns", "url": "https://example.com/returns", "image": {"url": "https://example.com/1.png"}}]
+
+    assert told(messages=[said("See", customer=False, author="ada", links=links)]).transcript == (
+        f"{datetime.fromtimestamp(AT / 1000, UTC):%H:%M} ada: See [Returns https://example.com/returns]"
+    )
+
+
 def test_other_links_are_attributes():
     partial = told(
         integrations=[{"provider": "rightnow", "name": "incident", "id": 7}, {"provider": "x", "name": None, "id": "1"}]
