@@ -1,0 +1,138 @@
+"""VCC Live: dispositions of calls, posted by a webhook, and call detail records, read from the Database API.
+
+Sources: https://vcc.live/developers/webhook/overview/about-webhooks and securing-requests;
+https://vcc.live/developers/database-api/overview/request-and-response and introduction/authentication-and-security.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from marshmallow import ValidationError, fields, validate, validates_schema
+
+from connectors.vcclive.call import (
+    DISPOSITION,
+    RECORD,
+    is_record,
+    place_of_record,
+    told_by_disposition,
+    told_by_record,
+)
+from connectors.vcclive.cipher import METHODS, opened
+from connectors.vcclive.database import LATE, DailyRecords, LateRecords, basic
+from gateway.sdk import (
+    Connector,
+    Delivery,
+    Enricher,
+    Fetch,
+    PartialInteraction,
+    Poller,
+    RejectedError,
+    Request,
+    Secret,
+    Secrets,
+    Settings,
+    UnauthorizedError,
+)
+from gateway.sdk.attributes import AttributeNames
+from gateway.sdk.http import Address, Api
+from gateway.sdk.reading import read_object
+from gateway.sdk.verify import check_token, several, url_parameter
+
+SECRET = "secret-key"  # noqa: S105 — the name of the parameter
+
+
+class Zone(fields.String):
+    """A time zone by its IANA name; loads as such."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
+        try:
+            return ZoneInfo(super()._deserialize(value, attr, data, **kwargs))
+        except (ZoneInfoNotFoundError, OSError, ValueError):
+            raise ValidationError("Must be a time zone such as Europe/Budapest.") from None
+
+
+class VccLiveSettings(Settings):
+    """The secret in the webhook's URL; the encryption of its bodies and access to the Database API where used."""
+
+    secret_key = Secrets(required=True, metadata={"description": "The secret in the webhook's URL, ?secret-key=…"})
+    encryption_key = Secrets(metadata={"description": "The key of the webhook's body encryption"})
+    cipher_method = fields.String(
+        load_default=METHODS[0],
+        validate=validate.OneOf(METHODS),
+        metadata={"description": "The method of the webhook's body encryption"},
+    )
+    client_data = AttributeNames(metadata={"description": "Your fields of a record, by what they mean to us"})
+    time_zone = Zone(metadata={"description": "The zone of VCC Live's times"})
+    customer = fields.String(
+        validate=validate.Regexp(r"[A-Za-z0-9][A-Za-z0-9-]{0,62}$"),
+        metadata={"description": "Your identifier at VCC Live (the subdomain)"},
+    )
+    api_token = Secret(metadata={"description": "The Database API token"})
+    api_url = Address(metadata={"description": "The Database API, where it is not at customer's usual address"})
+    projectid = fields.Integer(
+        strict=True, validate=validate.Range(min=1), metadata={"description": "The one project to read records of"}
+    )
+
+    @validates_schema
+    def _one_with_the_other(self, loaded: Mapping[str, Any], **_: object) -> None:
+        if ("customer" in loaded) != ("api_token" in loaded):
+            raise ValidationError("customer and api_token belong together: both, or neither.")
+
+
+class VccLiveConnector(Connector):
+    """Calls as their dispositions tell them, completed and corrected by their records."""
+
+    name = "vcclive"
+    title = "VCC Live"
+    settings_schema = VccLiveSettings
+    # What the vendor calls its bodies is not documented, and encrypted ones are no JSON.
+    content_types = ("application/json", "text/plain", "application/octet-stream", "application/x-www-form-urlencoded")
+    events = (DISPOSITION, RECORD)
+    accepted_status = 200
+
+    def verify(self, request: Request) -> None:
+        given = url_parameter(request, SECRET)
+        check_token(given, several(self.settings["secret_key"]), named=f"{SECRET} in the URL")
+        try:
+            self._opened(request)
+        except RejectedError as error:
+            raise UnauthorizedError(error.reason) from None
+
+    def parts(self, request: Request) -> Sequence[Request]:
+        return (replace(request, body=self._opened(request)),)
+
+    def parse(self, delivery: Delivery) -> Sequence[PartialInteraction]:
+        body, zone = read_object(delivery.body), self.settings.get("time_zone")
+        if is_record(body):
+            return (told_by_record(body, zone, delivery.received_at),)
+        return (told_by_disposition(body, self.settings["client_data"], zone, delivery.received_at),)
+
+    def fetches(self, delivery: Delivery) -> Sequence[Fetch]:
+        body = read_object(delivery.body)
+        place = None if is_record(body) else place_of_record(body)
+        return () if place is None else (Fetch(place, LATE),)
+
+    def pollers(self) -> Sequence[Poller]:
+        api = self._api()
+        return () if api is None else (DailyRecords(api, self.settings.get("projectid")),)
+
+    def enricher(self) -> Enricher | None:
+        api = self._api()
+        return None if api is None else LateRecords(api)
+
+    def _opened(self, request: Request) -> bytes:
+        keys = several(self.settings.get("encryption_key"))
+        if not keys:
+            return request.body
+        return opened(request.body, url_parameter(request, "iv"), method=self.settings["cipher_method"], keys=keys)
+
+    def _api(self) -> Api | None:
+        if "api_token" not in self.settings:
+            return None
+        customer, token = self.settings["customer"], self.settings["api_token"]
+        url = self.settings.get("api_url") or f"https://{customer}.asp.virtual-call-center.eu/v2/"
+        return Api(url, authorize=lambda _: basic(customer, token))

@@ -1,0 +1,198 @@
+"""A VCC Live call as an interaction: the vendor's words and ours.
+
+https://vcc.live/developers/webhook/async-webhook-requests/call-disposition (a disposition, as it is posted) and
+https://vcc.live/developers/database-api/statistics/get-cdr-log (a call detail record, as it is read). Durations are
+seconds. These were seen in public programs that read records, not in the vendor's list of their fields: `queue_label`,
+`userfullname`, `projectname`, `disposition_label`, `disposition_comment`, `ringtime`, `queuetime` and
+`hangup_disposition`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta, tzinfo
+from typing import Any
+from urllib.parse import quote
+
+from connectors.vcclive.times import local_time, moment, zone_between, zoned_time
+from gateway.sdk import CallType, Channel, Direction, Event, Leg, PartialInteraction, Party, RejectedError
+from gateway.sdk.attributes import Named, named
+from gateway.sdk.reading import Fields
+
+DISPOSITION = "call disposition"
+RECORD = "call detail record"
+
+DIRECTIONS = {
+    "in": Direction.INBOUND,
+    "out": Direction.OUTBOUND,
+    "inbound": Direction.INBOUND,
+    "outbound": Direction.OUTBOUND,
+}
+CALL_TYPES = {Direction.INBOUND: CallType.INBOUND, Direction.OUTBOUND: CallType.OUTBOUND}
+DETAILS = {
+    "numberid": "record_id",
+    "projectid": "project_id",
+    "projectName": "project",
+    "projectname": "project",
+    "sum_attempted_calls": "call_attempts",
+    "next_calldate": "next_call",
+    "dc": "disconnect_cause",
+    "hangup_disposition": "hung_up_by",
+}
+SECONDS = {
+    "talktime": "talk_seconds",
+    "holdtime": "hold_seconds",
+    "ringtime": "ring_seconds",
+    "queuetime": "queue_seconds",
+    "beforequeuetime": "before_queue_seconds",
+    "prework": "preparation_seconds",
+    "afterwork": "wrap_up_seconds",
+}
+MAX_SECONDS = 366 * 86_400
+MAX_CONTACTS = 100
+
+
+def is_record(body: Fields) -> bool:
+    """Whether it is a call detail record, as it was read; else it is a disposition, as it was posted."""
+    return "start_ts" in body or "start_ts_utc" in body
+
+
+def told_by_disposition(
+    call: Fields, names: Mapping[str, str], zone: tzinfo | None, received_at: datetime
+) -> PartialInteraction:
+    """What a disposition tells: neither when the call ended nor what the disposition is called."""
+    if "disposition" not in call:
+        raise RejectedError("disposition is missing: only call disposition webhooks belong to this URL.")
+    filled_in = call.filled_in("client_data")
+    ours = named(filled_in, names)
+    set_at = zoned_time(call, "timestamp", zone) or moment(call, "create_time", zone)
+    # create_time is the same moment as timestamp, without its zone.
+    zone = zone or zone_between(local_time(call, "create_time"), set_at)
+    partial = _call(
+        call,
+        at=set_at or received_at,
+        agent=call.text("agentName"),
+        started_at=moment(call, "call_start_time", zone),
+        disposition=ours.disposition or call.inner("disposition").text("assesment"),
+        notes=ours.notes or call.text("agent_description"),
+    )
+    return replace(
+        partial,
+        event=Event.WRAPPED_UP if partial.legs else Event.COMPLETED,
+        parties=(_customer(call, partial.direction, ours),),
+        queue=ours.queue,
+        subject=ours.subject,
+        references=ours.references,
+        attributes={**filled_in, **(partial.attributes or {})} or None,
+    )
+
+
+def told_by_record(call: Fields, zone: tzinfo | None, read_at: datetime) -> PartialInteraction:
+    """What a record tells, as of when it was read: a supervisor's change has no time of its own."""
+    zone = zone or zone_between(local_time(call, "billing_ts"), moment(call, "billing_ts", None))
+    started_at = moment(call, "start_ts", zone)
+    lasted = _seconds(call, "billingtime")
+    ended_at = None
+    if started_at and lasted is not None:
+        # The time of ringing is not in it.
+        ended_at = started_at + timedelta(seconds=lasted + (_seconds(call, "ringtime") or 0))
+    partial = _call(
+        call,
+        at=read_at,
+        agent=call.text("userfullname"),
+        started_at=started_at,
+        ended_at=ended_at,
+        disposition=call.text("disposition_label"),
+        notes=call.text("disposition_comment"),
+    )
+    is_missed = partial.direction is Direction.INBOUND and not partial.legs and not _seconds(call, "talktime")
+    return replace(
+        partial,
+        event=Event.MISSED if is_missed else Event.COMPLETED,
+        parties=(_customer(call, partial.direction, Named()),),
+        duration_seconds=lasted,
+        queue=call.text("queue_label"),
+    )
+
+
+def place_of_record(call: Fields) -> str | None:
+    """Where the record of a call will be: year, month and id, as the vendor's interface has them."""
+    began = local_time(call, "call_start_time") or local_time(call, "create_time")
+    id = call.text("uuid")
+    return None if began is None or id is None else f"{began:%Y/%m}/{quote(id, safe='')}"
+
+
+def _call(call: Fields, *, at: datetime, agent: str | None, **told: Any) -> PartialInteraction:
+    """What both tell; `told` is of the call as well as of its agent's part."""
+    direction = call.word("direction", DIRECTIONS)
+    return PartialInteraction(
+        id=call.needed("uuid", call.text("uuid")),
+        event=Event.COMPLETED,
+        occurred_at=at,
+        channel=Channel.VOICE,
+        direction=direction,
+        contact_point=_number(call, "source" if direction is Direction.OUTBOUND else "destination"),
+        legs=_legs(call, agent, call_type=CALL_TYPES.get(direction) if direction else None, **told),
+        attributes=_details(call) or None,
+        **told,
+    )
+
+
+def _legs(call: Fields, name: str | None, **told: Any) -> tuple[Leg, ...]:
+    """The agent's part; a call that nobody took has -1 for its user."""
+    id, login = call.identifier("userid"), call.text("username")
+    if id is None or id == "0" or id.startswith("-"):
+        return ()
+    address = login if login and "@" in login else None
+    return (Leg(id=id, agent_id=id, agent_name=name or login, agent_email=address, **told),)
+
+
+def _customer(call: Fields, direction: Direction | None, ours: Named) -> Party:
+    phone = _number(call, "destination" if direction is Direction.OUTBOUND else "source") or ours.customer_phone
+    contact = _contact(call, phone) if phone else {}
+    return Party(
+        role="customer",
+        phone=phone,
+        name=ours.customer_name or contact.get("name"),
+        email=ours.customer_email or contact.get("email"),
+    )
+
+
+def _contact(call: Fields, phone: str) -> Mapping[str, str]:
+    """The one of the record's people, `phone1` and so on, whose number it is.
+
+    The vendor says that they are in `client_data`, but not where in it.
+    """
+    data = _object(call, "client_data")
+    places = (data, _object(data, "contacts"))
+    people = (place.filled_in(f"phone{number}") for place in places for number in range(1, MAX_CONTACTS + 1))
+    return next((one for one in people if _digits(one.get("phone", "")) == _digits(phone)), {})
+
+
+def _object(call: Fields, key: str) -> Fields:
+    """The object at `key`; one without fields where it is something else, such as PHP's empty list."""
+    value = call.anything(key)
+    return Fields(value if isinstance(value, dict) else {}, call.path(key))
+
+
+def _number(call: Fields, key: str) -> str | None:
+    """A phone number as the platform has it; one of zeros only is withheld."""
+    number = call.identifier(key)
+    return number if number and _digits(number).strip("0") else None
+
+
+def _digits(number: str) -> str:
+    return "".join(filter(str.isdigit, number))
+
+
+def _details(call: Fields) -> dict[str, object]:
+    told = {ours: value for theirs, ours in DETAILS.items() if (value := call.identifier(theirs)) is not None}
+    lasted = {ours: seconds for theirs, ours in SECONDS.items() if (seconds := _seconds(call, theirs)) is not None}
+    return {**told, **lasted}
+
+
+def _seconds(call: Fields, key: str) -> int | None:
+    """Whole seconds, as a number or as text."""
+    value = call.identifier(key)
+    return None if value is None else Fields({key: value}, call.at).whole_text(key, most=MAX_SECONDS)
