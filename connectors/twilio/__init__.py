@@ -1,34 +1,51 @@
-"""Twilio: voice calls, posted by the status callback.
+"""Twilio: voice calls by the status callback, TaskRouter's tasks by its event callback, both and more by Event Streams.
 
 Sources: https://www.twilio.com/docs/voice/twiml (the request's parameters),
-https://www.twilio.com/docs/usage/webhooks/webhooks-security (the signature).
+https://www.twilio.com/docs/usage/webhooks/webhooks-security (the signature),
+https://www.twilio.com/docs/taskrouter/api/event/reference and https://www.twilio.com/docs/events/webhook-quickstart.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
 
 from connectors.twilio.call import EVENTS, interaction
-from connectors.twilio.signature import messages, require_body_hash
-from gateway.sdk import Connector, Delivery, PartialInteraction, Request, Secrets, Settings
-from gateway.sdk.reading import read_form
+from connectors.twilio.conversation import CONVERSATION_EVENTS, told_by_conversation
+from connectors.twilio.signature import FORM, messages, require_body_hash
+from connectors.twilio.task import TASK_EVENTS, as_payload, told_by_task
+from gateway.sdk import Answer, Connector, Delivery, PartialInteraction, Request, Secrets, Settings
+from gateway.sdk.attributes import AttributeNames
+from gateway.sdk.reading import Fields, form_pairs, objects_of, read_form, read_json, read_object
 from gateway.sdk.verify import check_hmac, several
+
+TASKROUTER = "com.twilio.taskrouter."
+CONVERSATIONS = "com.twilio.conversations."
+MAX_EVENTS = 10_000
+"""Most events of one request that are looked at."""
 
 
 class TwilioSettings(Settings):
-    """What signs Twilio's requests."""
+    """What signs Twilio's requests, and what the customer's tasks say."""
 
     auth_token = Secrets(required=True, metadata={"description": "The account's auth token; two while it is rotated"})
+    task_attributes = AttributeNames(metadata={"description": "Your attributes of a task, by what they mean to us"})
 
 
 class TwilioConnector(Connector):
-    """Calls as they ring, are answered and end; the calls that a Dial creates are legs of the call that dialled."""
+    """Calls and conversations as they begin, are worked on and end.
+
+    The calls that a Dial creates are legs of the call that dialled; a worker's reservation of a task is a leg of what
+    the task is about.
+    """
 
     name = "twilio"
-    title = "Twilio Voice"
+    title = "Twilio"
     settings_schema = TwilioSettings
-    content_types = ("application/x-www-form-urlencoded",)
-    events = tuple(EVENTS)
+    content_types = (FORM, "application/json")
+    events = (*EVENTS, *TASK_EVENTS, *CONVERSATION_EVENTS)
 
     def verify(self, request: Request) -> None:
         check_hmac(
@@ -41,6 +58,43 @@ class TwilioConnector(Connector):
         )
         require_body_hash(request)
 
+    def parts(self, request: Request) -> Sequence[Request]:
+        """Event Streams posts several events as a list, or one as it is."""
+        value = None if request.content_type == FORM else read_json(request.body)
+        if not isinstance(value, list) or not value:
+            return (request,)
+        objects_of(value, "", MAX_EVENTS)
+        return [replace(request, body=json.dumps(event).encode()) for event in value]
+
+    def delivery_key(self, request: Request) -> str:
+        """An event's own id, which it keeps when it is delivered again; else the same bytes."""
+        if request.content_type != FORM:
+            value = read_json(request.body)
+            if isinstance(value, dict) and (id := Fields(value).text("id")):
+                return f"event:{id}"
+        return super().delivery_key(request)
+
+    def answer(self, request: Request) -> Answer | None:
+        """TaskRouter asks for 204."""
+        return Answer(status=204) if b"EventType=" in request.body else None
+
     def parse(self, delivery: Delivery) -> Sequence[PartialInteraction]:
-        partial = interaction(read_form(delivery.body), delivery.received_at)
-        return () if partial is None else (partial,)
+        if delivery.content_type != FORM:
+            return self._streamed(read_object(delivery.body), delivery.received_at)
+        form = read_form(delivery.body)
+        if "EventType" not in form:
+            partial = interaction(form, delivery.received_at)
+            return () if partial is None else (partial,)
+        task = as_payload(dict(form_pairs(delivery.body)))
+        event = (form.text("EventType") or "").lower()
+        return told_by_task(task, event, self.settings["task_attributes"], None, delivery.received_at)
+
+    def _streamed(self, event: Fields, received_at: datetime) -> Sequence[PartialInteraction]:
+        kind = event.needed("type", event.text("type"))
+        at, told = event.iso_time("time"), event.inner("data")
+        if kind.startswith(CONVERSATIONS):
+            return told_by_conversation(told, kind.removeprefix(CONVERSATIONS), at, received_at)
+        if not kind.startswith(TASKROUTER):
+            return ()
+        names = self.settings["task_attributes"]
+        return told_by_task(told.inner("payload"), kind.removeprefix(TASKROUTER), names, at, received_at)

@@ -48,7 +48,9 @@ def interaction(call: Fields, received_at: datetime) -> PartialInteraction | Non
     id = call.needed("CallSid", call.text("CallSid"))
     status = (call.text("CallStatus") or "").lower()
     if not status:
-        raise RejectedError("CallStatus is missing: only voice status callbacks belong to this URL.")
+        raise RejectedError(
+            "CallStatus and EventType are missing: only voice status and TaskRouter event callbacks belong here."
+        )
     if status not in EVENTS:
         return None
     at = call.rfc2822_time("Timestamp") or received_at

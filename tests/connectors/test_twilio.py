@@ -1,12 +1,14 @@
-"""The Twilio connector: voice calls as interactions, and Twilio's signature."""
+"""The Twilio connector: calls, tasks and conversations as interactions, and Twilio's signature."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import hmac
+import json
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 import pytest
@@ -59,6 +61,10 @@ VECTORS = {
 }
 
 
+def is_form(body: bytes) -> bool:
+    return body[:1].isalpha()
+
+
 class TestTwilio(ConnectorSuite):
     connector = TwilioConnector
     fixtures = FIXTURES
@@ -67,8 +73,12 @@ class TestTwilio(ConnectorSuite):
     signs_body = True
     signs_url = True
 
+    def signed(self, body, headers, *, at=NOW):
+        url = self.url if is_form(body) else f"{self.url}?bodySHA256={hashlib.sha256(body).hexdigest()}"
+        return Request(url=url, headers=self.sign(body, headers, url=url, at=at), body=body, received_at=NOW)
+
     def sign(self, body, headers, *, url, at):
-        pairs = sorted(parse_qsl(body.decode(), keep_blank_values=True))
+        pairs = sorted(parse_qsl(body.decode(), keep_blank_values=True)) if is_form(body) else ()
         message = url + "".join(name + value for name, value in pairs)
         digest = hmac.new(TOKEN.encode(), message.encode(), hashlib.sha1).digest()
         return {**headers, "x-twilio-signature": base64.b64encode(digest).decode()}
@@ -79,6 +89,10 @@ def verify(url: str, media_type: str, body: bytes, signature: str) -> None:
     configured(TwilioConnector, {"auth_token": TOKEN}).verify(
         Request(url=url, headers=headers, body=body, received_at=NOW)
     )
+
+
+def twilio(**settings: Any) -> TwilioConnector:
+    return configured(TwilioConnector, {"auth_token": TOKEN, **settings})
 
 
 def told(**fields: str):
@@ -99,11 +113,13 @@ def told(**fields: str):
 
 def folded(case_name: str):
     (case,) = [case for case in cases_in(FIXTURES) if case.name == case_name]
-    connector = configured(TwilioConnector, {"auth_token": TOKEN})
-    deliveries = [Delivery(content_type=FORM, headers={}, body=body, received_at=NOW) for body in case.bodies]
-    partials = [partial for delivery in deliveries for partial in connector.parse(delivery)]
+    suite = TestTwilio()
+    return interaction(*reversed(suite.told(case, suite.configured(**case.settings))))
+
+
+def interaction(*partials):
     (id,) = {partial.id for partial in partials}
-    return interaction_of(id, fold(None, reversed(partials)))
+    return interaction_of(id, fold(None, partials))
 
 
 @pytest.mark.parametrize("vector", VECTORS)
@@ -219,7 +235,7 @@ def test_who_did_not_answer_has_no_leg():
 
 
 def test_a_callback_of_another_kind_says_where_it_should_go():
-    with pytest.raises(RejectedError, match="only voice status callbacks belong to this URL"):
+    with pytest.raises(RejectedError, match="only voice status and TaskRouter event callbacks belong here"):
         told(CallStatus="")
 
 
@@ -232,3 +248,218 @@ def test_a_status_unheard_of_is_ignored():
 
 def test_without_a_timestamp_the_time_of_receipt_counts():
     assert told(Timestamp="").occurred_at == NOW
+
+
+# ---- tasks ----
+
+
+def task(event: str, *, at: str = "2026-03-02T14:46:28Z", attributes: Any = None, **more: str):
+    """The partials that TaskRouter's callback of an event tells."""
+    fields = {
+        "EventType": event,
+        "TaskSid": "WT1",
+        "Timestamp": at,
+        "TaskAttributes": json.dumps(attributes or {}),
+        **more,
+    }
+    body = urlencode(fields).encode()
+    return twilio().parse(Delivery(content_type=FORM, headers={}, body=body, received_at=NOW))
+
+
+def worked(event: str, *, at: str, **more: str):
+    return task(event, at=at, ReservationSid="WR1", WorkerSid="WK1", WorkerName="ada@example.com", **more)
+
+
+def streamed(body: Any, **settings: Any):
+    found = json.dumps(body).encode()
+    request = Request(url=BASE, headers={"content-type": "application/json"}, body=found, received_at=NOW)
+    connector = twilio(**settings)
+    deliveries = [
+        Delivery(content_type=part.content_type, headers={}, body=part.body, received_at=NOW)
+        for part in connector.parts(request)
+    ]
+    return [partial for delivery in deliveries for partial in connector.parse(delivery)]
+
+
+def test_a_call_and_its_task_are_one_interaction():
+    call = folded("flex_call")
+
+    assert (call.id, call.status, call.duration_seconds) == (
+        "CA00000000000000000000000000000061",
+        Status.WRAPPED_UP,
+        320,
+    )
+    assert (call.disposition, call.notes, call.queue) == ("Resolved", "Sent a replacement", "Support")
+    assert (call.references, call.attributes["completed_reason"]) == ({"case_number": "00001026"}, "done")
+    assert call.started_at == datetime(2026, 3, 2, 14, 41, 7, tzinfo=UTC)
+    assert call.ended_at == datetime(2026, 3, 2, 14, 46, 27, tzinfo=UTC)
+    assert [(leg.agent_name, leg.agent_email, leg.ended_at) for leg in call.legs] == [
+        ("Ada Agent", "ada@example.com", datetime(2026, 3, 2, 14, 46, 28, tzinfo=UTC))
+    ]
+
+
+def test_a_chat_has_a_leg_for_each_worker_who_took_it():
+    chat = folded("flex_chat_in_batches")
+
+    assert (chat.channel, chat.direction, chat.contact_point) == (Channel.WHATSAPP, Direction.INBOUND, "+18005550100")
+    assert [(leg.agent_name, leg.started_at.minute, leg.ended_at.minute) for leg in chat.legs] == [
+        ("Ada Agent", 1, 11),
+        ("Bob Agent", 11, 20),
+    ]
+    assert (chat.parties[0].phone, chat.parties[0].name) == ("+14155550124", "Casey Customer")
+    assert (chat.status, chat.references) == (Status.WRAPPED_UP, {"case_id": "500000000000001"})
+
+
+def test_who_was_only_offered_it_has_no_leg_and_what_is_deleted_is_not_done():
+    offered = folded("nobody_took_it")
+
+    assert (offered.status, offered.legs) == (Status.OPEN, ())
+
+
+def test_only_a_task_of_the_customers_can_be_missed():
+    theirs, ours = folded("flex_call_hung_up_in_queue"), folded("outbound_task_canceled")
+
+    assert (theirs.status, theirs.attributes["canceled_reason"]) == (Status.MISSED, "hangup")
+    assert (ours.status, ours.id) == (Status.COMPLETED, "WT00000000000000000000000000000002")
+    assert (ours.contact_point, ours.parties[0].phone) == ("+18005550100", "+14155550125")
+
+
+def test_without_wrap_up_the_work_ends_when_it_is_completed():
+    accepted = worked("reservation.accepted", at="2026-03-02T14:40:00Z")
+    completed = worked("reservation.completed", at="2026-03-02T14:50:00Z")
+    wrapup = worked("reservation.wrapup", at="2026-03-02T14:45:00Z")
+
+    assert interaction(*completed, *accepted).legs[0].ended_at.minute == 50
+    assert interaction(*completed, *accepted, *wrapup).legs[0].ended_at.minute == 45
+
+
+def test_of_several_tasks_of_a_conversation_the_first_tells_when_it_began():
+    about = {"conversationSid": "CH1"}
+    first = task("task.created", at="2026-03-02T14:00:00Z", attributes=about)
+    second = task("task.created", at="2026-03-02T15:00:00Z", attributes=about, TaskSid="WT2")
+
+    assert interaction(*first, *second).started_at == interaction(*second, *first).started_at
+    assert interaction(*first, *second).started_at.hour == 14
+
+
+def test_the_attributes_that_the_setting_names_go_before_flexs_own():
+    attributes = {
+        "sfdcObjectType": "Contact",
+        "sfdcObjectId": "003000000000001",
+        "crm": {"case": "00001026", "result": "Sold", "memo": "By post", "person": "003000000000002"},
+        "conversations": {"outcome": "Resolved", "content": "Hello"},
+        "who": "Casey",
+    }
+    names = {
+        "case_number": "crm.case",
+        "disposition": "crm.result",
+        "notes": "crm.memo",
+        "customer_name": "who",
+        "contact_id": "crm.person",
+    }
+    body = urlencode(
+        {"EventType": "task.completed", "TaskSid": "WT1", "TaskAttributes": json.dumps(attributes)}
+    ).encode()
+    delivery = Delivery(content_type=FORM, headers={}, body=body, received_at=NOW)
+    mine = interaction(*twilio(task_attributes=names).parse(delivery))
+    flexs = interaction(*twilio().parse(delivery))
+
+    assert mine.references == {"contact_id": "003000000000002", "case_number": "00001026"}
+    assert (mine.disposition, mine.notes, mine.parties[0].name) == ("Sold", "By post", "Casey")
+    assert (flexs.disposition, flexs.notes, flexs.references) == (
+        "Resolved",
+        "Hello",
+        {"contact_id": "003000000000001"},
+    )
+
+
+@pytest.mark.parametrize(
+    ("attributes", "phone", "email", "handle", "name"),
+    [
+        ({"customerAddress": "+14155550123", "customerName": "Casey"}, "+14155550123", None, None, "Casey"),
+        ({"customerAddress": "casey@example.com", "name": "casey@example.com"}, None, "casey@example.com", None, None),
+        ({"customerAddress": "messenger:123456789", "name": "Casey"}, None, None, "messenger:123456789", "Casey"),
+        ({"from": "+14155550123", "name": "+14155550123"}, "+14155550123", None, None, None),
+    ],
+)
+def test_the_customer_is_who_the_address_belongs_to(attributes, phone, email, handle, name):
+    (party,) = interaction(*task("task.created", attributes=attributes)).parties
+
+    assert (party.phone, party.email, party.handle, party.name) == (phone, email, handle, name)
+
+
+def test_a_task_that_names_nobody_has_no_party():
+    assert interaction(*task("task.created")).parties == ()
+
+
+@pytest.mark.parametrize("at", ["2026-03-02T14:46:28Z", "1772462788", "1772462788000"])
+def test_a_forms_time_may_be_of_any_kind(at):
+    assert task("task.updated", at=at)[0].occurred_at == datetime(2026, 3, 2, 14, 46, 28, tzinfo=UTC)
+
+
+def test_attributes_that_are_no_json_are_rejected_with_their_place():
+    with pytest.raises(RejectedError, match=r"^task_attributes must be JSON"):
+        task("task.created", TaskAttributes="{")
+
+
+@pytest.mark.parametrize(
+    "event", ["worker.activity.update", "task-queue.entered", "workflow.entered", "activity.created"]
+)
+def test_events_of_other_things_are_ignored(event):
+    assert task(event) == ()
+
+
+# ---- Event Streams ----
+
+
+def test_each_event_of_a_batch_is_a_delivery_of_its_own():
+    (case,) = [case for case in cases_in(FIXTURES) if case.name == "flex_chat_in_batches"]
+    parts = twilio().parts(TestTwilio().signed(case.bodies[0], case.headers))
+    keys = [twilio().delivery_key(part) for part in parts]
+
+    assert keys == [f"event:{event['id']}" for event in json.loads(case.bodies[0])]
+    assert len(set(keys)) == 5
+
+
+def test_an_event_delivered_again_in_another_batch_is_the_same_delivery():
+    (case,) = [case for case in cases_in(FIXTURES) if case.name == "flex_chat_in_batches"]
+    first, *_ = json.loads(case.bodies[0])
+    alone = Request(
+        url=BASE, headers={"content-type": "application/json"}, body=json.dumps(first).encode(), received_at=NOW
+    )
+    (part, *_) = twilio().parts(TestTwilio().signed(case.bodies[0], case.headers))
+
+    assert twilio().delivery_key(alone) == twilio().delivery_key(part)
+
+
+def test_a_batch_whose_hash_is_not_the_signed_one_is_refused():
+    (case,) = [case for case in cases_in(FIXTURES) if case.name == "flex_chat_in_batches"]
+    signed = TestTwilio().signed(case.bodies[0], case.headers)
+    other = Request(url=signed.url, headers=signed.headers, body=case.bodies[1], received_at=NOW)
+
+    twilio().verify(signed)
+    with pytest.raises(UnauthorizedError, match="bodySHA256"):
+        twilio().verify(other)
+
+
+def test_a_sinks_test_event_and_other_products_tell_nothing():
+    test = {"type": "com.twilio.eventstreams.test-event", "id": "AC1", "time": "2026-06-10T06:02:54.377Z", "data": {}}
+
+    assert streamed([test, {**test, "type": "com.twilio.conversations.message.added"}]) == []
+
+
+def test_what_is_no_list_of_events_says_so():
+    with pytest.raises(RejectedError, match=r"\[1\] must be an object"):
+        streamed([{"type": "x"}, 7])
+
+
+def test_taskrouter_hears_204_and_others_the_gateways_own_words():
+    form = Request(
+        url=BASE, headers={"content-type": FORM}, body=b"EventType=task.created&TaskSid=WT1", received_at=NOW
+    )
+    call = Request(url=BASE, headers={"content-type": FORM}, body=b"CallSid=CA1", received_at=NOW)
+    answer = twilio().answer(form)
+
+    assert answer is not None
+    assert answer.status == 204
+    assert twilio().answer(call) is None
