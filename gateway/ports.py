@@ -90,6 +90,16 @@ class FoldedInteraction:
 
 
 @dataclass(frozen=True, slots=True)
+class NewFetch:
+    """Something that a delivery names, to be asked for at `due_at`; one of each (connection, name)."""
+
+    org: str
+    connection: str
+    name: str
+    due_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class StoredInteraction:
     """An interaction as kept. It is dirty while `ready` and `version > written_version` and not parked.
 
@@ -219,6 +229,13 @@ class Inbox(Protocol):
         RejectedError: it holds something that no store can keep, such as a lone surrogate in its key.
         """
 
+    def put_all(self, deliveries: Sequence[NewDelivery]) -> Sequence[Receipt]:
+        """As `put`, for many that a platform told when it was asked; few commits, and receipts in their order.
+
+        What has a known key is a duplicate whatever its body, and is not counted as a repetition: who reads with an
+        overlap sees most of it again. After an error any of them may be stored; they may all come again.
+        """
+
 
 class Deliveries(Protocol):
     """Stored deliveries and their folding."""
@@ -226,8 +243,13 @@ class Deliveries(Protocol):
     def waiting(self, limit: int) -> list[StoredDelivery]:
         """The oldest deliveries that are not folded yet, in order of arrival; fewer than `limit` if they are large."""
 
-    def fold(self, folded: Sequence[FoldedInteraction], settled: Sequence[SettledDelivery]) -> None:
-        """Store both or neither. VersionConflictError: a row or a delivery was changed meanwhile."""
+    def fold(
+        self, folded: Sequence[FoldedInteraction], settled: Sequence[SettledDelivery], named: Sequence[NewFetch] = (),
+    ) -> None:  # fmt: skip
+        """Store all of it or nothing. VersionConflictError: a row or a delivery was changed meanwhile.
+
+        A fetch that is `named` once more is asked for anew, as the last to name it says.
+        """
 
     def get(self, id: int) -> StoredDelivery | None:
         """One delivery."""
@@ -334,6 +356,111 @@ class ChangePage:
     records: Sequence[Record]
     deleted: Sequence[str]
     cursors: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFetch:
+    """A fetch as kept: asked for `tries` times in vain; `reason` says why it was given up."""
+
+    id: int
+    org: str
+    connection: str
+    name: str
+    due_at: datetime
+    tries: int = 0
+    reason: str | None = None
+
+
+class Fetches(Protocol):
+    """What deliveries name and the platform is still to be asked for.
+
+    Of what was named again since it was read, the answer that came meanwhile settles nothing.
+    """
+
+    def due(self, connection: str, now: datetime, limit: int) -> list[StoredFetch]:
+        """Those that are to be asked for now, the longest due first."""
+
+    def done(self, fetch: StoredFetch) -> None:
+        """What it named has come; forget it."""
+
+    def put_off(self, fetch: StoredFetch, due_at: datetime, *, tries: int) -> None:
+        """Ask again then."""
+
+    def give_up(self, fetch: StoredFetch, reason: str) -> None:
+        """Ask no more, until it is named again or a person wants it."""
+
+    def given_up(
+        self, *, connection: str | None = None, before: int | None = None, limit: int = 50
+    ) -> Sequence[StoredFetch]:
+        """Newest first; `before` is the id to continue below."""
+
+    def try_again(self, ids: Collection[int], now: datetime) -> int:
+        """Ask again for those that were given up; how many there were."""
+
+    def counts(self) -> Mapping[str, Mapping[str, int]]:
+        """How many of each connection are `waiting` and `given_up`, where there are any."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """Something that is done for a connection again and again, as kept.
+
+    It read up to `cursor`, None before the first time. `failures` are those in a row, `problem` says what was wrong the
+    last time, `is_paused` that a person has to change something. `records` came since `started_at`, `new` ones were not
+    known.
+    """
+
+    org: str
+    connection: str
+    name: str
+    due_at: datetime
+    cursor: Mapping[str, Any] | None = None
+    failures: int = 0
+    is_paused: bool = False
+    problem: str | None = None
+    started_at: datetime | None = None
+    succeeded_at: datetime | None = None
+    records: int = 0
+    new: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class HeldJob:
+    """The right to do a job until `until`, and the job as it stood then; `epoch` fences off its former owners."""
+
+    job: Job
+    epoch: int
+    until: datetime
+
+
+class Jobs(Protocol):
+    """The jobs of all connections, each done by one process at a time."""
+
+    def get(self, connection: str, name: str) -> Job | None:
+        """One job; None before its first lease."""
+
+    def list(self) -> Sequence[Job]:
+        """All jobs, by connection and name."""
+
+    def lease(
+        self, org: str, connection: str, name: str, *, owner: str, now: datetime, seconds: float
+    ) -> HeldJob | None:
+        """The job, `started_at` now and with nothing come; None if it is not due, or held by another owner.
+
+        One that does not exist yet is made, and is due.
+        """
+
+    def store(self, held: HeldJob, job: Job, *, until: datetime | None = None) -> HeldJob:
+        """Replace what is kept of it, and hold it until then; without `until` give it back.
+
+        VersionConflictError: it is somebody else's by now; nothing was stored.
+        """
+
+    def demand(self, connection: str, name: str, now: datetime) -> bool:
+        """Have it done now; whether there is such a job."""
+
+    def rewind(self, connection: str, name: str, cursor: Mapping[str, Any] | None, now: datetime) -> bool:
+        """Have it go on from that cursor now, taking it from whoever does it; whether there is such a job."""
 
 
 MOST_OF_ONE_KEY = 50

@@ -54,6 +54,12 @@ class Arrivals:
         except LostConnectionError:
             return self._store(batch)
 
+    def known(self, batch: Sequence[NewDelivery]) -> dict[tuple[str, str], int]:
+        """The ids of what stands under the keys of some of them, by their places."""
+        rows = [{"connection": connection, "key": key} for connection, key in map(place_of, batch)]
+        with self._transactions.reading() as connection:
+            return {place: id for place, (id, _) in _found(connection, rows).items()}
+
     def store_alone(self, delivery: NewDelivery) -> Receipt | GatewayError:
         """As `store`, for a delivery that may be the one that no database can hold."""
         try:
@@ -177,6 +183,11 @@ def stored_key(key: str) -> str:
     if len(key) <= MAX_KEY:
         return key
     return f"{key[:200]}~{hashlib.sha256(key.encode()).hexdigest()}"
+
+
+def place_of(delivery: NewDelivery) -> tuple[str, str]:
+    """What there is one delivery of: its connection and the key under which it is kept."""
+    return delivery.connection, stored_key(delivery.key)
 
 
 def conflict_key(key: str, body_hash: str) -> str:

@@ -9,13 +9,15 @@ from sqlalchemy import text
 from sqlalchemy.exc import DatabaseError
 
 from gateway.errors import ConfigError, RetryableError
-from gateway.storage import creations, lanes
+from gateway.storage import creations, jobs, lanes
 from gateway.storage.choices import ChoiceTable
 from gateway.storage.creations import CreationTable
 from gateway.storage.deliveries import DeliveryTable
 from gateway.storage.engine import file_of, open_engine, read_url
+from gateway.storage.fetches import FetchTable
 from gateway.storage.inbox import GroupCommitInbox
 from gateway.storage.interactions import InteractionTable
+from gateway.storage.jobs import JobTable
 from gateway.storage.locks import FileLock
 from gateway.storage.migrations import migrate
 from gateway.storage.mirror import MirrorTables
@@ -52,6 +54,8 @@ class Database:
         self.mirror = MirrorTables(self._transactions)
         self.creations = CreationTable(self._transactions)
         self.choices = ChoiceTable(self._transactions)
+        self.jobs = JobTable(self._transactions)
+        self.fetches = FetchTable(self._transactions)
         self.tokens = TokenTable(self._transactions)
         self.status = StatusTable(self._transactions)
         try:
@@ -90,6 +94,7 @@ class Database:
         with self._transactions.writing() as connection:
             lanes.free_all(connection)
             creations.free_all(connection)
+            jobs.free_all(connection)
 
     def _bring_up_to_date(self) -> None:
         if self._file is None:

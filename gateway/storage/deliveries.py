@@ -10,9 +10,10 @@ from typing import Any
 from sqlalchemy import BigInteger, Row, SmallInteger, bindparam, func, select, text, update
 
 from gateway.errors import VersionConflictError
-from gateway.ports import DeliveryStatus, FoldedInteraction, SettledDelivery, StoredDelivery
+from gateway.ports import DeliveryStatus, FoldedInteraction, NewFetch, SettledDelivery, StoredDelivery
 from gateway.storage.bulk import Given, update_rows
 from gateway.storage.columns import CleanText, Json, Listed, among
+from gateway.storage.fetches import name_all
 from gateway.storage.folding import rows_of, store_folded
 from gateway.storage.tables import SET_ASIDE, WAITING, deliveries
 from gateway.storage.transactions import Transactions
@@ -57,13 +58,16 @@ class DeliveryTable:
             last = _last_at_once(connection.execute(_waiting_sizes, {"limit": limit}))
             return [_stored(row) for row in connection.execute(_oldest_waiting, {"last": last})]
 
-    def fold(self, folded: Sequence[FoldedInteraction], settled: Sequence[SettledDelivery]) -> None:
+    def fold(
+        self, folded: Sequence[FoldedInteraction], settled: Sequence[SettledDelivery], named: Sequence[NewFetch] = (),
+    ) -> None:  # fmt: skip
         rows = rows_of(folded)
         ends = sorted((_settled_row(delivery) for delivery in settled), key=lambda row: row["row_id"])
         with self._transactions.writing() as connection:
             store_folded(connection, rows)
             if ends and update_rows(connection, _settle, _settled, ends) != len(ends):
                 raise VersionConflictError("A delivery was settled by another worker meanwhile.")
+            name_all(connection, named)
 
     def get(self, id: int) -> StoredDelivery | None:
         with self._transactions.reading() as connection:

@@ -7,34 +7,35 @@ stand in one line instead of competing for the database's lock.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import islice
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread
 
 from gateway.errors import GatewayError, RetryableError
 from gateway.ports import NewDelivery, Receipt
-from gateway.storage.arrivals import Arrivals
+from gateway.storage.arrivals import Arrivals, place_of
 from gateway.storage.transactions import Transactions
 
 MAX_BATCH = 500
-"""Deliveries per commit: beyond this a larger batch gains nothing and the first in it wait longer."""
+"""Deliveries per commit, less than twice as many where some come together: beyond this a larger batch gains nothing and the first in it wait longer."""
 
 ANSWER_SECONDS = 30.0
 """When a sender is told to come again although its commit is still under way."""
 
 
 class _Request:
-    """One delivery waiting for its commit. A bare lock is the cheapest thing a thread can wait for."""
+    """Deliveries that wait for their commit. A bare lock is the cheapest thing a thread can wait for."""
 
-    __slots__ = ("answer", "delivery", "done")
+    __slots__ = ("answers", "deliveries", "done")
 
-    def __init__(self, delivery: NewDelivery) -> None:
-        self.delivery = delivery
-        self.answer: Receipt | GatewayError | None = None
+    def __init__(self, deliveries: Sequence[NewDelivery]) -> None:
+        self.deliveries = deliveries
+        self.answers: Sequence[Receipt | GatewayError] = ()
         self.done = Lock()
         self.done.acquire()
 
-    def settle(self, answer: Receipt | GatewayError) -> None:
-        self.answer = answer
+    def settle(self, answers: Sequence[Receipt | GatewayError]) -> None:
+        self.answers = answers
         self.done.release()
 
 
@@ -51,15 +52,13 @@ class GroupCommitInbox:
         self._is_closed = False
 
     def put(self, delivery: NewDelivery) -> Receipt:
-        request = _Request(delivery)
-        self._enqueue(request)
-        if not request.done.acquire(timeout=ANSWER_SECONDS):
-            raise RetryableError("The store does not answer.", after=5)
-        answer = request.answer
-        if isinstance(answer, Receipt):
-            return answer
-        assert answer is not None  # noqa: S101 - set before `done` is released
-        raise answer.with_traceback(None)
+        return self._put([delivery])[0]
+
+    def put_all(self, deliveries: Sequence[NewDelivery]) -> Sequence[Receipt]:
+        receipts: list[Receipt] = []
+        for start in range(0, len(deliveries), MAX_BATCH):
+            receipts += self._put_new(deliveries[start : start + MAX_BATCH])
+        return receipts
 
     def close(self) -> None:
         """Take nothing more, store what waits, stop. Safe to repeat."""
@@ -70,6 +69,29 @@ class GroupCommitInbox:
                 self._waiting.put(None)
         if writer is not None:
             writer.join()
+
+    def _put_new(self, deliveries: Sequence[NewDelivery]) -> list[Receipt]:
+        """Nothing is written for what is there already."""
+        known = self._arrivals.known(deliveries)
+        new = {place: one for one in reversed(deliveries) if (place := place_of(one)) not in known}
+        stored = dict(zip(new, self._put(list(new.values())), strict=True)) if new else {}
+        receipts: list[Receipt] = []
+        for place in map(place_of, deliveries):
+            receipts.append(Receipt(known[place], duplicate=True) if place in known else stored[place])
+            known[place] = receipts[-1].id
+        return receipts
+
+    def _put(self, deliveries: Sequence[NewDelivery]) -> list[Receipt]:
+        request = _Request(deliveries)
+        self._enqueue(request)
+        if not request.done.acquire(timeout=ANSWER_SECONDS):
+            raise RetryableError("The store does not answer.", after=5)
+        receipts = []
+        for answer in request.answers:
+            if not isinstance(answer, Receipt):
+                raise answer.with_traceback(None)
+            receipts.append(answer)
+        return receipts
 
     def _enqueue(self, request: _Request) -> None:
         with self._gate:
@@ -95,24 +117,28 @@ class GroupCommitInbox:
         if first is None:
             return [], False
         batch = [first]
+        count = len(first.deliveries)
         try:
-            while len(batch) < MAX_BATCH:
+            while count < MAX_BATCH:
                 request = self._waiting.get_nowait()
                 if request is None:
                     return batch, False
                 batch.append(request)
+                count += len(request.deliveries)
         except Empty:
             pass
         return batch, True
 
     def _commit(self, batch: list[_Request]) -> None:
+        deliveries = [delivery for request in batch for delivery in request.deliveries]
         try:
-            answers: Sequence[Receipt | GatewayError] = self._arrivals.store([request.delivery for request in batch])
+            answers: Sequence[Receipt | GatewayError] = self._arrivals.store(deliveries)
         except RetryableError as error:
-            answers = [RetryableError(str(error), after=error.after) for _ in batch]
+            answers = [RetryableError(str(error), after=error.after) for _ in deliveries]
         except Exception:  # noqa: BLE001 - one of them cannot be stored; which, is found one by one
-            answers = [self._arrivals.store_alone(request.delivery) for request in batch]
-        for request, answer in zip(batch, answers, strict=True):
-            request.settle(answer)
+            answers = [self._arrivals.store_alone(delivery) for delivery in deliveries]
+        told = iter(answers)
+        for request in batch:
+            request.settle(list(islice(told, len(request.deliveries))))
         if any(isinstance(answer, Receipt) for answer in answers):
             self._on_commit()

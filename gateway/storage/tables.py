@@ -49,6 +49,12 @@ WRITTEN = "version = written_version AND parked IS NULL"
 PARKED = "parked IS NOT NULL"
 """Interactions given up for now."""
 
+ASKED = "reason IS NULL"
+"""Fetches that the platform is still asked for."""
+
+GIVEN_UP = "reason IS NOT NULL"
+"""Fetches that it is not asked for any more."""
+
 OPEN_CASE_OF_CONTACT = "kind = 'Case' AND is_open AND contact_id IS NOT NULL"
 
 OPEN_CASE_OF_ACCOUNT = "kind = 'Case' AND is_open AND contact_id IS NULL"
@@ -246,6 +252,41 @@ audit = Table(
     Column("after", Json, nullable=False),
 )
 Index(None, audit.c.interaction_id, audit.c.id)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("connection", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("org", Text, nullable=False),
+    Column("cursor", Json),
+    Column("due_at", Moment, nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("is_paused", Boolean, nullable=False),
+    Column("problem", CleanText),
+    Column("started_at", Moment),
+    Column("succeeded_at", Moment),
+    Column("records", Integer, nullable=False),
+    Column("new", Integer, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("lease_until", Moment, nullable=False),
+)
+
+fetches = Table(
+    "fetches",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("org", Text, nullable=False),
+    Column("connection", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("due_at", Moment, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("reason", CleanText),
+    UniqueConstraint("connection", "name"),
+)
+Index("ix_fetches_asked", fetches.c.connection, fetches.c.due_at, **_where(ASKED))
+Index("ix_fetches_given_up", fetches.c.id, **_where(GIVEN_UP))
 
 tokens = Table(
     "tokens",

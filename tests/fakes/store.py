@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from itertools import accumulate
+from itertools import accumulate, count
 from threading import RLock
 from typing import Any
 
@@ -25,14 +25,18 @@ from gateway.ports import (
     Creation,
     DeliveryStatus,
     FoldedInteraction,
+    HeldJob,
+    Job,
     Lease,
     Lesson,
     NewDelivery,
+    NewFetch,
     Receipt,
     Search,
     SettledDelivery,
     Settlement,
     StoredDelivery,
+    StoredFetch,
     StoredInteraction,
     Token,
 )
@@ -45,13 +49,15 @@ _MATCH_STATES = ("matched", "ambiguous", "unmatched")
 
 
 class MemoryStore:
-    """`inbox`, `deliveries`, `interactions`, `mirror`, `creations` and `tokens`, as `gateway.storage.Database` has them."""
+    """`inbox`, `deliveries`, `interactions`, `mirror`, `creations`, `jobs`, `fetches` and `tokens` as a `Database` has them."""
 
     def __init__(self, *, on_commit: Callable[[], object] = lambda: None) -> None:
         self._lock = RLock()
         self.choices = MemoryChoices(self._lock)
         self.interactions = MemoryInteractions(self._lock, self.choices)
-        self.deliveries = MemoryDeliveries(self._lock, self.interactions, on_commit)
+        self.fetches = MemoryFetches(self._lock)
+        self.jobs = MemoryJobs(self._lock)
+        self.deliveries = MemoryDeliveries(self._lock, self.interactions, self.fetches, on_commit)
         self.inbox = MemoryInbox(self._lock, self.deliveries, on_commit)
         self.mirror = self.interactions.mirror
         self.creations = MemoryCreations(self._lock)
@@ -83,17 +89,35 @@ class MemoryInbox:
         self._on_commit()
         return receipt
 
+    def put_all(self, deliveries: Sequence[NewDelivery]) -> list[Receipt]:
+        receipts = []
+        with self._lock:
+            for delivery in deliveries:
+                id = self._deliveries.id_of(delivery)
+                receipts.append(Receipt(id, duplicate=True) if id else self.put(delivery))
+        return receipts
+
     def close(self) -> None:
         self._is_closed = True
 
 
 class MemoryDeliveries:
-    def __init__(self, lock: RLock, interactions: MemoryInteractions, on_commit: Callable[[], object]) -> None:
+    def __init__(
+        self,
+        lock: RLock,
+        interactions: MemoryInteractions,
+        fetches: MemoryFetches,
+        on_commit: Callable[[], object],
+    ) -> None:
         self._lock = lock
         self._interactions = interactions
+        self._fetches = fetches
         self._on_commit = on_commit
         self._rows: dict[int, StoredDelivery] = {}
         self._places: dict[tuple[str, str], tuple[int, str]] = {}
+
+    def id_of(self, delivery: NewDelivery) -> int | None:
+        return self._places.get((delivery.connection, delivery.key), (None, ""))[0]
 
     def store(self, delivery: NewDelivery) -> Receipt:
         place = (delivery.connection, delivery.key)
@@ -113,7 +137,12 @@ class MemoryDeliveries:
         before = accumulate((len(row.body) for row in rows), initial=0)
         return [row for row, sum_before in zip(rows, before, strict=False) if sum_before < BYTES_AT_ONCE]
 
-    def fold(self, folded: Sequence[FoldedInteraction], settled: Sequence[SettledDelivery]) -> None:
+    def fold(
+        self,
+        folded: Sequence[FoldedInteraction],
+        settled: Sequence[SettledDelivery],
+        named: Sequence[NewFetch] = (),
+    ) -> None:
         with self._lock:
             rows = self._interactions.folded(folded)
             done = dict(self._rows)
@@ -125,6 +154,7 @@ class MemoryDeliveries:
                 done[one.id] = replace(row, status=one.status, reason=reason, interactions=tuple(one.interactions))
             self._rows = done
             self._interactions.rows = rows
+            self._fetches.name_all(named)
 
     def get(self, id: int) -> StoredDelivery | None:
         with self._lock:
@@ -600,6 +630,130 @@ class MemoryCreations:
 
     def _change(self, places: Collection[tuple[str, str]], **changes: Any) -> None:
         self._rows.update({place: replace(self._rows[place], **changes) for place in places})
+
+
+class MemoryJobs:
+    def __init__(self, lock: RLock) -> None:
+        self._lock = lock
+        self._jobs: dict[tuple[str, str], Job] = {}
+        self._held: dict[tuple[str, str], tuple[int, datetime, str]] = {}
+
+    def get(self, connection: str, name: str) -> Job | None:
+        with self._lock:
+            return self._jobs.get((connection, name))
+
+    def list(self) -> list[Job]:
+        with self._lock:
+            return [self._jobs[place] for place in sorted(self._jobs)]
+
+    def lease(
+        self, org: str, connection: str, name: str, *, owner: str, now: datetime, seconds: float
+    ) -> HeldJob | None:
+        place = (connection, name)
+        with self._lock:
+            job = self._jobs.get(place, Job(org=org, connection=connection, name=name, due_at=_aware(now)))
+            epoch, until, holder = self._held.get(place, (0, _LONG_AGO, ""))
+            if job.due_at > now or (until > now and holder != owner):
+                return None
+            self._jobs[place] = replace(job, started_at=_aware(now), records=0, new=0)
+            until = now + timedelta(seconds=seconds)
+            self._held[place] = (epoch + 1, until, owner)
+            return HeldJob(self._jobs[place], epoch + 1, until)
+
+    def store(self, held: HeldJob, job: Job, *, until: datetime | None = None) -> HeldJob:
+        place = (job.connection, job.name)
+        with self._lock:
+            epoch, held_until, owner = self._held[place]
+            if (epoch, held_until) != (held.epoch, held.until):
+                raise VersionConflictError(f"The job {job.name} of {job.connection} was taken over by others.")
+            problem = None if job.problem is None else clean_text(job.problem)
+            self._jobs[place] = replace(job, cursor=_copy(job.cursor), problem=problem)
+            self._held[place] = (epoch, until or _LONG_AGO, owner)
+            return HeldJob(job, epoch, until or _LONG_AGO)
+
+    def demand(self, connection: str, name: str, now: datetime) -> bool:
+        return self._change((connection, name), due_at=_aware(now))
+
+    def rewind(self, connection: str, name: str, cursor: Mapping[str, Any] | None, now: datetime) -> bool:
+        place = (connection, name)
+        with self._lock:
+            if place in self._held:
+                epoch, _, owner = self._held[place]
+                self._held[place] = (epoch + 1, _LONG_AGO, owner)
+            return self._change(place, cursor=_copy(cursor), due_at=_aware(now))
+
+    def _change(self, place: tuple[str, str], **changes: Any) -> bool:
+        with self._lock:
+            if place in self._jobs:
+                self._jobs[place] = replace(self._jobs[place], **changes)
+            return place in self._jobs
+
+
+class MemoryFetches:
+    def __init__(self, lock: RLock) -> None:
+        self._lock = lock
+        self._rows: dict[int, StoredFetch] = {}
+        self._ids = count(1)
+
+    def name_all(self, named: Sequence[NewFetch]) -> None:
+        last = {(one.connection, one.name): one for one in named}
+        for _, one in sorted(last.items()):
+            ids = [row.id for row in self._rows.values() if (row.connection, row.name) == (one.connection, one.name)]
+            id = ids[0] if ids else next(self._ids)
+            self._rows[id] = StoredFetch(id, one.org, one.connection, one.name, _aware(one.due_at))
+
+    def due(self, connection: str, now: datetime, limit: int) -> list[StoredFetch]:
+        with self._lock:
+            asked = [row for row in self._rows.values() if row.reason is None and row.connection == connection]
+        return sorted((row for row in asked if row.due_at <= now), key=lambda row: row.due_at)[:limit]
+
+    def done(self, fetch: StoredFetch) -> None:
+        with self._lock:
+            if self._is_as_read(fetch):
+                del self._rows[fetch.id]
+
+    def put_off(self, fetch: StoredFetch, due_at: datetime, *, tries: int) -> None:
+        self._change(fetch, due_at=_aware(due_at), tries=tries)
+
+    def give_up(self, fetch: StoredFetch, reason: str) -> None:
+        self._change(fetch, reason=clean_text(reason))
+
+    def given_up(
+        self, *, connection: str | None = None, before: int | None = None, limit: int = 50
+    ) -> list[StoredFetch]:
+        with self._lock:
+            rows = [
+                row
+                for id, row in sorted(self._rows.items(), reverse=True)
+                if row.reason is not None
+                and (connection is None or row.connection == connection)
+                and (before is None or id < before)
+            ]
+        return rows[:limit]
+
+    def try_again(self, ids: Collection[int], now: datetime) -> int:
+        with self._lock:
+            found = [self._rows[id] for id in set(ids) if id in self._rows and self._rows[id].reason is not None]
+            for row in found:
+                self._rows[row.id] = replace(row, due_at=_aware(now), tries=0, reason=None)
+        return len(found)
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        found: dict[str, dict[str, int]] = {}
+        with self._lock:
+            for row in self._rows.values():
+                of_connection = found.setdefault(row.connection, {"waiting": 0, "given_up": 0})
+                of_connection["given_up" if row.reason else "waiting"] += 1
+        return found
+
+    def _is_as_read(self, fetch: StoredFetch) -> bool:
+        row = self._rows.get(fetch.id)
+        return row is not None and (row.due_at, row.tries) == (fetch.due_at, fetch.tries)
+
+    def _change(self, fetch: StoredFetch, **changes: Any) -> None:
+        with self._lock:
+            if self._is_as_read(fetch):
+                self._rows[fetch.id] = replace(self._rows[fetch.id], **changes)
 
 
 class MemoryTokens:
