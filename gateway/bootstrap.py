@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import secrets
 import socket
 import threading
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -17,7 +19,7 @@ from prometheus_client import Counter
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from gateway.config import Config, JwtBearer, OrgConfig, RefreshToken, load_match_policy
+from gateway.config import Config, ConnectionConfig, JwtBearer, OrgConfig, RefreshToken, load_match_policy
 from gateway.domain.creation import KINDS
 from gateway.domain.mappings import FieldMapping, compile_mapping
 from gateway.domain.matching import Sought
@@ -29,22 +31,28 @@ from gateway.engine.threads import Engine
 from gateway.errors import ConfigError, RetryableError
 from gateway.ports import DeliveryStatus, StoredInteraction
 from gateway.salesforce.org import Flow, OrgSettings, SalesforceOrg
-from gateway.sdk import Directory
+from gateway.sdk import Connector, Directory
 from gateway.sdk.discovery import installed_connectors
 from gateway.storage.database import Database
 from gateway.telemetry import Metrics, OrgGauges
 from gateway.usecases.connections import Connection
 from gateway.usecases.decisions import Decider, Rules, stored
 from gateway.usecases.interactions import Folding
+from gateway.usecases.jobs import LOOK_SECONDS, Duty, Workplace
 from gateway.usecases.mending import UNMIRRORED_SECONDS, Mending
 from gateway.usecases.mirror import MirrorFeed
 from gateway.usecases.people import Creator
+from gateway.usecases.pulling import works_of
 from gateway.usecases.status import TELL_SECONDS, OrgState, overview, tell
 from gateway.usecases.tasks import TaskWriter
 from gateway.web import Services, create_app
 from gateway.web.bodies import MAX_BODY
 
 log = structlog.get_logger(__name__)
+
+
+CALL_SECONDS = 3.0
+"""How long a platform's answer is waited for when the process ends: what is cut off is asked for again."""
 
 
 def now() -> datetime:
@@ -93,6 +101,22 @@ class MetricsLedger:
         return found
 
 
+@dataclass(frozen=True, slots=True)
+class JobMetrics:
+    """Counts what jobs bring."""
+
+    metrics: Metrics
+
+    def pulled(self, connection: str, job: str, records: int, new: int) -> None:
+        """So many records came, and so many of them were not known."""
+        self.metrics.pulled.labels(connection, job, "new").inc(new)
+        self.metrics.pulled.labels(connection, job, "known").inc(records - new)
+
+    def failed(self, connection: str, job: str) -> None:
+        """A job could not be done."""
+        self.metrics.job_failures.labels(connection, job).inc()
+
+
 class Gateway:
     """One process of the gateway: store, orgs, engine and web application, made from its settings."""
 
@@ -101,6 +125,7 @@ class Gateway:
         self.metrics = Metrics()
         self.rules = rules_of(config)
         connections = connections_of(config)
+        works = works_of(connections, config.public_url)
         self._directories = directories_of(self.rules, connections)
         self._mappings = creation_mappings(config)
         self.database = Database(config.database, on_commit=self._delivered)
@@ -121,6 +146,9 @@ class Gateway:
         )
         self._telling = Every(TELL_SECONDS, self._tell, "status")
         self._loading = [Every(1.0, feed.load, f"load-{name}") for name, feed in self.feeds.items()]
+        place = self._workplace()
+        self._duties = [Duty(connection, work, place) for connection, work in works]
+        self._working = [Every(LOOK_SECONDS, duty.step, duty.name) for duty in self._duties]
         self._mending = [self._mending_of(writer) for writer in writers]
         self.services = self._services(connections)
         self.max_body = max((each.connector.max_body for each in connections.values()), default=MAX_BODY)
@@ -143,7 +171,7 @@ class Gateway:
         self._telling.start()
         for loading in self._loading:
             loading.start()
-        for clock in self._mending:
+        for clock in (*self._mending, *self._working):
             clock.start()
 
     def close(self) -> None:
@@ -151,11 +179,16 @@ class Gateway:
         self.services.stopping.set()
         for feed in self.feeds.values():
             feed.stop()
+        for duty in self._duties:
+            duty.stop()
         self.engine.stop()
         for loading in self._loading:
             loading.stop()
         for clock in self._mending:
             clock.stop()
+        until = time.monotonic() + CALL_SECONDS
+        for clock in self._working:
+            clock.stop(max(0.0, until - time.monotonic()))
         self._fall_silent()
         self.database.close()
 
@@ -207,7 +240,7 @@ class Gateway:
         return {name: _gauges(self._state(name), self.engine.pauses[name].seconds) for name in self.orgs}
 
     def _overview(self) -> list[dict[str, Any]]:
-        return overview(self.config.fed_orgs, self.orgs, self.database.status, self.database.deliveries, now())
+        return overview(self.config.fed_orgs, self.orgs, self.database, now())
 
     def _feed(self, org: SalesforceOrg) -> MirrorFeed:
         is_kept = self.config.orgs[org.name].mirror.is_kept
@@ -230,6 +263,18 @@ class Gateway:
             creator=Creator(org, store.creations, self.feeds[org.name], self._mappings, self._directories, now),
             ledger=MetricsLedger(self.metrics),
             owner=f"{socket.gethostname()}:{os.getpid()}",
+            now=now,
+            give_way=self.right_of_way.give,
+        )
+
+    def _workplace(self) -> Workplace:
+        return Workplace(
+            jobs=self.database.jobs,
+            fetches=self.database.fetches,
+            inbox=self.database.inbox,
+            ledger=JobMetrics(self.metrics),
+            # No other process has the same, not even one of the same number in another container.
+            owner=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
             now=now,
             give_way=self.right_of_way.give,
         )
@@ -261,6 +306,7 @@ class Gateway:
             clock=now,
             deliveries=store.deliveries,
             interactions=store.interactions,
+            fetches=store.fetches,
             tokens=store.tokens,
             decider=_decider(self.rules, store, self.feeds),
             metrics=self.metrics,
@@ -334,14 +380,19 @@ def connections_of(config: Config) -> dict[str, Connection]:
     """The connections by name, each with its connector. ConfigError: a connector refuses its settings."""
     connectors = installed_connectors()
     return {
-        name: Connection(
-            connector=connectors[settings.connector](settings.settings),
-            policy=settings.policy,
-            strict=settings.strict,
-            retired=settings.retired,
-        )
+        name: _connection(settings, connectors[settings.connector](settings.settings))
         for name, settings in config.connections.items()
     }
+
+
+def _connection(settings: ConnectionConfig, connector: Connector) -> Connection:
+    return Connection(
+        connector=connector,
+        policy=settings.policy,
+        strict=settings.strict,
+        retired=settings.retired,
+        enricher=None if settings.retired else connector.enricher(),
+    )
 
 
 def directories_of(rules: Rules, connections: Mapping[str, Connection]) -> dict[str, Directory]:

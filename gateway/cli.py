@@ -29,6 +29,7 @@ from gateway.sdk.discovery import discover
 from gateway.usecases import choosing, operations, rematching
 from gateway.usecases.decisions import Decider
 from gateway.usecases.explaining import explanation, found, history_of
+from gateway.usecases.status import job_view
 
 if TYPE_CHECKING:
     from gateway.salesforce.doctor import Finding
@@ -131,9 +132,12 @@ def demo(*, once: bool) -> None:
 def check(path: Path | None, *, effective: bool) -> None:
     """Check gateway.yaml and the mappings; every problem is listed with its line and the fix."""
     from gateway import bootstrap  # noqa: PLC0415 - the other commands start faster without it
+    from gateway.usecases.pulling import works_of  # noqa: PLC0415 - as above
 
     config = _config(path)
-    bootstrap.directories_of(bootstrap.rules_of(config), bootstrap.connections_of(config))
+    connections = bootstrap.connections_of(config)
+    bootstrap.directories_of(bootstrap.rules_of(config), connections)
+    works = works_of(connections, config.public_url)
     bootstrap.creation_mappings(config)
     if effective:
         for each in config.effective:
@@ -142,10 +146,11 @@ def check(path: Path | None, *, effective: bool) -> None:
         return
     for warning in config.warnings:
         out.print(f"Note: {warning}", style="yellow", highlight=False)
-    table = _table("connection", "platform", "org", "post to")
+    table = _table("connection", "platform", "org", "post to", "jobs")
     base = config.public_url or f"http://{config.host}:{config.port}"
     for name, connection in config.connections.items():
-        table.add_row(name, connection.connector, connection.policy.org, f"{base}/webhooks/{name}")
+        jobs = ", ".join(work.name for of, work in works if of.name == name)
+        table.add_row(name, connection.connector, connection.policy.org, f"{base}/webhooks/{name}", jobs)
     out.print(table)
     out.print(f"{config.path}: no problem found.", highlight=False)
 
@@ -184,7 +189,7 @@ def doctor(context: click.Context, org: str | None, *, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
 def status(path: Path | None, *, as_json: bool) -> None:
-    """Show how each org is: paused or not and why, its API calls, what waits, and when its connections were heard.
+    """Show how each org is: paused or not and why, its API calls, what waits; and its connections with their jobs.
 
     It reads the store, where the running gateway says every few seconds how it is.
     """
@@ -192,7 +197,7 @@ def status(path: Path | None, *, as_json: bool) -> None:
 
     config = _config(path)
     with _store(path) as store:
-        orgs = overview(config.fed_orgs, config.orgs, store.status, store.deliveries, _now())
+        orgs = overview(config.fed_orgs, config.orgs, store, _now())
     if as_json:
         _print_json(orgs)
         return
@@ -329,6 +334,88 @@ def replay_deliveries(path: Path | None, ids: tuple[int, ...], status: str | Non
             return
         results = {id: operations.replay(store.deliveries, id) for id in ids}
     _report(results, "delivery")
+
+
+@cli.command()
+@click.argument("connection", required=False)
+@click.argument("name", required=False)
+@click.option("--from", "cursor", metavar="JSON", help="Read on from this cursor, instead of where it stands.")
+@click.option("--anew", is_flag=True, help="Read from the beginning; what is known already changes nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def pull(
+    path: Path | None, connection: str | None, name: str | None, cursor: str | None, *, anew: bool, as_json: bool
+) -> None:
+    """List what platforms are asked for, or have the jobs of a CONNECTION done now, all or the one of that NAME.
+
+    The running gateway does them. A job that is paused is tried, too.
+    """
+    if (anew or cursor) and (name is None or (anew and cursor)):
+        raise click.UsageError("Name CONNECTION and NAME with --from or --anew, one of both.")
+    start = None if cursor is None else _cursor(cursor)
+    with _store(path) as store:
+        jobs = [job for job in store.jobs.list() if connection in {None, job.connection} and name in {None, job.name}]
+        if connection is None:
+            _print_jobs([job_view(job) for job in jobs], as_json=as_json)
+            return
+        for job in jobs:
+            if anew or cursor:
+                store.jobs.rewind(job.connection, job.name, start, _now())
+            else:
+                store.jobs.demand(job.connection, job.name, _now())
+            out.print(f"{job.connection} {job.name} is due now.", highlight=False)
+    if not jobs:
+        raise click.ClickException("There is no such job, or it was never begun; see `gateway pull`.")
+
+
+def _cursor(text: str) -> dict[str, Any]:
+    try:
+        cursor = json.loads(text)
+    except ValueError:
+        cursor = None
+    if not isinstance(cursor, dict):
+        raise click.UsageError("--from must be a JSON object, as `gateway pull --json` shows it.")
+    return cursor
+
+
+@cli.group()
+def fetches() -> None:
+    """What deliveries name, and the platform would not tell."""
+
+
+@fetches.command("list")
+@click.option("--connection", help="Only of this connection.")
+@click.option("--limit", type=int, default=20, show_default=True, help="How many, newest first.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def list_fetches(path: Path | None, connection: str | None, limit: int, *, as_json: bool) -> None:
+    """List what was given up, with the reason; what is still asked for is counted by `gateway status`."""
+    with _store(path) as store:
+        found = store.fetches.given_up(connection=connection, limit=limit)
+    if as_json:
+        _print_json([asdict(fetch) for fetch in found])
+        return
+    table = _table("id", "connection", "name", "reason")
+    for fetch in found:
+        table.add_row(str(fetch.id), fetch.connection, fetch.name, fetch.reason)
+    out.print(table)
+
+
+@fetches.command("retry")
+@click.argument("ids", type=int, nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="All that were given up, without IDS.")
+@click.option("--connection", help="With --all: only of this connection.")
+@click.pass_obj
+def retry_fetches(path: Path | None, ids: tuple[int, ...], connection: str | None, *, everything: bool) -> None:
+    """Have platforms asked again: for those of the IDS, or for all that were given up."""
+    _check_choice(ids, connection, everything=everything)
+    with _store(path) as store:
+        if everything:
+            count = operations.ask_again_for_all(store.fetches, _now(), connection=connection)
+            out.print(f"Fetches that are due again: {count}", highlight=False)
+            return
+        results = {id: operations.ask_again(store.fetches, id, _now()) for id in ids}
+    _report(results, "fetch")
 
 
 @cli.group()
@@ -629,6 +716,17 @@ def _org_lines(org: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "interactions", ", ".join(f"{count} {name}" for name, count in org["interactions"].items())
     for connection in org["connections"]:
         yield connection["name"], f"last delivery {connection['last_delivery_at'] or 'never'}"
+        for job in connection["jobs"]:
+            yield f"{connection['name']} {job['name']}", _job_status(job)
+        if (asked := connection["fetches"])["waiting"] or asked["given_up"]:
+            yield f"{connection['name']} named", f"{asked['waiting']} to be fetched, {asked['given_up']} given up"
+
+
+def _job_status(job: dict[str, Any]) -> str:
+    done = f"done {job['succeeded_at'] or 'never'}; {job['records']} records, {job['new']} new; next {job['due_at']}"
+    if not job["problem"]:
+        return done
+    return f"{'paused' if job['is_paused'] else 'failing'}: {job['problem']} {done}"
 
 
 def _mirror_status(mirror: dict[str, Any]) -> str:
@@ -658,6 +756,17 @@ def _report(results: dict[int, operations.Again], noun: str) -> None:
         sys.exit(EXIT_FAILED)
 
 
+def _print_jobs(jobs: Sequence[dict[str, Any]], *, as_json: bool) -> None:
+    if as_json:
+        _print_json(jobs)
+        return
+    table = _table("connection", "job", "done", "records", "new", "next", "problem")
+    for job in jobs:
+        names = ("connection", "name", "succeeded_at", "records", "new", "due_at", "problem")
+        table.add_row(*(str(job[name] if job[name] is not None else "") for name in names))
+    out.print(table)
+
+
 def _print_findings(found: Mapping[str, Sequence[Finding]]) -> None:
     marks = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "problem": ("✗", "red")}
     for name, findings in found.items():
@@ -677,7 +786,7 @@ def _table(*columns: str) -> Table:
     return table
 
 
-_WRAPPED = frozenset({"reason", "interactions", "external id", "events", "settings", "post to"})
+_WRAPPED = frozenset({"reason", "problem", "jobs", "interactions", "external id", "events", "settings", "post to"})
 
 
 def _moment(moment: Any) -> str:

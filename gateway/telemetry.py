@@ -234,6 +234,10 @@ class Metrics:
         self.tasks = self._counter("tasks", "Tasks created, updated, or found unchanged.", "org", "result")
         self.retries = self._counter("retries", "Records to be tried again later.", "org")
         self.parked = self._counter("parked", "Records given up until a person looks.", "org")
+        self.pulled = self._counter(
+            "pulled", "Records that platforms told when asked: new, or known already.", "connection", "job", "result"
+        )
+        self.job_failures = self._counter("job_failures", "Jobs that could not be done.", "connection", "job")
         self.calls = self._counter("salesforce_calls", "Salesforce API calls.", "org", "resource")
         self._gauge("build", "The running version, always 1.", "version").labels(running_version()).set(1)
 

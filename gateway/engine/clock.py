@@ -23,12 +23,12 @@ class Every:
         """Begin."""
         self._thread.start()
 
-    def stop(self) -> bool:
-        """End, once what is being done is done; whether it had begun."""
+    def stop(self, seconds: float | None = None) -> bool:
+        """End, once what is being done is done, or after so many seconds in any case; whether it had begun."""
         self._stopping.set()
         if self._thread.ident is None:
             return False
-        self._thread.join()
+        self._thread.join(seconds)
         return True
 
     def _run(self) -> None:

@@ -7,7 +7,7 @@ from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, Row, Update, bindparam, delete, func, select, text, update
+from sqlalchemy import BigInteger, Connection, Update, bindparam, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert  # its ON CONFLICT is SQLite's too
 
 from gateway.ports import NewFetch, StoredFetch
@@ -50,8 +50,9 @@ _try_again = (
     .where(among(fetches.c.id, bindparam("ids", type_=Listed(BigInteger))), text(GIVEN_UP))
     .values(due_at=bindparam("now"), tries=0, reason=None)
 )
-_count = select(fetches.c.connection, fetches.c.reason.is_(None), func.count()).group_by(
-    fetches.c.connection, fetches.c.reason.is_(None)
+_is_asked = fetches.c.reason.is_(None)
+_count = select(fetches.c.connection, _is_asked.label("is_asked"), func.count().label("count_of")).group_by(
+    fetches.c.connection, _is_asked
 )
 
 
@@ -94,10 +95,10 @@ class FetchTable:
     def counts(self) -> Mapping[str, Mapping[str, int]]:
         found: dict[str, dict[str, int]] = {}
         with self._transactions.reading() as connection:
-            rows: Sequence[Row[Any]] = connection.execute(_count).all()
-        for name, is_asked, count in rows:
-            of_connection = found.setdefault(name, {"waiting": 0, "given_up": 0})
-            of_connection["waiting" if is_asked else "given_up"] = count
+            rows = connection.execute(_count).all()
+        for row in rows:
+            of_connection = found.setdefault(row.connection, {"waiting": 0, "given_up": 0})
+            of_connection["waiting" if row.is_asked else "given_up"] = row.count_of
         return found
 
     def _write(self, statement: Update, fetch: StoredFetch) -> None:

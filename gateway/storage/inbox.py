@@ -17,7 +17,10 @@ from gateway.storage.arrivals import Arrivals, place_of
 from gateway.storage.transactions import Transactions
 
 MAX_BATCH = 500
-"""Deliveries per commit, less than twice as many where some come together: beyond this a larger batch gains nothing and the first in it wait longer."""
+"""Deliveries per commit, and less than twice as many where some come together.
+
+Beyond this a larger batch gains nothing and the first in it wait longer.
+"""
 
 ANSWER_SECONDS = 30.0
 """When a sender is told to come again although its commit is still under way."""

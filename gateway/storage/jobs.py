@@ -69,7 +69,7 @@ class JobTable:
 
     def store(self, held: HeldJob, job: Job, *, until: datetime | None = None) -> HeldJob:
         until = until or BEGINNING
-        names = {"of_connection": job.connection, "of_name": job.name}
+        names: dict[str, Any] = {"of_connection": job.connection, "of_name": job.name}
         names |= {"of_epoch": held.epoch, "held_until": held.until}
         with self._transactions.writing() as connection:
             if not connection.execute(_store.values(**asdict(job), lease_until=until), names).rowcount:

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gateway.domain.interactions import PartialInteraction
+from gateway.domain.interactions import PartialInteraction, clean_text
 from gateway.domain.policies import ConnectionPolicy
+from gateway.errors import RejectedError
 from gateway.ports import NewDelivery, StoredDelivery
-from gateway.sdk import Connector, Delivery
+from gateway.sdk import Connector, Delivery, Enricher, Fetch
+
+MAX_NAME = 300
+"""Longest name of something that is asked for: PostgreSQL cannot index more than some 2,700 bytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,13 +20,14 @@ class Connection:
     """One configured instance of a connector, and the policy for what comes from it.
 
     `strict` refuses what the connector cannot read instead of storing and parking it; `retired` tells the platform to
-    stop sending.
+    stop sending. Without an `enricher` nothing is asked for that deliveries name.
     """
 
     connector: Connector
     policy: ConnectionPolicy
     strict: bool = False
     retired: bool = False
+    enricher: Enricher | None = None
 
     @property
     def name(self) -> str:
@@ -36,10 +41,21 @@ class Connection:
 
     def read(self, delivery: NewDelivery | StoredDelivery) -> Sequence[PartialInteraction]:
         """What the connector reads in a delivery. RejectedError: it is unreadable."""
-        told = Delivery(
-            content_type=delivery.content_type,
-            headers=delivery.headers,
-            body=delivery.body,
-            received_at=delivery.received_at,
-        )
-        return self.connector.parse(told)
+        return self.connector.parse(_told(delivery))
+
+    def named_in(self, delivery: StoredDelivery) -> Sequence[Fetch]:
+        """What the delivery names that the platform is to be asked for. RejectedError: it is unreadable."""
+        named = self.connector.fetches(_told(delivery)) if self.enricher else ()
+        for fetch in named:
+            if not 0 < len(fetch.name) <= MAX_NAME or clean_text(fetch.name) != fetch.name:
+                raise RejectedError("It names something by an id that is empty, too long, or no text.")
+        return named
+
+
+def _told(delivery: NewDelivery | StoredDelivery) -> Delivery:
+    return Delivery(
+        content_type=delivery.content_type,
+        headers=delivery.headers,
+        body=delivery.body,
+        received_at=delivery.received_at,
+    )

@@ -17,6 +17,7 @@ from gateway.ports import (
     DeliveryStatus,
     FoldedInteraction,
     Interactions,
+    NewFetch,
     SettledDelivery,
     StoredDelivery,
     StoredInteraction,
@@ -81,7 +82,8 @@ class Folding:
                 told.setdefault((reading.delivery.connection, partial.id), []).append(partial)
         known = self.interactions.load(told)
         folded = [self._fold(key, partials, known.get(key)) for key, partials in told.items()]
-        self.deliveries.fold([row for row in folded if row], [reading.settled for reading in readings])
+        named = [fetch for reading in readings for fetch in reading.named]
+        self.deliveries.fold([row for row in folded if row], [reading.settled for reading in readings], named)
 
     def _fold(
         self, key: tuple[str, str], partials: list[PartialInteraction], stored: StoredInteraction | None
@@ -106,36 +108,36 @@ class Folding:
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """A delivery with what it told."""
+    """A delivery with what it told, and what it named that is still to be asked for."""
 
     delivery: StoredDelivery
-    partials: tuple[PartialInteraction, ...]
     settled: SettledDelivery
+    partials: tuple[PartialInteraction, ...] = ()
+    named: tuple[NewFetch, ...] = ()
 
 
 def _read(delivery: StoredDelivery, connection: Connection | None) -> _Reading:
-    status, reason, partials = _parse(delivery, connection)
-    ids = tuple(dict.fromkeys(partial.id for partial in partials))
-    settled = SettledDelivery(id=delivery.id, status=status, reason=reason, interactions=ids)
-    return _Reading(delivery, partials, settled)
-
-
-def _parse(
-    delivery: StoredDelivery, connection: Connection | None
-) -> tuple[DeliveryStatus, str | None, tuple[PartialInteraction, ...]]:
     if connection is None:
         reason = f"The connection {delivery.connection} is not in gateway.yaml any more; add it and replay."
-        return DeliveryStatus.PARKED, reason, ()
+        return _set_aside(delivery, DeliveryStatus.PARKED, reason)
     try:
-        partials = tuple(connection.read(delivery))
+        partials, named = tuple(connection.read(delivery)), connection.named_in(delivery)
     except RejectedError as error:
-        return DeliveryStatus.PARKED, error.reason, ()
+        return _set_aside(delivery, DeliveryStatus.PARKED, error.reason)
     except Exception as error:  # noqa: BLE001 - a defect of one connector must not stop the deliveries of the others
         reason = f"The connector {connection.connector.name} failed on it ({type(error).__name__}); this is its defect."
-        return DeliveryStatus.PARKED, reason, ()
-    if not partials:
-        return DeliveryStatus.IGNORED, "An event that is not logged.", ()
-    return DeliveryStatus.FOLDED, None, partials
+        return _set_aside(delivery, DeliveryStatus.PARKED, reason)
+    if not (partials or named):
+        return _set_aside(delivery, DeliveryStatus.IGNORED, "An event that is not logged.")
+    ids = tuple(dict.fromkeys(partial.id for partial in partials))
+    settled = SettledDelivery(id=delivery.id, status=DeliveryStatus.FOLDED, interactions=ids)
+    org, at = connection.org, delivery.received_at
+    fetches = (NewFetch(org, delivery.connection, fetch.name, at + fetch.after) for fetch in named)
+    return _Reading(delivery, settled, partials, tuple(fetches))
+
+
+def _set_aside(delivery: StoredDelivery, status: DeliveryStatus, reason: str) -> _Reading:
+    return _Reading(delivery, SettledDelivery(id=delivery.id, status=status, reason=reason))
 
 
 def _lane(partials: Iterable[PartialInteraction], policy: ConnectionPolicy) -> int:

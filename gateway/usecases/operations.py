@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from gateway.domain.tasks import DELETED
 from gateway.errors import RejectedError
-from gateway.ports import Deliveries, DeliveryStatus, Interactions, Token, Tokens
+from gateway.ports import Deliveries, DeliveryStatus, Fetches, Interactions, Token, Tokens
 
 SECRET_PREFIX = "gw_"  # noqa: S105 - what every secret begins with, so that scanners can find leaked ones
 
@@ -90,5 +90,19 @@ def retry_all(interactions: Interactions, *, org: str | None = None, connection:
     count, before = 0, None
     while page := interactions.list(org=org, connection=connection, state="parked", before=before, limit=_PAGE):
         count += interactions.unpark([row.id for row in page if row.parked != DELETED])
+        before = page[-1].id
+    return count
+
+
+def ask_again(fetches: Fetches, id: int, now: datetime) -> Again:
+    """Have the platform asked again for what was given up."""
+    return Again.QUEUED if fetches.try_again([id], now) else Again.UNKNOWN
+
+
+def ask_again_for_all(fetches: Fetches, now: datetime, *, connection: str | None = None) -> int:
+    """Have it asked again for all that was given up; how many there were."""
+    count, before = 0, None
+    while page := fetches.given_up(connection=connection, before=before, limit=_PAGE):
+        count += fetches.try_again([fetch.id for fetch in page], now)
         before = page[-1].id
     return count

@@ -10,7 +10,7 @@ from typing import TypeAlias
 from gateway.domain.interactions import clean_text
 from gateway.errors import RejectedError, RetryableError, UnauthorizedError
 from gateway.ports import Inbox, NewDelivery, Receipt
-from gateway.sdk import Answer, Request
+from gateway.sdk import Answer, Delivery, Request
 from gateway.usecases.connections import Connection
 
 MAX_KEY = 200
@@ -95,26 +95,40 @@ def _parts(request: Request, connection: Connection) -> Sequence[Request]:
 
 
 def _delivery(request: Request, connection: Connection) -> NewDelivery:
-    digest = hashlib.sha256(request.body).hexdigest()
-    kept = set(connection.connector.kept_headers) - NEVER_KEPT
-    return NewDelivery(
-        org=connection.org,
-        connection=connection.name,
-        key=_key(request, connection, digest),
-        body_hash=digest,
-        content_type=clean_text(request.content_type)[:255],
-        headers={name: clean_text(value) for name, value in request.headers.items() if name in kept},
+    kept = connection.connector.kept_headers
+    told = Delivery(
+        content_type=request.content_type,
+        headers={name: value for name, value in request.headers.items() if name in kept},
         body=request.body,
         received_at=request.received_at,
     )
+    return to_be_stored(told, connection, _key(request, connection))
 
 
-def _key(request: Request, connection: Connection, digest: str) -> str:
+def to_be_stored(told: Delivery, connection: Connection, key: str | None) -> NewDelivery:
+    """A delivery as every store can hold it, without secrets; without a key, the same bytes are the same delivery."""
+    digest = hashlib.sha256(told.body).hexdigest()
+    return NewDelivery(
+        org=connection.org,
+        connection=connection.name,
+        key=_storable(key, digest),
+        body_hash=digest,
+        content_type=clean_text(told.content_type)[:255],
+        headers={name: clean_text(value) for name, value in told.headers.items() if name not in NEVER_KEPT},
+        body=told.body,
+        received_at=told.received_at,
+    )
+
+
+def _key(request: Request, connection: Connection) -> str | None:
     try:
-        key = connection.connector.delivery_key(request)
+        return connection.connector.delivery_key(request)
     except Exception:  # the same bytes are the same delivery, whatever the connector makes of them
         log.exception("Connection %s: the connector failed to name a delivery.", connection.name)
-        key = ""
+        return None
+
+
+def _storable(key: str | None, digest: str) -> str:
     if not isinstance(key, str) or not key:
         return f"sha256:{digest}"
     if len(key) > MAX_KEY or clean_text(key) != key:

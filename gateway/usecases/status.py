@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from gateway.domain.allowance import Outlook
-from gateway.ports import Deliveries
+from gateway.ports import Deliveries, Fetches, Job, Jobs
 from gateway.usecases.mirror import MirrorState
 
 TELL_SECONDS = 5.0
@@ -90,11 +90,32 @@ def _calls(outlook: Outlook, now: datetime) -> dict[str, Any]:
     }
 
 
+class Store(Protocol):
+    """Where all that is shown stands."""
+
+    @property
+    def status(self) -> Status:
+        """What processes told."""
+
+    @property
+    def deliveries(self) -> Deliveries:
+        """What came."""
+
+    @property
+    def jobs(self) -> Jobs:
+        """What is done for the connections."""
+
+    @property
+    def fetches(self) -> Fetches:
+        """What the platforms are still asked for."""
+
+
 def overview(
-    connections: Mapping[str, str], orgs: Collection[str], status: Status, deliveries: Deliveries, now: datetime
+    connections: Mapping[str, str], orgs: Collection[str], store: Store, now: datetime
 ) -> list[dict[str, Any]]:
     """All orgs as plain JSON; `connections` names the org that each of them feeds."""
-    told, counts = status.told(), status.counts()
+    told, counts = store.status.told(), store.status.counts()
+    jobs, fetches = store.jobs.list(), store.fetches.counts()
     shown = []
     for org in sorted({*orgs, *connections.values()}):
         fed_by = sorted(name for name, fed in connections.items() if fed == org)
@@ -103,10 +124,37 @@ def overview(
             "name": org,
             **_last_word(told.get(org), now),
             "interactions": {name: sum(each.get(name, 0) for each in numbers) for name in _COUNTED},
-            "connections": [{"name": name, "last_delivery_at": _last_delivery(name, deliveries)} for name in fed_by],
+            "connections": [
+                {
+                    "name": name,
+                    "last_delivery_at": _last_delivery(name, store.deliveries),
+                    "jobs": [job_view(job) for job in jobs if job.connection == name],
+                    "fetches": {**_NO_FETCHES, **fetches.get(name, {})},
+                }
+                for name in fed_by
+            ],
         })  # fmt: skip
     return shown
 
+
+def job_view(job: Job) -> dict[str, Any]:
+    """A job as plain JSON."""
+    return {
+        "connection": job.connection,
+        "name": job.name,
+        "started_at": _written(job.started_at),
+        "succeeded_at": _written(job.succeeded_at),
+        "records": job.records,
+        "new": job.new,
+        "due_at": _written(job.due_at),
+        "cursor": job.cursor,
+        "failures": job.failures,
+        "is_paused": job.is_paused,
+        "problem": job.problem,
+    }
+
+
+_NO_FETCHES = {"waiting": 0, "given_up": 0}
 
 _COUNTED = ("waiting", "parked", "written", "open")
 

@@ -15,11 +15,11 @@ from gateway.ports import Token
 from gateway.telemetry import running_version
 from gateway.usecases.choosing import choose
 from gateway.usecases.explaining import explanation, history_of
-from gateway.usecases.operations import Again, Role, allows, authenticate, replay, retry
+from gateway.usecases.operations import Again, Role, allows, ask_again, authenticate, replay, retry
 from gateway.web import schemas
 from gateway.web.problems import PROBLEM_JSON, RefusedError, plain_refusal
 from gateway.web.services import Services
-from gateway.web.views import connection_view, delivery_view, interaction_view, page_of
+from gateway.web.views import connection_view, delivery_view, fetch_view, interaction_view, page_of
 
 View: TypeAlias = Callable[..., Any]
 
@@ -88,7 +88,8 @@ def register(app: Flask, services: Services) -> None:
         },
     )
     api = _Api(app)
-    for operations in (_interactions(services), _decisions(services), _deliveries(services), _configuration(services)):
+    for describe in (_interactions, _decisions, _deliveries, _fetches, _configuration):
+        operations = describe(services)
         operations.blueprint.before_request(_identify(services))
         api.register_blueprint(operations.blueprint)
 
@@ -181,6 +182,23 @@ def _deliveries(services: Services) -> _Operations:
     return operations
 
 
+def _fetches(services: Services) -> _Operations:
+    operations = _Operations("fetches", "What deliveries name, and the platform would not tell.")
+
+    @operations.add("GET", "/fetches", schemas.FetchPage, query=schemas.FetchFilter, refusals=(422,))
+    def list_fetches(query: dict[str, Any]) -> Any:
+        """List what was given up, newest first; what is still asked for is counted in the status."""
+        rows = services.fetches.given_up(**{**query, "limit": query["limit"] + 1})
+        return page_of(rows, query["limit"], fetch_view)
+
+    @operations.add("POST", f"/fetches/{_ID}/retry", schemas.Queued, status=202, role=Role.OPERATOR, refusals=(404,))
+    def retry_fetch(id: int) -> Any:
+        """Have the platform asked again for what was given up."""
+        return _queued(id, ask_again(services.fetches, id, services.clock()), "")
+
+    return operations
+
+
 def _configuration(services: Services) -> _Operations:
     operations = _Operations("configuration", "What is connected with what.")
 
@@ -199,7 +217,7 @@ def _configuration(services: Services) -> _Operations:
 
     @operations.add("GET", "/status", schemas.Overview)
     def show_status() -> Any:
-        """How each org is: paused or not, its API calls, what waits, and when each connection last delivered."""
+        """How each org is: paused or not, its API calls, what waits; and how what its platforms are asked for goes."""
         return {"items": services.status()}
 
     @operations.add("GET", "/connections", schemas.Connections)

@@ -360,6 +360,25 @@ class DeliveryPage(Schema):
     next_before = fields.Integer(allow_none=True, **_about("`before` of the next page; null on the last."))
 
 
+class FetchFilter(Paging):
+    connection = _filter("Name of the connection.")
+
+
+class GivenUpFetch(Schema):
+    """Something that a delivery named, and that the platform is not asked for any more."""
+
+    id = fields.Integer(required=True, **_about("The gateway's id."))
+    org = _text("The org that its connection feeds.")
+    connection = _text("The connection whose platform was asked.")
+    name = _text("What it is called at the platform.")
+    reason = _text("Why it was given up.")
+
+
+class FetchPage(Schema):
+    items = fields.List(fields.Nested(GivenUpFetch), required=True)
+    next_before = fields.Integer(allow_none=True, **_about("`before` of the next page; null on the last."))
+
+
 class Queued(Schema):
     id = fields.Integer(required=True, **_about("What will be done again."))
     queued = fields.Boolean(required=True, **_about("Always true."))
@@ -406,11 +425,36 @@ class Calls(Schema):
     exhausted_at = _maybe("When none will be left, if it goes on so; null where that is not within a day.")
 
 
-class LastDelivery(Schema):
-    """A connection and when it was last heard."""
+class JobStatus(Schema):
+    """What is done for a connection again and again: reading on, fetching what was named, renewing a subscription."""
+
+    connection = fields.String(required=True)
+    name = fields.String(required=True, **_about("The poller's, `fetches` or `subscription`."))
+    started_at = _maybe("When it was last begun.")
+    succeeded_at = _maybe("When it last came to its end.")
+    records = fields.Integer(required=True, **_about("How many records have come since it was last begun."))
+    new = fields.Integer(required=True, **_about("How many of these were not known."))
+    due_at = fields.String(required=True, **_about("When it is done next."))
+    cursor = fields.Dict(allow_none=True, **_about("Up to where it has read, in the words of the connector."))
+    failures = fields.Integer(required=True, **_about("How often in a row it could not be done."))
+    is_paused = fields.Boolean(required=True, **_about("Whether a person has to change something first."))
+    problem = _maybe("Why it could not be done the last time.")
+
+
+class FetchCounts(Schema):
+    """What the platform is asked for because deliveries name it."""
+
+    waiting = fields.Integer(required=True, **_about("Still to be asked for."))
+    given_up = fields.Integer(required=True, **_about("Not asked for any more; see `/api/fetches`."))
+
+
+class ConnectionStatus(Schema):
+    """A connection: when it was last heard, and what is asked of its platform."""
 
     name = fields.String(required=True)
     last_delivery_at = _maybe("When its last delivery came.")
+    jobs = fields.List(fields.Nested(JobStatus), required=True)
+    fetches = fields.Nested(FetchCounts, required=True)
 
 
 class InteractionCounts(Schema):
@@ -453,7 +497,7 @@ class OrgStatus(Schema):
     concurrent_calls = fields.Integer(**_about("How many may wait at once."))
     mirror = fields.Nested(MirrorStatus)
     interactions = fields.Nested(InteractionCounts, required=True)
-    connections = fields.List(fields.Nested(LastDelivery), required=True)
+    connections = fields.List(fields.Nested(ConnectionStatus), required=True)
 
 
 class Overview(Schema):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from gateway.ports import Deliveries, Inbox, Interactions, Tokens
+from gateway.ports import Deliveries, Fetches, Inbox, Interactions, Tokens
 from gateway.telemetry import Metrics
 from gateway.usecases.connections import Connection
 from gateway.usecases.decisions import Decider
@@ -48,6 +48,7 @@ class Services:
     inbox: Inbox
     deliveries: Deliveries
     interactions: Interactions
+    fetches: Fetches
     tokens: Tokens
     decider: Decider
     metrics: Metrics

@@ -8,10 +8,10 @@ from dataclasses import asdict
 from typing import Any, TypeVar
 
 from gateway.domain.interactions import interaction_of
-from gateway.ports import StoredDelivery, StoredInteraction
+from gateway.ports import StoredDelivery, StoredFetch, StoredInteraction
 from gateway.usecases.connections import Connection
 
-Row = TypeVar("Row", StoredDelivery, StoredInteraction)
+Row = TypeVar("Row", StoredDelivery, StoredFetch, StoredInteraction)
 Shown = dict[str, Any]
 TaskLink = Callable[[str, str], str | None]
 
@@ -76,6 +76,11 @@ def delivery_view(row: StoredDelivery, *, with_body: bool = False) -> Shown:
         "interactions": row.interactions,
     }
     return {**shown, "headers": row.headers, **_body(row.body)} if with_body else shown
+
+
+def fetch_view(row: StoredFetch) -> Shown:
+    """Something that was given up."""
+    return {"id": row.id, "org": row.org, "connection": row.connection, "name": row.name, "reason": row.reason}
 
 
 def connection_view(connection: Connection, base_url: str) -> Shown:

@@ -19,7 +19,7 @@ import requests
 from sqlalchemy import update
 
 from gateway.ports import DeliveryStatus, StoredDelivery, StoredInteraction
-from gateway.storage import Database, lanes
+from gateway.storage import Database, jobs, lanes
 from gateway.storage.tables import interactions
 
 PATIENCE = 120.0
@@ -247,6 +247,9 @@ class Store:
         found = self._database.interactions.list(external_id=id)
         return found[0] if found else None
 
+    def job(self, connection: str, name: str) -> Any:
+        return self._database.jobs.get(connection, name)
+
     def are_written(self, prefix: str, count: int = 1) -> bool:
         """Whether so many interactions stand in the org as they were told."""
         if self._database.deliveries.counts()[DeliveryStatus.WAITING]:
@@ -258,6 +261,7 @@ class Store:
         """Those of killed gateways, as time does; a file's only gateway does not wait for it."""
         with self._database._transactions.writing() as connection:
             lanes.free_all(connection)
+            jobs.free_all(connection)
 
     def end_doubts(self) -> None:
         """About what became of creates, as time does."""

@@ -19,7 +19,7 @@ from gateway import cli
 from gateway.domain.allowance import Outlook, Usage
 from gateway.domain.interactions import fold
 from gateway.domain.tasks import DELETED
-from gateway.ports import DeliveryStatus, FoldedInteraction, NewDelivery, SettledDelivery, Settlement
+from gateway.ports import DeliveryStatus, FoldedInteraction, NewDelivery, NewFetch, SettledDelivery, Settlement
 from gateway.salesforce.doctor import Check, Finding, Level
 from gateway.sdk.discovery import Installed
 from gateway.storage import Database
@@ -43,8 +43,8 @@ connections:
 """
 DUE_AGAIN = "{} that are due again: {}\n"
 COMMANDS = (
-    "check", "connectors", "deliveries", "demo", "devorg", "doctor", "explain", "interactions", "rematch", "serve",
-    "status", "token",
+    "check", "connectors", "deliveries", "demo", "devorg", "doctor", "explain", "fetches", "interactions", "pull",
+    "rematch", "serve", "status", "token",
 )  # fmt: skip
 
 
@@ -372,8 +372,120 @@ def test_the_status_is_shown_as_json(run, database, interactions, at_now):
         "concurrent_calls": 4,
         "mirror": {"is_kept": True, "loading": {"Contact": 420_000}, "problem": None},
         "interactions": {"waiting": 0, "parked": 2, "written": 1, "open": 0},
-        "connections": [{"name": "front-desk", "last_delivery_at": None}],
+        "connections": [
+            {
+                "name": "front-desk",
+                "last_delivery_at": None,
+                "jobs": [],
+                "fetches": {"waiting": 0, "given_up": 0},
+            }
+        ],
     }
+
+
+def work(database: Database, name: str, **more: Any) -> None:
+    held = database.jobs.lease("main", "front-desk", name, owner="me", now=NOW, seconds=60)
+    due_at = NOW + timedelta(minutes=5)
+    database.jobs.store(held, replace(held.job, **({"due_at": due_at, "succeeded_at": NOW} | more)))
+
+
+@pytest.fixture
+def jobs(database: Database) -> Database:
+    work(database, "calls", cursor={"since": "2026-03-02"}, records=12, new=3)
+    work(database, "chats", succeeded_at=None, problem="api.example.com answers 503.", failures=2)
+    work(database, "fetches", problem="api.example.com refuses the credentials.", is_paused=True)
+    named = [NewFetch("main", "front-desk", f"call-{number}", NOW) for number in range(3)]
+    database.deliveries.fold([], [], named)
+    for fetch in database.fetches.due("front-desk", NOW, 2):
+        database.fetches.give_up(fetch, f"The platform does not know {fetch.name}.")
+    return database
+
+
+def test_the_jobs_of_a_connection_are_shown(run, jobs, at_now):
+    lines = [" ".join(line.split()) for line in run("status").out.strip().splitlines()]
+
+    assert lines[-5:] == [
+        "front-desk last delivery never",
+        "front-desk calls done 2026-03-02T15:00:00+00:00; 12 records, 3 new; next 2026-03-02T15:05:00+00:00",
+        "front-desk chats failing: api.example.com answers 503. done never; 0 records, 0 new; next 2026-03-02T15:05:00+00:00",
+        "front-desk fetches paused: api.example.com refuses the credentials. done 2026-03-02T15:00:00+00:00; 0 records, 0 new; next 2026-03-02T15:05:00+00:00",
+        "front-desk named 1 to be fetched, 2 given up",
+    ]
+
+
+# --- pull, fetches
+
+
+def test_jobs_are_listed(run, jobs):
+    lines = [" ".join(line.split()) for line in run("pull").out.strip().splitlines()]
+    assert lines == [
+        "connection job done records new next problem",
+        "front-desk calls 2026-03-02T15:00:00+00:00 12 3 2026-03-02T15:05:00+00:00",
+        "front-desk chats 0 0 2026-03-02T15:05:00+00:00 api.example.com answers 503.",
+        "front-desk fetches 2026-03-02T15:00:00+00:00 0 0 2026-03-02T15:05:00+00:00 api.example.com refuses the credentials.",
+    ]
+    calls, *_ = json.loads(run("pull", "--json").out)
+    assert (calls["name"], calls["cursor"], calls["is_paused"]) == ("calls", {"since": "2026-03-02"}, False)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "due"),
+    [(("front-desk",), ["calls", "chats", "fetches"]), (("front-desk", "chats"), ["chats"])],
+)
+def test_jobs_are_done_now(run, jobs, at_now, arguments, due):
+    shown = run("pull", *arguments)
+
+    assert (shown.code, shown.out) == (0, "".join(f"front-desk {name} is due now.\n" for name in due))
+    assert [job.name for job in jobs.jobs.list() if job.due_at == NOW] == due
+    assert jobs.jobs.get("front-desk", "calls").cursor == {"since": "2026-03-02"}
+
+
+@pytest.mark.parametrize(
+    ("option", "cursor"), [(("--anew",), None), (("--from", '{"since": "2026-01-01"}'), {"since": "2026-01-01"})]
+)
+def test_a_job_reads_from_elsewhere(run, jobs, at_now, option, cursor):
+    assert run("pull", "front-desk", "calls", *option).code == 0
+    job = jobs.jobs.get("front-desk", "calls")
+    assert (job.cursor, job.due_at) == (cursor, NOW)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("nobody",), "There is no such job"),
+        (("front-desk", "mails"), "There is no such job"),
+        (("front-desk", "--anew"), "Name CONNECTION and NAME"),
+        (("--anew",), "Name CONNECTION and NAME"),
+        (("front-desk", "calls", "--anew", "--from", "{}"), "one of both"),
+        (("front-desk", "calls", "--from", "yesterday"), "must be a JSON object"),
+        (("front-desk", "calls", "--from", "[]"), "must be a JSON object"),
+    ],
+)
+def test_a_wrong_wish_changes_nothing(run, jobs, at_now, arguments, said):
+    before = jobs.jobs.list()
+    shown = run("pull", *arguments)
+
+    assert shown.code in {1, 2}
+    assert said in shown.err
+    assert jobs.jobs.list() == before
+
+
+def test_fetches_that_were_given_up_are_listed(run, jobs):
+    lines = [" ".join(line.split()) for line in run("fetches", "list").out.strip().splitlines()]
+    assert lines[1:] == [
+        "2 front-desk call-1 The platform does not know call-1.",
+        "1 front-desk call-0 The platform does not know call-0.",
+    ]
+    (newest,) = json.loads(run("fetches", "list", "--limit", "1", "--json").out)
+    assert (newest["id"], newest["name"], newest["connection"]) == (2, "call-1", "front-desk")
+    assert run("fetches", "list", "--connection", "other", "--json").out == "[]\n"
+
+
+def test_fetches_that_were_given_up_are_asked_for_again(run, jobs, at_now):
+    shown = run("fetches", "retry", "1", "99")
+    assert (shown.code, shown.out) == (1, "Fetch 1 is due again.\nFetch 99 does not exist.\n")
+    assert run("fetches", "retry", "--all").out == DUE_AGAIN.format("Fetches", 1)
+    assert [fetch.name for fetch in jobs.fetches.due("front-desk", NOW, 9)] == ["call-0", "call-1", "call-2"]
 
 
 def test_an_org_that_has_not_answered_is_told(run, database, at_now):

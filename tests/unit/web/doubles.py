@@ -253,7 +253,7 @@ class Gateway:
         self.services = Services(
             **{
                 "connections": connections, "inbox": self.inbox, "deliveries": self.deliveries,
-                "interactions": self.interactions, "tokens": self.tokens, "metrics": self.metrics,
+                "interactions": self.interactions, "fetches": self.store.fetches, "tokens": self.tokens, "metrics": self.metrics,
                 "decider": Decider(stored(self.store.mirror, self.store.choices), RULES),
                 "clock": lambda: NOW, "stopping": self.stopping, "orgs": ("main", "spare"),
                 "task_link": lambda org, task: f"https://{org}.example.com/{task}", **services,

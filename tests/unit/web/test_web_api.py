@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import json
 from typing import Any
 
@@ -16,10 +17,11 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from gateway.ports import DeliveryStatus
+from gateway.ports import DeliveryStatus, NewFetch
 from gateway.usecases.operations import Role
 from gateway.usecases.status import overview
-from tests.unit.web.doubles import NOW, Gateway, MemoryDeliveries
+from tests.fakes.store import MemoryStore
+from tests.unit.web.doubles import NOW, Gateway
 
 MATCH = {
     "state": "ambiguous",
@@ -65,6 +67,8 @@ OPERATIONS = [
     ("GET", "/api/deliveries", Role.READER),
     ("GET", "/api/deliveries/1", Role.READER),
     ("POST", "/api/deliveries/1/replay", Role.OPERATOR),
+    ("GET", "/api/fetches", Role.READER),
+    ("POST", "/api/fetches/1/retry", Role.OPERATOR),
     ("GET", "/api/orgs", Role.READER),
     ("GET", "/api/connections", Role.READER),
     ("GET", "/api/status", Role.READER),
@@ -300,12 +304,43 @@ def test_orgs_and_connections_without_secrets(reader, gateway):
 
 
 def test_how_the_orgs_are():
-    told = overview({"front-desk": "main"}, ["main", "spare"], ToldStatus(), MemoryDeliveries(), NOW)
+    store = MemoryStore()
+    store.status = ToldStatus()
+    held = store.jobs.lease("main", "front-desk", "calls", owner="me", now=NOW, seconds=9)
+    store.jobs.store(held, dataclasses.replace(held.job, cursor={"since": 1}, succeeded_at=NOW, records=3, new=1))
+    store.deliveries.fold([], [], [NewFetch("main", "front-desk", "call-1", NOW)])
+    told = overview({"front-desk": "main"}, ["main", "spare"], store, NOW)
     gateway = Gateway(status=lambda: told)
     answer = gateway.client.get("/api/status", headers=gateway.bearer(Role.READER))
 
     assert answer.json["items"] == json.loads(json.dumps(told))
     assert [(org["name"], org["condition"]) for org in told] == [("main", "paused"), ("spare", "stopped")]
+    (connection,) = told[0]["connections"]
+    assert connection["fetches"] == {"waiting": 1, "given_up": 0}
+    assert connection["jobs"] == [{
+        "connection": "front-desk", "name": "calls", "cursor": {"since": 1}, "records": 3, "new": 1,
+        "due_at": "2026-03-02T15:00:00+00:00", "started_at": "2026-03-02T15:00:00+00:00",
+        "succeeded_at": "2026-03-02T15:00:00+00:00", "failures": 0, "is_paused": False, "problem": None,
+    }]  # fmt: skip
+
+
+def test_fetches_that_were_given_up_are_listed_and_asked_for_again(gateway, reader):
+    store, operator = gateway.store, gateway.bearer(Role.OPERATOR)
+    store.deliveries.fold([], [], [NewFetch("main", "front-desk", f"call-{n}", NOW) for n in range(3)])
+    for fetch in store.fetches.due("front-desk", NOW, 2):
+        store.fetches.give_up(fetch, "Gone.")
+
+    page = gateway.client.get("/api/fetches?limit=1", headers=reader).json
+    assert page == {
+        "items": [{"id": 2, "org": "main", "connection": "front-desk", "name": "call-1", "reason": "Gone."}],
+        "next_before": 2,
+    }
+    assert gateway.client.get("/api/fetches?connection=other", headers=reader).json["items"] == []
+    assert_problem(gateway.client.post("/api/fetches/2/retry", headers=reader), 403)
+    assert_problem(gateway.client.post("/api/fetches/9/retry", headers=operator), 404)
+    assert gateway.client.post("/api/fetches/2/retry", headers=operator).json == {"id": 2, "queued": True}
+    assert_problem(gateway.client.post("/api/fetches/2/retry", headers=operator), 404)
+    assert [one.name for one in store.fetches.due("front-desk", NOW, 9)] == ["call-1", "call-2"]
 
 
 class ToldStatus:
