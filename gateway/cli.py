@@ -146,12 +146,14 @@ def check(path: Path | None, *, effective: bool) -> None:
         return
     for warning in config.warnings:
         out.print(f"Note: {warning}", style="yellow", highlight=False)
-    table = _table("connection", "platform", "org", "post to", "jobs")
+    table = _table("connection", "platform", "org", "post to")
     base = config.public_url or f"http://{config.host}:{config.port}"
     for name, connection in config.connections.items():
-        jobs = ", ".join(work.name for of, work in works if of.name == name)
-        table.add_row(name, connection.connector, connection.policy.org, f"{base}/webhooks/{name}", jobs)
+        table.add_row(name, connection.connector, connection.policy.org, f"{base}/webhooks/{name}")
     out.print(table)
+    for name in connections:
+        if jobs := ", ".join(work.name for connection, work in works if connection.name == name):
+            out.print(f"{name} asks its platform: {jobs}", highlight=False)
     out.print(f"{config.path}: no problem found.", highlight=False)
 
 
@@ -786,7 +788,7 @@ def _table(*columns: str) -> Table:
     return table
 
 
-_WRAPPED = frozenset({"reason", "problem", "jobs", "interactions", "external id", "events", "settings", "post to"})
+_WRAPPED = frozenset({"reason", "problem", "interactions", "external id", "events", "settings", "post to"})
 
 
 def _moment(moment: Any) -> str:

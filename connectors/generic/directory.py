@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import jmespath
-import requests
 from jmespath.exceptions import JMESPathError
 from marshmallow import Schema, ValidationError, fields, validates
-from urllib3.exceptions import HTTPError
 
-from gateway.sdk import ConfigError, RetryableError, Secret
+from gateway.sdk import RejectedError, RetryableError, Secret
+from gateway.sdk.http import Address, Api, MissingError
 
 TIME_LIMITS = (3.0, 7.0)
 """Seconds to connect, and to wait for an answer: whoever is created waits for it, and so do those beside them."""
@@ -21,21 +19,16 @@ TIME_LIMITS = (3.0, 7.0)
 LARGEST = 1_000_000
 """Bytes of an answer that are read."""
 
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-
 
 class DirectorySettings(Schema):
     """`url` with `{phone}` and `{email}` in it, the bearer `token`, and the JMESPath of the person in the `answer`."""
 
-    url = fields.String(required=True)
+    url = Address(required=True)
     token = Secret()
     answer = fields.String(load_default="@")
 
     @validates("url")
     def _check_url(self, value: str, **_: object) -> None:
-        parts = urlsplit(value)
-        if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
-            raise ValidationError("must begin with https:// (http:// is for this machine only).")
         if "{phone}" not in value and "{email}" not in value:
             raise ValidationError("must have {phone} or {email} where the customer's is to stand.")
 
@@ -52,10 +45,9 @@ class HttpDirectory:
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self._url = settings["url"]
-        self._host = urlsplit(self._url).hostname
-        self._headers = {"Accept": "application/json"}
-        if token := settings.get("token"):
-            self._headers["Authorization"] = f"Bearer {token}"
+        token = settings.get("token")
+        proof = {"Authorization": f"Bearer {token}"} if token else {}
+        self._api = Api(self._url, authorize=lambda _: proof, largest=LARGEST, time_limits=TIME_LIMITS)
         self._answer = jmespath.compile(settings["answer"])
 
     def find_person(self, phone: str | None, email: str | None) -> Mapping[str, Any] | None:
@@ -68,26 +60,12 @@ class HttpDirectory:
         return found if isinstance(found, Mapping) and found else None
 
     def _asked(self, phone: str, email: str) -> Any:
+        """What it answers; None if it knows nobody."""
         url = self._url.replace("{phone}", quote(phone, safe="")).replace("{email}", quote(email, safe=""))
         try:
-            with requests.get(
-                url, headers=self._headers, timeout=TIME_LIMITS, allow_redirects=False, stream=True
-            ) as answer:
-                return self._read(answer)
-        except (requests.RequestException, HTTPError) as error:
-            raise RetryableError(f"The directory at {self._host} does not answer ({type(error).__name__}).") from None
-
-    def _read(self, answer: requests.Response) -> Any:
-        if answer.status_code == requests.codes.not_found:
+            return self._api.get(url).json()
+        except MissingError:
             return None
-        if answer.status_code in {requests.codes.unauthorized, requests.codes.forbidden}:
-            raise ConfigError(f"The directory at {self._host} refuses the token ({answer.status_code}).")
-        if not answer.ok or answer.is_redirect:
-            raise RetryableError(f"The directory at {self._host} answers {answer.status_code}.")
-        body = answer.raw.read(LARGEST + 1, decode_content=True)
-        if len(body) > LARGEST:
-            raise RetryableError(f"The directory at {self._host} answers with more than {LARGEST} bytes.")
-        try:
-            return json.loads(body)
-        except ValueError:
-            raise RetryableError(f"The directory at {self._host} answers with something other than JSON.") from None
+        except RejectedError as error:
+            # Whoever is to be created waits for a better answer.
+            raise RetryableError(error.reason) from None

@@ -104,7 +104,7 @@ def test_what_a_notification_names_is_fetched_and_written(exchange, org, tmp_pat
 def test_the_platform_is_told_where_to_post_and_what_its_jobs_do_is_shown(exchange, org, tmp_path):
     write_settings(tmp_path, org, exchange)
     checked = run(tmp_path, "check")
-    assert "calls, fetches, subscription" in checked.stdout
+    assert "front-desk asks its platform: calls, fetches, subscription" in checked.stdout
     with Gateway(tmp_path) as gateway, Store(tmp_path) as store:
         eventually(lambda: is_read(store) and store.job("front-desk", "subscription").succeeded_at)
         assert exchange.hooks == [{"address": "https://gateway.example.com/webhooks/front-desk", "replaces": None}]

@@ -50,6 +50,12 @@ def operator(gateway) -> dict[str, str]:
     return gateway.bearer(Role.OPERATOR)
 
 
+def give_up(store: MemoryStore, *names: str) -> None:
+    store.deliveries.fold([], [], [NewFetch("main", "front-desk", name, NOW) for name in names])
+    for fetch in store.fetches.due("front-desk", NOW, len(names)):
+        store.fetches.give_up(fetch, "Gone.")
+
+
 def assert_problem(response: Any, status: int) -> dict[str, Any]:
     assert response.status_code == status
     assert response.content_type == "application/problem+json"
@@ -97,6 +103,7 @@ def test_who_may_what(gateway, method, path, needed):
     roles = list(Role)
     for role in roles:
         body = {"who": None} if path.endswith("/choice") else None
+        give_up(gateway.store, "call-0")
         response = gateway.client.open(path, method=method, headers=gateway.bearer(role), json=body)
         if roles.index(role) < roles.index(needed):
             assert_problem(response, 403)
@@ -326,9 +333,8 @@ def test_how_the_orgs_are():
 
 def test_fetches_that_were_given_up_are_listed_and_asked_for_again(gateway, reader):
     store, operator = gateway.store, gateway.bearer(Role.OPERATOR)
-    store.deliveries.fold([], [], [NewFetch("main", "front-desk", f"call-{n}", NOW) for n in range(3)])
-    for fetch in store.fetches.due("front-desk", NOW, 2):
-        store.fetches.give_up(fetch, "Gone.")
+    give_up(store, "call-0", "call-1")
+    store.deliveries.fold([], [], [NewFetch("main", "front-desk", "call-2", NOW)])
 
     page = gateway.client.get("/api/fetches?limit=1", headers=reader).json
     assert page == {
