@@ -39,7 +39,10 @@ class Page:
 
 
 class Poller(Protocol):
-    """Reads what is new since a cursor. `name` is unique in the connection, `every` the pause between two readings."""
+    """Reads what is new since a cursor. `every` is the pause between two readings.
+
+    `name` is unique in the connection; `fetches` and `subscription` are taken.
+    """
 
     name: str
     every: timedelta

@@ -571,6 +571,19 @@ class TestFetching:
         one.step()
         assert asking.platform.numbers.asked == ["call-1"]
 
+    def test_long_asking_stays_in_one_hand(self, asking):
+        (one,), (other,) = asking.process(), asking.process()
+        asking.platform.numbers.waits = (timedelta(days=1),)
+
+        def take_time():
+            asking.clock += LEASE / 2 + MINUTE
+            other.step()
+
+        asking.platform.numbers.says = dict.fromkeys("abcd", take_time)
+        asking.post(a=0, b=0, c=0, d=0)
+        one.step()
+        assert asking.platform.numbers.asked == ["a", "b", "c", "d"]
+
     def test_what_was_named_again_while_it_was_asked_for_is_asked_for_again(self, asking):
         (duty,) = asking.process()
 
