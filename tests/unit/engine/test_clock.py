@@ -34,3 +34,18 @@ def test_stopping_does_not_wait_for_the_next_time():
 
 def test_what_never_began_can_be_stopped():
     assert Every(1.0, lambda: None, "test").stop() is False
+
+
+def test_what_is_being_done_is_waited_for_only_so_long():
+    begun, done = threading.Event(), threading.Event()
+
+    def act() -> None:
+        begun.set()
+        assert done.wait(PATIENCE)
+
+    every = Every(1.0, act, "test")
+    every.start()
+    assert begun.wait(PATIENCE)
+    assert every.stop(0.01) is True
+    assert not done.is_set()
+    done.set()

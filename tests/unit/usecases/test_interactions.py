@@ -150,12 +150,12 @@ class _Contended:
     def waiting(self, limit):
         return self._deliveries.waiting(limit)
 
-    def fold(self, folded, settled):
+    def fold(self, folded, settled, named=()):
         self.tries += 1
         if self._left:
             self._left -= 1
             raise VersionConflictError("An interaction was changed meanwhile.")
-        self._deliveries.fold(folded, settled)
+        self._deliveries.fold(folded, settled, named)
 
 
 def _contended(desk: Desk, conflicts: int) -> tuple[Folding, _Contended]:
@@ -190,7 +190,7 @@ def test_another_process_that_folds_in_between_is_not_overwritten(desk):
     state = theirs.row().state
 
     class Interfering(_Contended):
-        def fold(self, folded, settled):
+        def fold(self, folded, settled, named=()):
             if not desk.store.interactions.list():
                 other = FoldedInteraction(
                     org="main",
@@ -203,7 +203,7 @@ def test_another_process_that_folds_in_between_is_not_overwritten(desk):
                     now=START,
                 )
                 self._deliveries.fold([other], [])
-            self._deliveries.fold(folded, settled)
+            self._deliveries.fold(folded, settled, named)
 
     assert replace(desk.folding, deliveries=Interfering(desk, 0)).step().total == 1
     interaction = interaction_of("c-1", desk.row().state)
