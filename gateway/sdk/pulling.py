@@ -44,8 +44,11 @@ class Poller(Protocol):
     `name` is unique in the connection; `fetches` and `subscription` are taken.
     """
 
-    name: str
-    every: timedelta
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def every(self) -> timedelta: ...
 
     def pull(self, cursor: Cursor | None, now: datetime) -> Iterator[Page]:
         """The pages behind the cursor; None at the first time. A reading may be cut off after any page.
@@ -65,7 +68,8 @@ class Fetch:
 class Enricher(Protocol):
     """Fetches what deliveries name. `waits` are the pauses before it is asked again for what is not there yet."""
 
-    waits: Sequence[timedelta]
+    @property
+    def waits(self) -> Sequence[timedelta]: ...
 
     def fetch(self, name: str, now: datetime) -> Sequence[Pulled] | None:
         """What the platform tells of it; None if it may still come. RejectedError: it never will.
