@@ -269,7 +269,7 @@ def _both(
         link,
         conflicts=conflicts,
         choices={name: choice for name, choice in link.choices.items() if name in open_fields | written},
-        problems={f"{name} on {side}": text for name, plan in plans.items() for side, text in plan.problems.items()},
+        problems=_problems(link, cases, plans),
     )
     writes = {
         side: ContactWrite(act=Act.UPDATE, values=values, id=records[side].id, version=records[side].version)
@@ -284,6 +284,17 @@ def _both(
         sources={name: cases[name].held for name in written},
         losses=tuple(_losses(cases, plans, records, policy, link)),
     )
+
+
+def _problems(link: Link, cases: Mapping[str, FieldCase], plans: Mapping[str, FieldPlan]) -> dict[str, str]:
+    """By field and side; those of a field that nobody changed are as they were."""
+    still = {_at(name, side) for name, case in cases.items() if not case.changed() for side in Side}
+    found = {_at(name, side): text for name, plan in plans.items() for side, text in plan.problems.items()}
+    return {at: text for at, text in link.problems.items() if at in still} | found
+
+
+def _at(name: str, side: Side) -> str:
+    return f"{name} on {side}"
 
 
 def _knows(rule: FieldRule, limits: Mapping[Side, Limits]) -> bool:
@@ -431,7 +442,7 @@ def _create(
     known = limits[there].fields
     fits = {rule.name: fitted(record.values.get(rule.name), known[rule.name], policy.reading(rule)) for rule in rules}
     values = {n: fit.value for n, fit in fits.items() if not is_empty(fit.value) and not known[n].is_read_only}
-    problems = {f"{name} on {there}": fit.problem for name, fit in fits.items() if fit.problem}
+    problems = {_at(name, there): fit.problem for name, fit in fits.items() if fit.problem}
     if missing := _missing(known, values):
         text = f"It cannot be created without {', '.join(missing)}."
         return LinkPlan(link=replace(link, problems=problems | {RECORD: text}))
@@ -513,7 +524,7 @@ def _agreed_base(plan: LinkPlan) -> dict[Side, dict[str, Value]]:
 def _altered(plan: LinkPlan, returned: Mapping[Side, ContactRecord], policy: SyncPolicy) -> dict[str, str]:
     """What a side made something else of, without having said that it would."""
     return {
-        f"{rule.name} on {side}": "The side keeps another value than was sent."
+        _at(rule.name, side): "The side keeps another value than was sent."
         for side, write in plan.writes.items()
         for rule in policy.fields
         if rule.name in write.values

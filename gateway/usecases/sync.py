@@ -184,9 +184,9 @@ class ContactSync:
 
     def _apply(self, links: Sequence[Link], limits: Mapping[Side, Limits], report: Report) -> None:
         plans, gave_way = self._plans(links, limits)
-        plans = [self._within_room(plan, limits, report) for plan in plans]
-        for plan in plans:
-            report.tally.add(plan, self._pair.policy)
+        for at, plan in enumerate(plans):
+            plans[at] = self._within_room(plan, limits, report)
+            report.tally.add(plans[at], self._pair.policy)
         writing = [plan for plan in plans if plan.writes]
         still = [self._still(plan) for plan in plans if not plan.writes]
         waiting = {link.key for link in still if link.not_before}

@@ -314,11 +314,9 @@ class MemoryLinks:
         for link in links:
             now = rows.links[link.key]
             if rows.versions[link.key] != link.version:
-                link = replace(link, choices={**now.choices, **link.choices})
-            elif link.key not in due:
-                rows.due.discard(link.key)
-            if link.key in due:
-                rows.due.add(link.key)
+                self._keep(rows, replace(link, choices={**now.choices, **link.choices}))
+                continue
+            (rows.due.add if link.key in due else rows.due.discard)(link.key)
             self._keep(rows, link)
         for key, lost in losses.items():
             rows.losses += [(key, loss) for loss in lost if (key, loss) not in rows.losses]

@@ -11,10 +11,10 @@ from datetime import timedelta
 from typing import Any
 
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from gateway.domain.contacts import ContactRecord, Entry, FieldLimits, Side, Value
 from gateway.domain.brakes import Brake
+from gateway.domain.contacts import ContactRecord, Entry, FieldLimits, Side, Value, WriteResult, Written
 from gateway.domain.policies import MatchPolicy
 from gateway.domain.sync import RECORD, WhenDeleted, Wins
 from gateway.errors import RetryableError, UnknownOutcomeError
@@ -97,6 +97,8 @@ class Memory:
 
 
 edits = st.sampled_from(["first", "title", "long title", "cleared", "add", "remove", "type"])
+news = st.lists(st.tuples(st.sampled_from(Side), st.integers(0, 2), edits), max_size=3)
+"""Edits just before a run, of people by their number, so that most runs have something to do."""
 
 
 class ContactWorld(RuleBasedStateMachine):
@@ -105,10 +107,13 @@ class ContactWorld(RuleBasedStateMachine):
     @initialize(
         wins=st.sampled_from(Wins), skew=st.sampled_from([-7200, 0, 0.0005, 7200]), late=st.integers(0, 2),
         overlap=st.integers(0, 3), bears_ids=st.booleans(), lists_only=st.booleans(), batch=st.integers(1, 3),
+        start=st.lists(st.sampled_from([CRM, PLATFORM, None]), max_size=2),
     )  # fmt: skip
     def begin(
-        self, wins: Wins, skew: float, late: int, overlap: int, bears_ids: bool, lists_only: bool, batch: int
-    ) -> None:
+        self, wins: Wins, skew: float, late: int, overlap: int, bears_ids: bool, lists_only: bool, batch: int,
+        start: list[Side | None],
+    ) -> None:  # fmt: skip
+        """A world in which some people are in sync already."""
         plain = {name: FieldLimits() for name in ("first", "last", "emails")}
         crm = Habits(normalise=spelt_by_crm, overlap=overlap + 2, late=late, batch=batch)
         crm.fields = {**plain, "last": FieldLimits(is_required=True), "title": FieldLimits(), "phones": FieldLimits()}
@@ -127,13 +132,16 @@ class ContactWorld(RuleBasedStateMachine):
         self.late = late
         self.people: dict[str, Memory] = {}
         self.count = 0
+        for at in start:
+            self.create(at)
+        self.rest()
 
     # --- what people do
 
     @rule(at=st.sampled_from([CRM, PLATFORM, None]))
     def create(self, at: Side | None) -> None:
         """On one side, or on both at once."""
-        if len(self.people) > 3:
+        if len(self.people) > 2:
             return
         last = f"Person{'ABCDE'[len(self.people)]}"
         memory = self.people[last] = Memory()
@@ -145,10 +153,17 @@ class ContactWorld(RuleBasedStateMachine):
             memory.written["first"].append((side, "Casey"))
             memory.fresh["first"].append(side)
 
-    @rule(side=st.sampled_from(Side), what=edits, data=st.data())
-    def edit(self, side: Side, what: str, data: st.DataObject) -> None:
-        if living := self._living(side):
-            self._edit(side, data.draw(st.sampled_from(living)), what)
+    @rule(news=news)
+    def edit(self, news: list[tuple[Side, int, str]]) -> None:
+        for side, nth, what in news:
+            if living := self._living(side):
+                self._edit(side, living[nth % len(living)], what)
+
+    @rule(nth=st.integers(0, 2), name=st.sampled_from(TEXTS))
+    def edit_both(self, nth: int, name: str) -> None:
+        """Both sides are edited, each in its way."""
+        for side in Side:
+            self.edit([(side, nth, name)])
 
     @rule(side=st.sampled_from(Side), what=st.sampled_from(["first", "title"]), data=st.data())
     def edit_alike(self, side: Side, what: str, data: st.DataObject) -> None:
@@ -211,12 +226,18 @@ class ContactWorld(RuleBasedStateMachine):
 
     # --- what the gateway does, and what befalls it
 
-    @rule(seconds=st.sampled_from([0, 61]))
-    def run(self, seconds: int) -> None:
+    @rule(seconds=st.sampled_from([0, 61]), news=news)
+    def run(self, seconds: int, news: list[tuple[Side, int, str]]) -> None:
+        self.edit(news)
         self._run(seconds)
 
-    @rule(nth=st.integers(1, 25), trouble=st.sampled_from(["killed", "unreachable", "unknown"]))
-    def run_with_trouble(self, nth: int, trouble: str) -> None:
+    @rule(
+        nth=st.integers(1, 25), trouble=st.sampled_from(["killed", "unreachable", "unknown"]), news=news, then=news,
+    )  # fmt: skip
+    def run_with_trouble(
+        self, nth: int, trouble: str, news: list[tuple[Side, int, str]], then: list[tuple[Side, int, str]]
+    ) -> None:
+        self.edit(news)
         error: BaseException = {
             "killed": KilledError(), "unreachable": RetryableError("No answer."), "unknown": UnknownOutcomeError("?"),
         }[trouble]  # fmt: skip
@@ -228,19 +249,18 @@ class ContactWorld(RuleBasedStateMachine):
                 raise error
 
         self._run(0, at=nth, act=act)
+        self.edit(then)
 
-    @rule(nth=st.integers(1, 25), side=st.sampled_from(Side), what=edits, data=st.data())
-    def run_while_people_edit(self, nth: int, side: Side, what: str, data: st.DataObject) -> None:
-        def act(_: str) -> None:
-            if living := self._living(side):
-                self._edit(side, data.draw(st.sampled_from(living)), what)
+    @rule(nth=st.integers(1, 25), news=news, meanwhile=news)
+    def run_while_people_edit(
+        self, nth: int, news: list[tuple[Side, int, str]], meanwhile: list[tuple[Side, int, str]]
+    ) -> None:
+        self.edit(news)
+        self._run(61, at=nth, act=lambda _: self.edit(meanwhile))
 
-        self._run(61, at=nth, act=act)
-
-    @rule(side=st.sampled_from(Side))
-    def run_with_one_refused_for_now(self, side: Side) -> None:
-        from gateway.domain.contacts import WriteResult, Written
-
+    @rule(side=st.sampled_from(Side), news=news)
+    def run_with_one_refused_for_now(self, side: Side, news: list[tuple[Side, int, str]]) -> None:
+        self.edit(news)
         refused = WriteResult(written=Written.RETRY, reason="Later.")
         self._side(side).refused = dict.fromkeys([*self.desk.crm.records, *self.desk.platform.records], refused)
         self._run(61)
