@@ -8,10 +8,16 @@ from datetime import datetime
 from enum import IntEnum
 from typing import Any, Protocol
 
+from gateway.domain.brakes import Stop
+from gateway.domain.contacts import ContactRecord, Side
 from gateway.domain.creation import Made, RecordDraft
 from gateway.domain.interactions import State
+from gateway.domain.pairing import Known, Pairing
 from gateway.domain.records import Kind, Record, Remembered
+from gateway.domain.sync import Choice, Link, Loss
 from gateway.domain.tasks import Abilities, FoundTask, Outcome, TaskDraft, TaskFields
+from gateway.sdk.contacts import ContactPage
+from gateway.sdk.pulling import Cursor
 
 
 class DeliveryStatus(IntEnum):
@@ -632,6 +638,85 @@ class Org(Protocol):
 
     def amend(self, drafts: Sequence[RecordDraft]) -> list[Made]:
         """Change up to 200 people, each named by the `Id` among its fields, in one call; in their order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stray:
+    """A contact that no link is of. `question` is what a person was asked about it, `answer` what they said.
+
+    An answer is the id of its counterpart, or "" where it has none.
+    """
+
+    record: ContactRecord
+    question: Pairing | None = None
+    answer: str | None = None
+
+
+class ContactLinks(Protocol):
+    """What is known of the contacts of a pair, an org and a connection, by the pair's name.
+
+    A link is due when something befell it that was not decided on yet, and so is a stray. Everything is given out in
+    order of `key`, or of the record's id, so that no more than a batch need be in memory.
+    """
+
+    def cursor(self, pair: str, side: Side) -> Cursor | None:
+        """How far a side was read."""
+
+    def take_in(self, pair: str, side: Side, page: ContactPage, keys: Mapping[str, Collection[str]]) -> None:
+        """Keep what a page tells and its cursor, both or neither; `keys` are the identity keys of its records, by id.
+
+        Links of its records are due, whether the record is what they join or what that was merged into. Others become
+        strays, and are due, as are the strays of either side with which they share a key or an id; what is gone is no
+        stray any more. With the end of a listing the links of the side are due whose records are in none of its pages.
+        """
+
+    def due(self, pair: str, *, now: datetime, after: int = 0, limit: int) -> Sequence[Link]:
+        """Links that are due, beyond the key `after`, and that nothing keeps from being looked at before now."""
+
+    def linked(self, pair: str, side: Side, ids: Collection[str]) -> Mapping[str, Link]:
+        """The links that join these records, ended ones too, by the record's id."""
+
+    def strays(self, pair: str, side: Side, *, after: str = "", limit: int) -> Sequence[Stray]:
+        """Strays that are due, beyond the id `after`."""
+
+    def known(self, pair: str, side: Side, keys: Collection[str]) -> Mapping[str, Sequence[Known]]:
+        """Contacts of the side by identity key, by their own id and by the id that they bear; up to 50 for each.
+
+        Linked ones too, with the values that both sides agreed on, unless the link has ended.
+        """
+
+    def add(self, pair: str, links: Sequence[Link]) -> Sequence[Link]:
+        """Keep new links, which are due, with their keys; the records that they join are no strays any more.
+
+        VersionConflictError: one of them is linked already; nothing was kept.
+        """
+
+    def save(
+        self, pair: str, links: Sequence[Link], losses: Mapping[int, Sequence[Loss]], *, due: Collection[int]
+    ) -> None:
+        """Keep what became of links, and by key what was lost, each loss once; all or nothing.
+
+        They are due no more, but for those in `due` and those that something befell since they were given out. What a
+        person chose since then is kept. The records that they join now are no strays any more.
+        """
+
+    def ask(self, pair: str, questions: Sequence[Pairing]) -> None:
+        """Keep what is not decided about strays, questions or not, which are not due any more."""
+
+    def answer(self, pair: str, side: Side, id: str, other_id: str) -> bool:
+        """Keep what a person said about a stray, which is due; whether there is such a stray."""
+
+    def choose(self, pair: str, key: int, field: str, choice: Choice) -> bool:
+        """Keep a person's choice on a conflict, whose link is due; whether there is such a conflict."""
+
+    def active(self, pair: str) -> int:
+        """How many links join two contacts and have not ended."""
+
+    def stop(self, pair: str) -> Stop | None:
+        """The run that was stopped last, if none was carried out since."""
+
+    def set_stop(self, pair: str, stop: Stop | None) -> None:
+        """Keep that a run was stopped, or that a person approved of it, or that it is over."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,75 @@
+"""Contacts without a link: whose counterpart they are, or that they are to be created on the other side, or a question.
+
+Everything that could be meant is read from what is stored, in two queries for a batch; before a contact is created, the
+other side itself is searched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from gateway.domain.contacts import ContactRecord, Side
+from gateway.domain.pairing import Known, Pairing, keys_of, pair
+from gateway.domain.policies import MatchPolicy
+from gateway.domain.sync import Link, SyncPolicy
+from gateway.ports import ContactLinks, Stray
+from gateway.sdk.contacts import ContactPage, ContactSide
+
+
+@dataclass(frozen=True, slots=True)
+class Introductions:
+    """Decides on the strays of a pair."""
+
+    pair: str
+    sides: Mapping[Side, ContactSide]
+    store: ContactLinks
+    policy: SyncPolicy
+    matching: MatchPolicy
+
+    def decide(self, strays: Sequence[Stray], side: Side) -> list[Pairing]:
+        """Who they are; what the other side has of those who would be created is taken in first."""
+        taking = [stray for stray in strays if self.policy.sides[side].takes(stray.record)]
+        pairings = self._pairings(taking, side)
+        if nobody := [each.record for each in pairings if not each.candidates and self.creates(each)]:
+            found = self.sides[side.other].find(
+                {key for record in nobody for key in keys_of(record, self.policy)}, [record.id for record in nobody]
+            )
+            if found:
+                self.take_in(side.other, ContactPage(records=found))
+                pairings = self._pairings(taking, side)
+        return pairings
+
+    def take_in(self, side: Side, page: ContactPage) -> None:
+        """Store a page with the identity keys of its records."""
+        keys = {record.id: tuple(keys_of(record, self.policy)) for record in page.records}
+        self.store.take_in(self.pair, side, page, keys)
+
+    def creates(self, pairing: Pairing) -> bool:
+        """Whether policy has a contact created that has no counterpart."""
+        return pairing.same is None and not pairing.candidates and self.policy.sides[pairing.side.other].creates
+
+    def link(self, pairing: Pairing) -> Link | None:
+        """The new link of a contact, to its counterpart or to the one that is to be created."""
+        ids = {pairing.side: pairing.record.id}
+        if pairing.same:
+            return Link(ids={**ids, pairing.side.other: pairing.same.id}, decided=pairing.reason)
+        return Link(ids=ids, decided=f"created from {pairing.side}") if self.creates(pairing) else None
+
+    def _pairings(self, strays: Sequence[Stray], side: Side) -> list[Pairing]:
+        others = self._known(side.other, [stray.record for stray in strays])
+        rivals = self._known(side, [known.record for found in others.values() for known in found])
+        return [
+            pair(
+                stray.record, side, others=others, rivals=rivals, policy=self.policy, matching=self.matching,
+                answer=stray.answer,
+            )
+            for stray in strays
+        ]  # fmt: skip
+
+    def _known(self, side: Side, records: Collection[ContactRecord]) -> Mapping[str, Sequence[Known]]:
+        """Contacts of a side that share a key or an id with any of the other's records, and that take part."""
+        keys = {key for record in records for key in (*keys_of(record, self.policy), record.id, record.other_id) if key}
+        found = self.store.known(self.pair, side, keys)
+        takes = self.policy.sides[side].takes
+        return {key: [known for known in all_of if takes(known.record)] for key, all_of in found.items()}

@@ -1,0 +1,359 @@
+"""The contact sync, from what changed to what stands on both sides."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from gateway.domain.contacts import Entry, FieldLimits, WriteResult, Written
+from gateway.domain.policies import Condition
+from gateway.domain.sync import RECORD, FieldRule, Flow, SidePolicy, WhenDeleted, Wins
+from tests.fakes.contacts import Habits, phones
+from tests.unit.usecases.sync_desk import CRM, NAME, PLATFORM, SyncDesk, policy
+
+CASEY = {"first": "Casey", "last": "Customer", "phones": phones("+14155550123")}
+ROBIN = {"first": "Robin", "last": "Roe", "phones": phones("+14155550124")}
+
+
+def desk_of(count: int, **how) -> SyncDesk:
+    """So many contacts in sync."""
+    desk = SyncDesk(policy(**how))
+    for n in range(count):
+        desk.crm.people_create(first=f"First{n}", last=f"Last{n}", phones=phones(f"+1415555{n:04}"))
+    desk.settle()
+    return desk
+
+
+def test_a_lone_edit_arrives_on_the_other_side():
+    desk = SyncDesk()
+    crm, platform = desk.both(CASEY)
+    desk.platform.people_edit(platform, title="Owner")
+    desk.settle()
+
+    assert desk.record(CRM, crm).values["title"] == "Owner"
+
+
+def test_edits_of_two_fields_meet():
+    desk = SyncDesk()
+    crm, platform = desk.both(CASEY)
+    desk.platform.people_edit(platform, title="Owner")
+    desk.crm.people_edit(crm, first="Cassandra")
+    desk.settle()
+
+    for held in (desk.record(CRM, crm).values, desk.record(PLATFORM, platform).values):
+        assert (held["first"], held["title"]) == ("Cassandra", "Owner")
+
+
+@pytest.mark.parametrize(
+    ("wins", "held"), [(Wins.SALESFORCE, "crm"), (Wins.PLATFORM, "platform"), (Wins.NEWEST, "platform")]
+)
+def test_policy_decides_between_two_edits_and_the_loss_is_on_record(wins, held):
+    desk = SyncDesk(policy(wins))
+    crm, platform = desk.both(CASEY)
+    desk.crm.people_edit(crm, title="crm", by="ada")
+    desk.platform.people_edit(platform, title="platform", by="ben")
+    desk.settle()
+
+    assert {record["title"] for side in (CRM, PLATFORM) for record in desk.on(side)} == {held}
+    (loss,) = desk.store.losses(NAME)
+    assert (loss.value, loss.decided) == ("platform" if held == "crm" else "crm", f"policy: {wins}")
+    assert loss.by == ("ben" if held == "crm" else "ada")
+
+
+def test_where_nobody_wins_a_person_chooses():
+    desk = SyncDesk()
+    crm, platform = desk.both(CASEY | {"title": "before"})
+    desk.crm.people_edit(crm, title="crm", by="ada")
+    desk.platform.people_edit(platform, title="platform", by="ben")
+    desk.settle()
+    conflict = desk.link(crm).conflicts["title"]
+
+    assert conflict.values == {CRM: "crm", PLATFORM: "platform"}
+    assert (conflict.base[CRM], conflict.by) == ("before", {CRM: "ada", PLATFORM: "ben"})
+    desk.choose(crm, "title", CRM)
+    desk.settle()
+    assert desk.record(PLATFORM, platform).values["title"] == "crm"
+    assert desk.link(crm).conflicts == {}
+    assert [loss.decided for loss in desk.store.losses(NAME)] == ["ada chose salesforce"]
+
+
+def test_a_choice_does_not_hold_against_what_was_written_since():
+    desk = SyncDesk()
+    crm, platform = desk.both(CASEY)
+    desk.crm.people_edit(crm, title="crm")
+    desk.platform.people_edit(platform, title="platform")
+    desk.settle()
+    desk.choose(crm, "title", CRM)
+    desk.platform.people_edit(platform, title="another")
+    desk.settle()
+
+    assert desk.record(PLATFORM, platform).values["title"] == "another"
+    assert desk.link(crm).conflicts["title"].values[PLATFORM] == "another"
+
+
+def test_a_field_of_one_direction_follows_its_master():
+    desk = SyncDesk(policy(title=FieldRule(name="title", flow=Flow.TO_PLATFORM)))
+    crm, platform = desk.both(CASEY | {"title": "Owner"})
+    desk.platform.people_edit(platform, title="Typo")
+    desk.settle()
+
+    assert desk.record(PLATFORM, platform).values["title"] == "Owner"
+    assert [(loss.value, loss.decided) for loss in desk.store.losses(NAME)] == [("Typo", "policy: to_platform")]
+
+
+def test_values_are_remembered_as_the_side_returned_them():
+    shouting = Habits(normalise=lambda _, value: value.upper() if isinstance(value, str) else value)
+    desk = SyncDesk(habits={PLATFORM: shouting})
+    crm, platform = desk.both(CASEY)
+    writes = len(desk.crm.writes) + len(desk.platform.writes)
+    desk.crm.touch(crm)
+    desk.platform.touch(platform)
+    desk.settle()
+
+    assert desk.record(CRM, crm).values["first"] == "Casey"
+    assert len(desk.crm.writes) + len(desk.platform.writes) == writes
+    assert "first on platform" in desk.link(crm).problems
+
+
+def test_numbers_that_find_no_place_are_told_and_stay():
+    few = Habits(fields={"first": FieldLimits(), "last": FieldLimits(), "phones": FieldLimits(most=5)})
+    desk = SyncDesk(habits={PLATFORM: few})
+    crm, platform = desk.both(CASEY | {"phones": phones(*(f"+1415555010{n}" for n in range(7)))})
+
+    assert len(desk.record(PLATFORM, platform).values["phones"]) == 5
+    assert len(desk.record(CRM, crm).values["phones"]) == 7
+    assert desk.link(crm).problems == {"phones on platform": "2 of 7 find no place."}
+
+
+def test_where_there_is_no_room_nobody_is_created_until_there_is():
+    desk = SyncDesk(habits={PLATFORM: Habits(most=1)})
+    desk.crm.people_create(**CASEY)
+    second = desk.crm.people_create(**ROBIN)
+    desk.settle()
+
+    assert len(desk.on(PLATFORM)) == 1
+    assert "no room" in desk.link(second).problems[RECORD]
+    desk.platform.habits.most = 2
+    desk.clock.tick(3600)
+    desk.settle()
+    assert {record["first"] for record in desk.on(PLATFORM)} == {"Casey", "Robin"}
+
+
+def test_what_a_side_requires_is_asked_for_before_anything_is_sent():
+    desk = SyncDesk(habits={PLATFORM: Habits(fields={"first": FieldLimits(), "last": FieldLimits(is_required=True)})})
+    crm = desk.crm.people_create(first="Casey")
+    desk.settle()
+
+    assert desk.on(PLATFORM) == []
+    assert desk.link(crm).problems[RECORD] == "It cannot be created without last."
+    desk.crm.people_edit(crm, last="Customer")
+    desk.settle()
+    assert desk.on(PLATFORM) == [{"first": "Casey", "last": "Customer"}]
+    desk.crm.people_edit(crm, last=None)
+    desk.settle()
+    assert desk.on(PLATFORM) == [{"first": "Casey", "last": "Customer"}]
+
+
+def test_what_a_side_refuses_is_told_and_tried_again_once_it_changes():
+    desk = SyncDesk()
+    crm, platform = desk.both(CASEY)
+    desk.platform.refused[platform] = WriteResult(written=Written.REFUSED, reason="A title must be a word.")
+    desk.crm.people_edit(crm, title="?")
+    desk.settle()
+
+    assert desk.link(crm).problems[RECORD] == "A title must be a word."
+    desk.platform.refused.clear()
+    desk.crm.people_edit(crm, title="Owner")
+    desk.settle()
+    assert desk.record(PLATFORM, platform).values["title"] == "Owner"
+
+
+# --- deletes, merges
+
+
+@pytest.mark.parametrize(
+    ("deletes", "left"), [(WhenDeleted.DELETE, 1), (WhenDeleted.KEEP, 2), (WhenDeleted.ASK, 2)]
+)  # fmt: skip
+def test_policy_says_what_a_delete_does(deletes, left):
+    desk = SyncDesk(policy(deletes=deletes))
+    crm, _ = desk.both(CASEY)
+    desk.both(ROBIN)
+    desk.crm.people_delete(crm)
+    desk.settle()
+
+    assert len(desk.on(PLATFORM)) == left
+    assert len(desk.on(CRM)) == 1
+    assert (RECORD in desk.link(crm).conflicts) == (deletes is WhenDeleted.ASK)
+
+
+@pytest.mark.parametrize(("winner", "left"), [(CRM, 1), (PLATFORM, 2)])
+def test_a_person_says_what_a_delete_does(winner, left):
+    desk = SyncDesk(policy(deletes=WhenDeleted.ASK))
+    crm, platform = desk.both(CASEY)
+    desk.both(ROBIN)
+    desk.crm.people_delete(crm)
+    desk.settle()
+    desk.choose(crm, RECORD, winner)
+    desk.settle()
+
+    assert len(desk.on(CRM)) == len(desk.on(PLATFORM)) == left
+
+
+def test_an_edit_outlives_a_delete_on_the_other_side():
+    desk = SyncDesk()
+    crm, platform = desk.both(CASEY)
+    desk.both(ROBIN)
+    desk.crm.people_delete(crm)
+    desk.platform.people_edit(platform, title="Owner")
+    desk.settle()
+
+    assert [record["title"] for record in desk.on(CRM) if record["first"] == "Casey"] == ["Owner"]
+
+
+def test_what_is_undeleted_comes_back_on_the_other_side():
+    desk = SyncDesk()
+    crm, _ = desk.both(CASEY)
+    desk.both(ROBIN)
+    desk.crm.people_delete(crm)
+    desk.settle()
+    desk.crm.people_undelete(crm)
+    desk.settle()
+
+    assert sorted(record["first"] for record in desk.on(PLATFORM)) == ["Casey", "Robin"]
+
+
+def test_the_link_follows_a_merge_to_a_contact_without_one():
+    inside = Condition("not outside", lambda values: values.get("title") != "outside")
+    how = policy()
+    desk = SyncDesk(replace(how, sides={**how.sides, CRM: SidePolicy(filter=inside, deletes=WhenDeleted.DELETE)}))
+    survivor = desk.crm.people_create(first="Cassandra", last="Customer", title="outside")
+    crm, platform = desk.both(CASEY)
+    desk.crm.people_merge(crm, survivor)
+    desk.crm.people_edit(survivor, title="inside")
+    desk.settle()
+
+    assert desk.link(survivor).ids[PLATFORM] == platform
+    assert desk.record(PLATFORM, platform).values["first"] == "Cassandra"
+
+
+def test_two_contacts_that_become_one_become_one_on_the_other_side():
+    desk = SyncDesk()
+    casey, _ = desk.both(CASEY)
+    robin, platform = desk.both(ROBIN)
+    desk.crm.people_merge(casey, robin)
+    desk.settle()
+
+    assert list(desk.platform.living()) == [platform]
+
+
+def test_merges_in_opposite_directions_leave_one_pair():
+    desk = SyncDesk()
+    (casey, p_casey), (robin, p_robin) = desk.both(CASEY), desk.both(ROBIN)
+    desk.crm.people_merge(casey, robin)
+    desk.platform.people_merge(p_robin, p_casey)
+    desk.settle()
+
+    assert (list(desk.crm.living()), list(desk.platform.living())) == ([robin], [p_casey])
+    assert desk.link(robin).ids[PLATFORM] == p_casey
+
+
+# --- first sync, brakes
+
+
+def test_a_first_sync_links_what_is_the_same_and_asks_about_the_rest():
+    desk = SyncDesk()
+    desk.crm.people_create(**CASEY)
+    desk.platform.people_create(**CASEY, title="Owner")
+    desk.crm.people_create(**ROBIN)
+    desk.platform.people_create(first="Someone", last="Other", phones=phones("+14155550124"))
+    told = [each.told for each in desk.sync().preview()]
+
+    assert "salesforce s1: p1; update on salesforce (title)" in told
+    assert (desk.crm.writes, desk.platform.writes, desk.store.links(NAME)) == ([], [], [])
+    desk.settle()
+    assert len(desk.on(CRM)) == len(desk.on(PLATFORM)) == 2
+    assert {question.record.id for question in desk.store.questions(NAME)} == {"s2", "p2"}
+    desk.store.answer(NAME, CRM, "s2", "p2")
+    desk.settle()
+    assert desk.counterpart("s2") == "p2"
+    assert desk.store.questions(NAME) == []
+
+
+def test_too_many_deletes_stop_the_run_until_a_person_agrees():
+    desk = desk_of(20)
+    for crm in list(desk.crm.living())[:10]:
+        desk.crm.people_delete(crm)
+    stop = desk.run().stop
+
+    assert stop
+    assert stop.reasons == ("deletes on platform: 10 of 20 linked contacts.",)
+    assert len(stop.sample) == 10
+    assert len(desk.on(PLATFORM)) == 20
+    desk.store.set_stop(NAME, replace(stop, approved_by="ada"))
+    desk.crm.people_delete(list(desk.crm.living())[0])
+    assert desk.run().stop, "what was agreed to was less"
+    desk.store.set_stop(NAME, replace(desk.store.stop(NAME), approved_by="ada"))
+    desk.settle()
+    assert len(desk.on(PLATFORM)) == 9
+    assert desk.store.stop(NAME) is None
+
+
+def test_an_empty_side_stops_the_run():
+    desk = desk_of(3)
+    for crm in list(desk.crm.living()):
+        desk.crm.people_delete(crm)
+
+    assert desk.run().stop.reasons == ("empty: salesforce holds no contacts, though 3 are linked.",)
+    assert len(desk.on(PLATFORM)) == 3
+
+
+def test_too_many_changes_stop_the_run():
+    desk = desk_of(20)
+    for crm in list(desk.crm.living())[:10]:
+        desk.crm.people_edit(crm, title="Owner")
+
+    assert desk.run().stop.reasons == ("changes on platform: 10 of 20 linked contacts.",)
+
+
+def test_one_name_for_many_stops_the_run():
+    desk = desk_of(40)
+    for crm in list(desk.crm.living())[:10]:
+        desk.crm.people_edit(crm, first="Test", last="Test")
+
+    assert desk.run().stop.reasons == ("names on platform: 10 contacts would get the same name, of 9 letters.",)
+
+
+def test_contacts_outside_the_filter_take_no_part():
+    inside = Condition("title is in", lambda values: values.get("title") == "in")
+    how = policy()
+    desk = SyncDesk(replace(how, sides={**how.sides, CRM: SidePolicy(filter=inside)}))
+    desk.crm.people_create(**CASEY)
+    desk.crm.people_create(**ROBIN, title="in")
+    desk.settle()
+
+    assert [record["first"] for record in desk.on(PLATFORM)] == ["Robin"]
+
+
+def test_a_side_that_only_lists_is_asked_about_who_is_missing():
+    desk = SyncDesk(habits={PLATFORM: Habits(lists_only=True)})
+    crm, platform = desk.both(CASEY)
+    desk.both(ROBIN)
+    desk.platform.people_delete(platform)
+    desk.settle()
+
+    assert [record["first"] for record in desk.on(CRM)] == ["Robin"]
+
+
+def test_types_and_the_first_number_travel():
+    desk = SyncDesk()
+    crm, platform = desk.both(CASEY)
+    typed = (Entry("+14155550123", "work"), Entry("+14155550125", "mobile", is_primary=True))
+    desk.crm.people_edit(crm, phones=typed)
+    desk.platform.people_edit(platform, phones=phones("+14155550123", "+14155550126"))
+    desk.settle()
+
+    held = {entry.value: (entry.type, entry.is_primary) for entry in desk.record(PLATFORM, platform).values["phones"]}
+    assert held == {
+        "+14155550123": ("work", False), "+14155550125": ("mobile", True), "+14155550126": (None, False),
+    }  # fmt: skip
