@@ -25,7 +25,11 @@ from gateway import telemetry
 from gateway.config import Config, load
 from gateway.errors import ConfigError, GatewayError
 from gateway.ports import DeliveryStatus, StoredDelivery, StoredInteraction
-from gateway.sdk.discovery import discover
+from gateway.sdk import Connector
+from gateway.sdk.capabilities import Capabilities, capabilities_of, fixtures_of
+from gateway.sdk.discovery import Installed, discover
+from gateway.sdk.quality import DONE, EXEMPT, RULES, TO_DO
+from gateway.sdk.template import Kind, write_connector
 from gateway.usecases import choosing, operations, rematching
 from gateway.usecases.decisions import Decider
 from gateway.usecases.explaining import explanation, found, history_of
@@ -33,6 +37,7 @@ from gateway.usecases.status import job_view
 
 if TYPE_CHECKING:
     from gateway.salesforce.doctor import Finding
+    from gateway.sdk.testing.running import Outcome
 
 EXIT_FAILED, EXIT_USAGE = 1, 2
 
@@ -213,28 +218,134 @@ def connectors() -> None:
 
 
 @connectors.command("list")
+@click.argument("name", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def list_connectors(*, as_json: bool) -> None:
-    """List the installed connectors with their events and settings."""
+def list_connectors(name: str | None, *, as_json: bool) -> None:
+    """List what the installed connectors can do and how good they are, or all about the one of NAME.
+
+    Rules are marked ✓ done, – exempt (NAME tells why), or left blank: to do.
+    """
     installed = discover()
-    rows = [
-        {
-            "name": name,
-            "title": connector.title,
-            "events": ", ".join(connector.events),
-            "settings": ", ".join(connector.settings_schema().fields),
-        }
-        for name, connector in sorted(installed.connectors.items())
-    ]
+    if name and name not in installed.connectors:
+        raise _no_connector(name, installed)
+    rows = [capabilities_of(connector) for _, connector in sorted(installed.connectors.items())]
+    rows = [row for row in rows if name in {None, row.name}]
     if as_json:
-        _print_json(rows)
+        broken = [{"name": name, "broken": reason} for name, reason in installed.broken.items()]
+        _print_json([asdict(row) for row in rows] + ([] if name else broken))
         return
-    table = _table("name", "platform", "events", "settings")
+    if name:
+        _print_connector(rows[0])
+        return
+    out.print(_capabilities(rows))
+    out.print()
+    out.print(_quality(rows))
+    for broken_name, reason in installed.broken.items():
+        err.print(f"{broken_name} cannot be used: {reason}", style="red", highlight=False)
+
+
+@connectors.command("new")
+@click.argument("name")
+@click.option(
+    "--kind",
+    type=click.Choice([kind.value for kind in Kind]),
+    default="json",
+    show_default=True,
+    help="What is posted.",
+)
+@click.option("--into", type=click.Path(file_okay=False, path_type=Path), default=".", help="Folder; default here.")
+def new_connector(name: str, kind: str, into: Path) -> None:
+    """Write a working connector as a package of its own, in the new folder NAME."""
+    written = write_connector(name, Kind(kind), into)
+    out.print(f"Written: {written}. It works as it is; make it yours.", highlight=False)
+    for command, why in (
+        (f"gateway connectors test {written}", "holds it to what every connector must do"),
+        (f"pip install --editable {written}", "has the gateway find it"),
+    ):
+        out.print(f"  {command:<50} {why}", highlight=False)
+
+
+@connectors.command("test")
+@click.argument("which", metavar="[NAME|PATH]", required=False)
+def test_connectors(which: str | None) -> None:
+    """Hold a connector to what every connector must do: the installed one of NAME, that in the folder PATH, or all.
+
+    Exit codes: 0 every rule is kept, 1 some are broken, 2 there is nothing to test, or nothing to test it with.
+    """
+    try:
+        import pytest  # noqa: F401, PLC0415 - this command alone needs it, and it need not be installed
+    except ImportError:
+        raise ConfigError("The conformance kit needs pytest: pip install 'crm-gateway[testing]'.") from None
+    from gateway.sdk.testing.running import connectors_in, tried  # noqa: PLC0415 - as above
+
+    installed = discover()
+    chosen = _chosen(which, installed) or connectors_in(Path(which or ".").resolve())
+    broken = 0
+    for name, connector in sorted(chosen.items()):
+        outcomes = tried(connector)
+        _print_outcomes(name, outcomes)
+        broken += any(outcome.broken for outcome in outcomes.values())
+    if broken or (which is None and installed.broken):
+        sys.exit(EXIT_FAILED)
+
+
+def _chosen(which: str | None, installed: Installed) -> dict[str, type[Connector]]:
+    """The connectors that a name, or the folder of an installed one, means; none for any other folder."""
+    if which is None:
+        return installed.connectors
+    if which in installed.connectors:
+        return {which: installed.connectors[which]}
+    if which in installed.broken or not Path(which).is_dir():
+        raise _no_connector(which, installed)
+    folder = Path(which).resolve()
+    return {name: found for name, found in installed.connectors.items() if fixtures_of(found).parent == folder}
+
+
+def _no_connector(name: str, installed: Installed) -> ConfigError:
+    if name in installed.broken:
+        return ConfigError(f"{name} cannot be used: {installed.broken[name]}")
+    return ConfigError(f"There is no connector {name}; there are {', '.join(sorted(installed.connectors))}.")
+
+
+def _print_outcomes(name: str, outcomes: Mapping[str, Outcome]) -> None:
+    out.print(name, style="bold", highlight=False)
+    for rule, outcome in outcomes.items():
+        mark, style = ("✗", "red") if outcome.broken else ("✓", "green") if outcome.kept else ("–", "yellow")
+        times = f" ({outcome.kept} times)" if outcome.kept > 1 else ""
+        out.print(f"  {mark} {rule}{times}", style=style, highlight=False)
+        for reason in (*outcome.broken, *(f"not tried: {reason}" for reason in outcome.untried)):
+            out.print("      " + reason.replace("\n", "\n      "), highlight=False)
+    broken = sum(bool(outcome.broken) for outcome in outcomes.values())
+    out.print(f"{name}: {len(outcomes) - broken} rules kept, {broken} broken.", highlight=False)
+
+
+def _capabilities(rows: Sequence[Capabilities]) -> Table:
+    table = _table("name", "platform", "ways", "proof", "formats", "channels", "events")
     for row in rows:
-        table.add_row(*row.values())
+        listed = (", ".join(names) for names in (row.formats, row.channels))
+        table.add_row(row.name, row.title, ", ".join(row.ways), row.proof, *listed, str(len(row.events)))
+    return table
+
+
+def _quality(rows: Sequence[Capabilities]) -> Table:
+    table = _table("name", *RULES)
+    for row in rows:
+        table.add_row(row.name, *(_MARKS[mark.partition(":")[0]] for mark in row.quality.values()))
+    return table
+
+
+_MARKS = {DONE: "✓", EXEMPT: "–", TO_DO: ""}
+
+
+def _print_connector(row: Capabilities) -> None:
+    table = _table(row.name, row.title)
+    for name, value in asdict(row).items():
+        if isinstance(value, list):
+            table.add_row(name, ", ".join(value))
+    table.add_row("proof", row.proof)
+    for rule, mark in row.quality.items():
+        table.add_row(rule, f"{mark}  ({RULES[rule]})")
     out.print(table)
-    for name, reason in installed.broken.items():
-        err.print(f"{name} cannot be used: {reason}", style="red")
 
 
 @cli.group()
@@ -788,7 +899,7 @@ def _table(*columns: str) -> Table:
     return table
 
 
-_WRAPPED = frozenset({"reason", "problem", "interactions", "external id", "events", "settings", "post to"})
+_WRAPPED = frozenset({"reason", "problem", "interactions", "external id", "formats", "channels", "post to"})
 
 
 def _moment(moment: Any) -> str:

@@ -6,7 +6,9 @@ fields of each event, https://github.com/api-evangelist/aircall (`asyncapi/airca
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from dataclasses import replace
 
 from connectors.aircall.call import EVENTS, interaction
 from gateway.sdk import (
@@ -19,7 +21,7 @@ from gateway.sdk import (
     Settings,
     UnauthorizedError,
 )
-from gateway.sdk.reading import read_object
+from gateway.sdk.reading import read_json, read_object
 from gateway.sdk.verify import check_token, several
 
 
@@ -40,6 +42,13 @@ class AircallConnector(Connector):
     settings_schema = AircallSettings
     events = tuple(EVENTS)
     accepted_status = 200
+    quality = {
+        "nothing_invented": "done",
+        "covers_body": "exempt: Aircall sends a plain token.",
+        "covers_time": "exempt: Aircall sends a plain token.",
+        "vectors": "exempt: a plain token needs none.",
+        "replay": "done",
+    }
 
     def verify(self, request: Request) -> None:
         try:
@@ -47,6 +56,16 @@ class AircallConnector(Connector):
         except RejectedError as error:
             raise UnauthorizedError(error.reason) from None
         check_token(given, several(self.settings["token"]), named="The token in the body")
+
+    def signed(self, request: Request) -> Request:
+        """What is no object has no place for the token."""
+        try:
+            told = read_json(request.body)
+        except RejectedError:
+            told = None
+        if not isinstance(told, dict):
+            return request
+        return replace(request, body=json.dumps({**told, "token": several(self.settings["token"])[0]}).encode())
 
     def parse(self, delivery: Delivery) -> Sequence[PartialInteraction]:
         body = read_object(delivery.body)

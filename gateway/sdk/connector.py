@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Literal, Protocol, TypeAlias
 
 from marshmallow import Schema, fields, validate
 
@@ -31,6 +31,10 @@ class Request:
     def content_type(self) -> str:
         """The media type, without parameters, in lower case."""
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+    def with_header(self, name: str, value: str) -> Request:
+        """The same request with this header, whose name is in lower case."""
+        return replace(self, headers={**self.headers, name: value})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,12 +108,17 @@ class Directory(Protocol):
         """
 
 
+Covered: TypeAlias = Literal["body", "url", "time"]
+"""What a proof may cover, so that nobody who has seen it can change this."""
+
+
 class Connector:
     """One configured connection's side of a platform. Subclasses declare the class variables and write two methods.
 
     `name` is the entry point's name; `title` is for people; `content_types` lists what the platform posts, `*+json`
     included; `kept_headers` (lower case) are stored for `parse`; `events` names every event of the platform that
-    `parse` knows, each shown by a fixture; `max_body` is the longest body that is taken, decompressed.
+    `parse` knows, each shown by a fixture; `max_body` is the longest body that is taken, decompressed; `covers` is what
+    the platform's proof covers whatever the settings; `quality` marks the rules of `gateway.sdk.quality`.
     """
 
     name: ClassVar[str]
@@ -120,6 +129,8 @@ class Connector:
     events: ClassVar[tuple[str, ...]] = ()
     accepted_status: ClassVar[int] = 202
     max_body: ClassVar[int] = 1024 * 1024
+    covers: ClassVar[tuple[Covered, ...]] = ()
+    quality: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self.settings = settings
@@ -127,6 +138,13 @@ class Connector:
     def verify(self, request: Request) -> None:
         """Check who sent the request, on its raw bytes, in constant time. UnauthorizedError: refuse it."""
         raise NotImplementedError
+
+    def signed(self, request: Request) -> Request | None:  # noqa: ARG002 — for subclasses
+        """The request with the proof that the platform would add at `received_at`, by the first of our secrets.
+
+        For tests and replays, whatever the body. None: only the platform can sign it.
+        """
+        return None
 
     def parse(self, delivery: Delivery) -> Sequence[PartialInteraction]:
         """What the delivery tells; () for an event that is none of our business. RejectedError: unreadable. Pure."""

@@ -42,7 +42,6 @@ class TestDialpad(ConnectorSuite):
     fixtures = FIXTURES
     settings = {"secret": SECRET}
     secret_setting = "secret"
-    signs_body = True
 
     def seal(self, body):
         return token(body)

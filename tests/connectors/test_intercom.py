@@ -28,7 +28,6 @@ class TestIntercom(ConnectorSuite):
     fixtures = FIXTURES
     settings = {"client_secret": SECRET}
     secret_setting = "client_secret"
-    signs_body = True
 
     def sign(self, body, headers, *, url, at):
         return {**headers, "x-hub-signature": "sha1=" + hmac.new(SECRET.encode(), body, hashlib.sha1).hexdigest()}

@@ -17,12 +17,12 @@ import pytest
 # Before the suite is imported, so that its assertions show both sides as those of test modules do.
 pytest.register_assert_rewrite("gateway.sdk.testing.suite", "gateway.sdk.testing.pulling", "gateway.sdk.testing.polled")
 
+from gateway.sdk.signing import standard_webhook_headers  # noqa: E402
 from gateway.sdk.testing.cases import Case, as_json, cases_in, write_expected  # noqa: E402
 from gateway.sdk.testing.polled import PolledSuite  # noqa: E402
 from gateway.sdk.testing.pulling import PollerSuite  # noqa: E402
-from gateway.sdk.testing.signing import standard_webhook_headers  # noqa: E402
 from gateway.sdk.testing.stand_in import FAULTS, Asked, StandIn, Told  # noqa: E402
-from gateway.sdk.testing.suite import ConnectorSuite  # noqa: E402
+from gateway.sdk.testing.suite import ConnectorSuite, suite_of  # noqa: E402
 
 __all__ = [
     "FAULTS",
@@ -36,5 +36,6 @@ __all__ = [
     "as_json",
     "cases_in",
     "standard_webhook_headers",
+    "suite_of",
     "write_expected",
 ]

@@ -23,7 +23,8 @@ from gateway.domain.interactions import PartialInteraction
 from gateway.errors import RejectedError
 from gateway.sdk.connector import Connector, Delivery, Request
 
-PROVENANCES = ("vendor sample", "assembled", "invented")
+VENDOR_SAMPLE, ASSEMBLED, INVENTED = "vendor sample", "assembled", "invented"
+PROVENANCES = (VENDOR_SAMPLE, ASSEMBLED, INVENTED)
 CASE_KEYS = frozenset({"title", "events", "provenance", "source", "settings", "rejected"})
 
 

@@ -7,10 +7,11 @@ import copy
 import itertools
 import json
 import socket
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,9 +19,11 @@ import pytest
 
 from gateway.domain.interactions import PartialInteraction, State, interaction_of, merge, state_of
 from gateway.errors import RejectedError, UnauthorizedError
-from gateway.sdk.connector import Connector, Request
+from gateway.sdk.capabilities import can, fixtures_of
+from gateway.sdk.connector import Connector, Covered, Request, Secret, Secrets
 from gateway.sdk.discovery import configured
-from gateway.sdk.testing.cases import PROVENANCES, Case, as_json, cases_in, deliveries_of
+from gateway.sdk.quality import DONE, RULES, UNCHECKED, misdeclared
+from gateway.sdk.testing.cases import INVENTED, PROVENANCES, VENDOR_SAMPLE, Case, as_json, cases_in, deliveries_of
 from gateway.sdk.testing.faults import damaged
 
 NOW = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)
@@ -30,11 +33,12 @@ LONGEST_REASON = 500
 
 
 class ConnectorSuite:
-    """Declare `connector`, `fixtures`, `settings`, `secret_setting` and `sign`; say what the platform's proof covers.
+    """Declare `connector`, `fixtures`, `settings` and `secret_setting`, or let `suite_of` do it.
 
-    `sign` returns the headers with the proof added that `settings` verify; where the proof is in the body, `seal` adds
-    it there instead, and `addressed` where it is in the URL. `signs_body`, `signs_url` and `signs_time` tell what it
-    covers; `another_secret` is a valid secret that is not the one in `settings`.
+    Requests are signed by the connector's own `signed`, unless the suite says anew how the platform does it: `sign`
+    returns the headers with the proof added that `settings` verify; where it is in the body, `seal` adds it there
+    instead, and `addressed` where it is in the URL. `signs_body`, `signs_url` and `signs_time` tell what it covers with these settings, where that is more than
+    the connector's `covers`; `another_secret` is a valid secret that is not the one in `settings`.
     """
 
     connector: ClassVar[type[Connector]]
@@ -62,7 +66,9 @@ class ConnectorSuite:
     # ---- pieces that the rules are made of ----
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
-        """Give each rule that asks for a `case` every case."""
+        """Give each rule that asks for a `case` every case, and to the one about marks each mark."""
+        if "rule" in metafunc.fixturenames:
+            metafunc.parametrize("rule", sorted(RULES.keys() - UNCHECKED))
         if "case" in metafunc.fixturenames:
             cases = cases_in(self.fixtures)
             metafunc.parametrize("case", cases, ids=[case.name for case in cases])
@@ -79,13 +85,38 @@ class ConnectorSuite:
 
     def sent(self, body: bytes, headers: Mapping[str, str]) -> Request:
         """A request as it is stored: the proof in its body, where it is there, but none in its headers."""
-        return Request(url=self.addressed(self.url), headers=headers, body=self.seal(body), received_at=NOW)
+        if self._has_own_words:
+            return Request(url=self.addressed(self.url), headers=headers, body=self.seal(body), received_at=NOW)
+        unsigned = self._posted(body, headers)
+        return replace(self._signer.signed(unsigned) or unsigned, headers=headers)
+
+    def _posted(self, body: bytes, headers: Mapping[str, str], at: datetime = NOW) -> Request:
+        return Request(url=self.url, headers=headers, body=body, received_at=at)
 
     def signed(self, body: bytes, headers: Mapping[str, str], *, at: datetime = NOW) -> Request:
         """A request as the platform sends it, received now."""
-        sealed, url = self.seal(body), self.addressed(self.url)
-        proven = self.sign(sealed, headers, url=url, at=at)
-        return Request(url=url, headers=dict(proven), body=sealed, received_at=NOW)
+        if self._has_own_words:
+            sealed, url = self.seal(body), self.addressed(self.url)
+            proven = self.sign(sealed, headers, url=url, at=at)
+            return Request(url=url, headers=dict(proven), body=sealed, received_at=NOW)
+        signed = self._signer.signed(self._posted(body, headers, at))
+        if signed is None:
+            pytest.skip("only the platform can sign this: a suite of the connector's own has to say how")
+        return replace(signed, received_at=NOW)
+
+    @cached_property
+    def _signer(self) -> Connector:
+        return self.configured()
+
+    @property
+    def _has_own_words(self) -> bool:
+        """Whether the suite says how the platform signs."""
+        return any(
+            getattr(type(self), name) is not getattr(ConnectorSuite, name) for name in ("sign", "seal", "addressed")
+        )
+
+    def _covers(self, what: Covered) -> bool:
+        return what in self.connector.covers or bool(getattr(self, f"signs_{what}"))
 
     def refused(self, connector: Connector, request: Request, why: str) -> UnauthorizedError:
         """The error with which the request is refused; a request that is let in fails the test."""
@@ -150,6 +181,30 @@ class ConnectorSuite:
             assert _folded([*mine, *mine]) == _folded(mine)
             assert interaction_of(id, json.loads(_folded(mine))).id == id
 
+    def test_the_marks_mean_something(self) -> None:
+        """Each is of a rule, and gives its reason where it has to."""
+        assert not list(misdeclared(self.connector))
+
+    def test_what_is_marked_as_done_is_done(self, rule: str) -> None:
+        """As far as it can be seen from here."""
+        if self.connector.quality.get(rule) == DONE:
+            assert self._done[rule](), f"{rule} is marked as done, but not every time: {RULES[rule]}"
+
+    @property
+    def _done(self) -> Mapping[str, Callable[[], bool]]:
+        """What shows that a rule is kept; the rules of proofs above are what `covers` is held to."""
+        cases = cases_in(self.fixtures)
+        samples = {event for case in cases if case.provenance == VENDOR_SAMPLE for event in case.events}
+        bodies = [(body, case.headers) for case in cases for body in case.bodies]
+        return {
+            "vendor_samples": lambda: samples >= set(self.connector.events),
+            "nothing_invented": lambda: all(case.provenance != INVENTED for case in cases),
+            "covers_body": lambda: self._covers("body"),
+            "covers_time": lambda: self._covers("time"),
+            "replay": lambda: all(self._signer.signed(self._posted(body, headers)) for body, headers in bodies),
+            "reconciled": lambda: can(self.connector, "pollers"),
+        }
+
     # ---- who gets in ----
 
     def test_a_signed_fixture_is_let_in(self, case: Case) -> None:
@@ -158,15 +213,23 @@ class ConnectorSuite:
         for body in case.bodies:
             connector.verify(self.signed(body, case.headers))
 
+    def test_what_the_connector_signs_is_let_in(self, case: Case) -> None:
+        """Every body, as `gateway replay` posts it; what only the platform can sign is left to its own suite."""
+        connector = self.configured(**case.settings)
+        for body in case.bodies:
+            signed = connector.signed(self._posted(body, case.headers))
+            if signed is not None:
+                connector.verify(signed)
+
     def test_an_absent_proof_is_refused(self) -> None:
         """Without any one of the headers that prove the sender, or with a blank one."""
         request, proof = self.a_request()
         body = self.a_case().bodies[0]
         assert proof or request.body != body or request.url != self.url, "sign adds no header, seal nothing to the body"
         if request.url != self.url:
-            self.refused(self.configured(), _replaced(request, url=self.url), "no proof in the URL")
+            self.refused(self.configured(), replace(request, url=self.url), "no proof in the URL")
         if request.body != body:
-            self.refused(self.configured(), _replaced(request, body=body), "no proof in the body")
+            self.refused(self.configured(), replace(request, body=body), "no proof in the body")
         for name in proof:
             self.refused(self.configured(), _without(request, name), f"no {name}")
             self.refused(self.configured(), _changed(request, name, ""), f"a blank {name}")
@@ -179,7 +242,7 @@ class ConnectorSuite:
                 self.refused(self.configured(), _changed(request, name, value), f"{name}: {value:.60}")
         if added := request.url.removeprefix(self.url):
             for value in _spoilt(added):
-                self.refused(self.configured(), _replaced(request, url=self.url + value), f"{value:.60} in the URL")
+                self.refused(self.configured(), replace(request, url=self.url + value), f"{value:.60} in the URL")
         if request.body != self.a_case().bodies[0]:
             for cut in (
                 request.body[:-1],
@@ -187,7 +250,7 @@ class ConnectorSuite:
                 request.body + b"x",
                 request.body[: len(request.body) // 2],
             ):
-                self.refused(self.configured(), _replaced(request, body=cut), "a broken body")
+                self.refused(self.configured(), replace(request, body=cut), "a broken body")
 
     def test_a_wrong_secret_is_refused(self) -> None:
         """A proof by another secret than ours."""
@@ -205,21 +268,21 @@ class ConnectorSuite:
     def test_a_changed_body_is_refused(self) -> None:
         """Where the proof covers the body."""
         request, _ = self.a_request()
-        changed = _replaced(request, body=request.body.replace(b"1", b"2"))
+        changed = replace(request, body=request.body.replace(b"1", b"2"))
         assert changed.body != request.body
-        if self.signs_body:
+        if self._covers("body"):
             self.refused(self.configured(), changed, "a changed body")
-            self.refused(self.configured(), _replaced(request, body=b""), "no body")
+            self.refused(self.configured(), replace(request, body=b""), "no body")
 
     def test_another_url_is_refused(self) -> None:
         """Where the proof covers the URL."""
         request, _ = self.a_request()
-        if self.signs_url:
-            self.refused(self.configured(), _replaced(request, url=request.url + "-two"), "another URL")
+        if self._covers("url"):
+            self.refused(self.configured(), replace(request, url=request.url + "-two"), "another URL")
 
     def test_a_stale_or_future_time_is_refused(self) -> None:
         """Where the proof covers a time; a bad signature says nothing of the time."""
-        if not self.signs_time:
+        if not self._covers("time"):
             return
         request, _ = self.a_request()
         for at in (NOW - JUST_OUTSIDE, NOW + JUST_OUTSIDE):
@@ -288,6 +351,32 @@ class ConnectorSuite:
             pytest.fail(f"{damage}: {type(error).__name__}: {error}")
 
 
+def suite_of(connector: type[Connector], **declared: Any) -> type[ConnectorSuite]:
+    """A suite that takes everything from the connector and its folder, but for what is declared here.
+
+    `fixtures/settings.json` beside the module holds settings to test with; without it they are a text for each secret
+    that the schema requires, or for its first.
+    """
+    settings = declared.get("settings") or _settings_of(connector)
+    secrets = [name for name, field in connector.settings_schema().fields.items() if isinstance(field, Secrets)]
+    found = {
+        "connector": connector,
+        "fixtures": fixtures_of(connector),
+        "settings": settings,
+        "secret_setting": next((name for name in secrets if name in settings), ""),
+    }
+    return type(f"{connector.__name__}Suite", (ConnectorSuite,), found | declared)
+
+
+def _settings_of(connector: type[Connector]) -> Mapping[str, Any]:
+    written = fixtures_of(connector) / "settings.json"
+    if written.exists():
+        return dict(json.loads(written.read_text("utf-8")))
+    known = connector.settings_schema().fields
+    secrets = [name for name, field in known.items() if isinstance(field, Secret)]
+    return {name: f"example-{name}" for name in [name for name in secrets if known[name].required] or secrets[:1]}
+
+
 def _folded(states: Sequence[State]) -> str:
     folded = states[0]
     for state in states[1:]:
@@ -301,17 +390,12 @@ def _spoilt(value: str) -> Iterator[str]:
     yield value[:half] + ("B" if value[half] == "A" else "A") + value[half + 1 :]
 
 
-def _replaced(request: Request, **changed: Any) -> Request:
-    kept = {field.name: getattr(request, field.name) for field in fields(request)}
-    return Request(**{**kept, **changed})
-
-
 def _changed(request: Request, name: str, value: str) -> Request:
-    return _replaced(request, headers={**request.headers, name: value})
+    return replace(request, headers={**request.headers, name: value})
 
 
 def _without(request: Request, name: str) -> Request:
-    return _replaced(request, headers={other: request.headers[other] for other in request.headers if other != name})
+    return replace(request, headers={other: request.headers[other] for other in request.headers if other != name})
 
 
 def _values(value: Any) -> Iterator[Any]:

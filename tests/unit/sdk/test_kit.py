@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 
 from connectors.generic import GenericConnector
-from gateway.sdk.connector import Request
+from gateway.errors import UnauthorizedError
+from gateway.sdk.connector import Connector, Request
+from gateway.sdk.quality import RULES, UNCHECKED
 from gateway.sdk.testing import ConnectorSuite, PolledSuite, cases_in
 from gateway.sdk.testing.faults import damaged
 
@@ -114,6 +116,11 @@ class Boastful(GenericConnector):
     events = (*GenericConnector.events, "levitated")
 
 
+class Ashamed(GenericConnector):
+    def signed(self, request: Request) -> Request:
+        return request.with_header("authorization", "Bearer wrong")
+
+
 def test_who_lets_strangers_in_is_found():
     for rule in ("test_an_absent_proof_is_refused", "test_a_bad_proof_is_refused", "test_a_wrong_secret_is_refused"):
         fails(getattr(suite_of(LetsAllIn), rule), says="verify let in a request with")
@@ -131,9 +138,8 @@ def test_who_overlooks_the_proof_in_the_body_is_found():
 
     fails(suite_of(LetsAllIn, **unsigned).test_an_absent_proof_is_refused, says="no proof in the body")
     fails(suite_of(LetsAllIn, **unsigned).test_a_bad_proof_is_refused, says="a broken body")
-    fails(
-        suite_of(LetsAllIn, sign=ConnectorSuite.sign).test_an_absent_proof_is_refused, says="seal nothing to the body"
-    )
+    proofless = suite_of(LetsAllIn, sign=lambda self, body, headers, **_: headers)
+    fails(proofless.test_an_absent_proof_is_refused, says="seal nothing to the body")
 
 
 def test_who_compares_a_part_is_found():
@@ -177,6 +183,33 @@ def test_who_confuses_deliveries_is_found():
 def test_what_is_declared_must_be_shown():
     fails(suite_of(Boastful).test_every_event_has_a_fixture)
     fails(suite_of(Boastful).test_the_readme_names_every_event_and_setting)
+
+
+def test_who_signs_what_it_would_refuse_is_found():
+    with pytest.raises(UnauthorizedError):
+        suite_of(Ashamed).test_what_the_connector_signs_is_let_in(a_case())
+
+
+@pytest.mark.parametrize("rule", sorted(RULES.keys() - UNCHECKED))
+def test_a_mark_that_is_not_true_is_found(rule):
+    """The generic connector keeps none of these rules, but that it can sign."""
+    claims = type("Claims", (GenericConnector,), {"quality": {rule: "done"}, "signed": Connector.signed})
+
+    fails(suite_of(claims).test_what_is_marked_as_done_is_done, rule, says=f"{rule} is marked as done, but not every")
+    suite_of(type("Honest", (claims,), {"quality": {}})).test_what_is_marked_as_done_is_done(rule)
+
+
+@pytest.mark.parametrize(
+    ("mark", "says"),
+    [
+        ({"levitates": "done"}, "levitates is no rule"),
+        ({"replay": "perhaps"}, "'perhaps' is no mark"),
+        ({"replay": "exempt"}, "replay: write exempt: and the reason"),
+        ({"live": "done: "}, "live: write done: and the reason"),
+    ],
+)
+def test_a_mark_that_says_nothing_is_found(mark, says):
+    fails(suite_of(type("Vague", (GenericConnector,), {"quality": mark})).test_the_marks_mean_something, says=says)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Signing as senders do, for tests and samples."""
+"""Signing as senders do, for tests and replays."""
 
 from __future__ import annotations
 

@@ -1,0 +1,72 @@
+"""What a connector can do, as its class and its fixtures say."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.sdk.connector import Connector
+from gateway.sdk.quality import marks_of
+
+WAYS = {
+    "push": "verify",
+    "poll": "pollers",
+    "enrich": "enricher",
+    "subscribe": "subscription",
+    "directory": "directory",
+}
+"""How the gateway and the platform come together, and the method that a connector overrides for it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """One row of `gateway connectors list`; `channels` are those that the fixtures show, in our words."""
+
+    name: str
+    title: str
+    ways: list[str]
+    proof: str
+    formats: list[str]
+    channels: list[str]
+    events: list[str]
+    settings: list[str]
+    quality: dict[str, str]
+
+
+def capabilities_of(connector: type[Connector]) -> Capabilities:
+    """What `connector` can do."""
+    return Capabilities(
+        name=connector.name,
+        title=connector.title,
+        ways=[way for way, method in WAYS.items() if can(connector, method)],
+        proof=_proof(connector),
+        formats=[media_type.removeprefix("application/") for media_type in connector.content_types],
+        channels=sorted(set(_channels(fixtures_of(connector)))),
+        events=list(connector.events),
+        settings=list(connector.settings_schema().fields),
+        quality=marks_of(connector),
+    )
+
+
+def can(connector: type[Connector], method: str) -> bool:
+    """Whether the connector has this optional method of the contract."""
+    return getattr(connector, method) is not getattr(Connector, method)
+
+
+def fixtures_of(connector: type[Connector]) -> Path:
+    """Where the recorded requests are: beside the connector's module."""
+    return Path(inspect.getfile(connector)).parent / "fixtures"
+
+
+def _proof(connector: type[Connector]) -> str:
+    if not can(connector, "verify"):
+        return "none: nothing is posted"
+    return f"signature over {', '.join(connector.covers)}" if connector.covers else "token"
+
+
+def _channels(fixtures: Path) -> Iterator[str]:
+    for path in fixtures.glob("*/interactions.json"):
+        yield from (told["channel"] for told in json.loads(path.read_text("utf-8")) if "channel" in told)
