@@ -26,7 +26,7 @@ from gateway.config import Config, load
 from gateway.errors import ConfigError, GatewayError
 from gateway.ports import DeliveryStatus, StoredDelivery, StoredInteraction
 from gateway.sdk import Connector
-from gateway.sdk.capabilities import Capabilities, capabilities_of, fixtures_of
+from gateway.sdk.capabilities import Capabilities, fixtures_of, listed
 from gateway.sdk.discovery import Installed, discover
 from gateway.sdk.quality import DONE, EXEMPT, RULES, TO_DO
 from gateway.sdk.template import Kind, write_connector
@@ -226,22 +226,21 @@ def list_connectors(name: str | None, *, as_json: bool) -> None:
     Rules are marked ✓ done, – exempt (NAME tells why), or left blank: to do.
     """
     installed = discover()
-    if name and name not in installed.connectors:
-        raise _no_connector(name, installed)
-    rows = [capabilities_of(connector) for _, connector in sorted(installed.connectors.items())]
-    rows = [row for row in rows if name in {None, row.name}]
-    if as_json:
-        broken = [{"name": name, "broken": reason} for name, reason in installed.broken.items()]
-        _print_json([asdict(row) for row in rows] + ([] if name else broken))
-        return
+    rows, broken = listed(installed)
     if name:
+        rows, broken = [row for row in rows if row.name == name], {}
+        if not rows:
+            raise _no_connector(name, installed)
+    if as_json:
+        _print_json([*map(asdict, rows), *({"name": each, "broken": reason} for each, reason in broken.items())])
+    elif name:
         _print_connector(rows[0])
-        return
-    out.print(_capabilities(rows))
-    out.print()
-    out.print(_quality(rows))
-    for broken_name, reason in installed.broken.items():
-        err.print(f"{broken_name} cannot be used: {reason}", style="red", highlight=False)
+    else:
+        out.print(_capabilities(rows))
+        out.print()
+        out.print(_quality(rows))
+    for each, reason in broken.items():
+        err.print(f"{each} cannot be used: {reason}", style="red", highlight=False)
 
 
 @connectors.command("new")
@@ -330,7 +329,7 @@ def _capabilities(rows: Sequence[Capabilities]) -> Table:
 def _quality(rows: Sequence[Capabilities]) -> Table:
     table = _table("name", *RULES)
     for row in rows:
-        table.add_row(row.name, *(_MARKS[mark.partition(":")[0]] for mark in row.quality.values()))
+        table.add_row(row.name, *(_MARKS.get(mark.partition(":")[0], "?") for mark in row.quality.values()))
     return table
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.sdk.connector import Connector
+from gateway.sdk.discovery import Installed
 from gateway.sdk.quality import marks_of
 
 WAYS = {
@@ -49,6 +50,17 @@ def capabilities_of(connector: type[Connector]) -> Capabilities:
         settings=list(connector.settings_schema().fields),
         quality=marks_of(connector),
     )
+
+
+def listed(installed: Installed) -> tuple[list[Capabilities], dict[str, str]]:
+    """What each connector can do, by name, and the reasons of those that cannot be used or looked into."""
+    rows, broken = [], dict(installed.broken)
+    for name, connector in sorted(installed.connectors.items()):
+        try:
+            rows.append(capabilities_of(connector))
+        except Exception as error:  # noqa: BLE001 — whatever is wrong with a plug-in is its reason
+            broken[name] = f"{connector.__module__}: {type(error).__name__}: {error}"
+    return rows, broken
 
 
 def can(connector: type[Connector], method: str) -> bool:

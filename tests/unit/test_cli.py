@@ -21,6 +21,7 @@ from gateway.domain.interactions import fold
 from gateway.domain.tasks import DELETED
 from gateway.ports import DeliveryStatus, FoldedInteraction, NewDelivery, NewFetch, SettledDelivery, Settlement
 from gateway.salesforce.doctor import Check, Finding, Level
+from gateway.sdk import Connector
 from gateway.sdk.discovery import Installed
 from gateway.storage import Database
 from gateway.usecases import operations
@@ -185,6 +186,7 @@ def test_the_version_is_told(run):
     "wrong",
     [
         ["smoke"], ["serve", "--port", "many"], ["token", "create"], ["token", "create", "--role", "king"],
+        ["connectors", "new"], ["connectors", "new", "acme", "--kind", "fax"],
         ["deliveries", "show"], ["deliveries", "replay"], ["interactions", "retry"],
         ["deliveries", "replay", "1", "--all", "parked"],
         ["deliveries", "replay", "1", "--connection", "desk"], ["interactions", "retry", "1", "--org", "main"],
@@ -508,18 +510,57 @@ def test_without_a_gateway_what_only_it_knows_is_left_out(run, database, at_now)
 # --- connectors
 
 
-def test_connectors_are_listed_with_events_and_settings(run):
+def test_connectors_are_listed_with_what_they_can_do(run):
     shown = run("connectors", "list")
 
     assert shown.code == 0
-    assert all(word in shown.out for word in ("generic", "quiq", "twilio", "auth_token", "hook_token"))
+    (quiq,) = [line for line in shown.out.splitlines() if line.startswith("quiq") and "Quiq" in line]
+    assert quiq.split() == ["quiq", "Quiq", "push", "token", "json", "chat,", "other,", "sms", "5"]
+    assert "signature over body, url" in shown.out
+
+
+def test_a_connector_is_shown_with_events_settings_and_the_reasons_of_its_marks(run):
+    shown = run("connectors", "list", "quiq")
+
+    assert all(word in shown.out for word in ("ConversationStatusChanged:closed", "hook_token", "sends a plain token"))
+    assert "twilio" not in shown.out
 
 
 def test_connectors_are_listed_as_json(run):
-    listed = json.loads(run("connectors", "list", "--json").out)
+    (quiq,) = json.loads(run("connectors", "list", "quiq", "--json").out)
 
-    assert {"generic", "quiq", "twilio"} <= {item["name"] for item in listed}
-    assert set(listed[0]) == {"name", "title", "events", "settings"}
+    assert (quiq["ways"], quiq["settings"], quiq["quality"]["live"]) == (["push"], ["hook_token"], "to do")
+    assert {"generic", "quiq", "twilio"} <= {
+        item["name"] for item in json.loads(run("connectors", "list", "--json").out)
+    }
+
+
+def test_broken_connectors_are_listed_with_their_reason(run, monkeypatch):
+    class Odd(Connector):
+        name, title, settings_schema = "odd", "Odd", None
+
+    monkeypatch.setattr(cli, "discover", lambda: Installed({"odd": Odd}, {"gone": "gone:Gone: no such module"}))
+
+    shown = run("connectors", "list")
+    assert "gone cannot be used: gone:Gone: no such module" in shown.err
+    assert "odd cannot be used: tests.unit.test_cli: TypeError" in shown.err
+    assert [row["name"] for row in json.loads(run("connectors", "list", "--json").out)] == ["gone", "odd"]
+    assert run("connectors", "list", "gone").code == 2
+
+
+def test_without_pytest_it_is_said_what_to_install(run, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pytest", None)
+
+    shown = run("connectors", "test", "quiq")
+    assert (shown.code, "pip install 'crm-gateway[testing]'" in shown.err) == (2, True)
+
+
+@pytest.mark.parametrize("which", ["quik", "/no/such/folder"])
+def test_what_is_no_connector_cannot_be_tested(run, which):
+    shown = run("connectors", "test", which)
+
+    assert shown.code == 2
+    assert f"There is no connector {which}; there are aircall," in shown.err
 
 
 # --- tokens

@@ -168,7 +168,8 @@ class ConnectorSuite:
         """The list an admin reads cannot go stale."""
         readme = (self.fixtures.parent / "README.md").read_text("utf-8")
         named = {*self.connector.events, *self.connector.settings_schema().fields}
-        assert not [name for name in sorted(named) if f"`{name}`" not in readme]
+        missing = [name for name in sorted(named) if f"`{name}`" not in readme]
+        assert not missing, f"README.md does not name {', '.join(missing)}"
 
     def test_a_fixture_folds(self, case: Case) -> None:
         """Whatever the order and however often, the partials fold to the same interactions."""
