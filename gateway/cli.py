@@ -7,7 +7,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -552,13 +552,7 @@ def list_interactions(
     if as_json:
         _print_json([_interaction_row(interaction) for interaction in found])
         return
-    table = _table("id", "connection", "external id", "match", "task", "reason")
-    for interaction in found:
-        row = _interaction_row(interaction)
-        table.add_row(
-            *(str(row[name] or "") for name in ("id", "connection", "external_id", "match", "task", "reason"))
-        )
-    out.print(table)
+    out.print(_interactions(found))
 
 
 @interactions.command("show")
@@ -674,6 +668,43 @@ def rematch(
             click.confirm(f"Correct the Tasks of these {len(ids)}?", abort=True)
         due = rematching.apply(store.interactions, ids, _now())
     out.print(f"Interactions that are due again: {due}", highlight=False)
+
+
+@cli.command()
+@click.option("--fixture", metavar="CONNECTOR/CASE", required=True, help="Which recorded requests.")
+@click.option("--connection", help="As which connection; default the only one of the connector.")
+@click.option("--to", metavar="URL", help="The gateway's address; default that of gateway.yaml on this machine.")
+@click.option("--yes", is_flag=True, help="Post to another machine too.")
+@click.pass_obj
+def replay(path: Path | None, fixture: str, connection: str | None, to: str | None, *, yes: bool) -> None:
+    """Post a connector's recorded requests to a running gateway, signed by the connection's secret like the platform's.
+
+    What comes of it is written to the connection's org, as what the platform posts. It is the same delivery each time.
+    Exit codes: 0 all were taken, 1 some were not, 2 wrong use.
+    """
+    from gateway import replay as replaying  # noqa: PLC0415 - only this command needs it
+    from gateway.bootstrap import connections_of  # noqa: PLC0415 - the other commands start faster without it
+
+    config = _config(path)
+    connectors = {name: each.connector for name, each in connections_of(config).items()}
+    prepared = replaying.prepare(config, connectors, fixture, connection, to)
+    if not (replaying.is_here(prepared.address) or yes):
+        raise ConfigError(f"{prepared.address} is on another machine: with --yes it is posted there all the same.")
+    for setting in prepared.case.settings:
+        out.print(f"Note: recorded with another {setting} than {prepared.connection} has.", style="yellow")
+    refused = 0
+    for answer in replaying.post(prepared):
+        out.print(f"{prepared.address} answers {answer.status} {answer.text}", highlight=False)
+        refused += not 200 <= answer.status < 300
+    with _store(path) as store:
+        became = replaying.become(prepared, store.deliveries, store.interactions)
+    for reason in became.reasons:
+        out.print(f"A delivery tells of no interaction: {reason}", style="yellow", highlight=False)
+    if became.waits:
+        out.print("Not everything is written yet; `gateway status` tells what it waits for.", style="yellow")
+    out.print(_interactions(became.interactions))
+    if refused:
+        sys.exit(EXIT_FAILED)
 
 
 def _print_moves(pages: Iterator[rematching.Looked], since: datetime) -> list[int]:
@@ -799,6 +830,15 @@ def _interaction_row(interaction: StoredInteraction) -> dict[str, Any]:
         "written_version": interaction.written_version,
         "parked": interaction.parked is not None,
     }
+
+
+def _interactions(found: Iterable[StoredInteraction]) -> Table:
+    table = _table("id", "connection", "external id", "match", "task", "reason")
+    for row in map(_interaction_row, found):
+        table.add_row(
+            *(str(row[name] or "") for name in ("id", "connection", "external_id", "match", "task", "reason"))
+        )
+    return table
 
 
 def _org_status(org: dict[str, Any]) -> Table:

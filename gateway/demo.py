@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
-import json
 import os
 import re
 import secrets
@@ -16,10 +12,10 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl
 
 import requests
 from rich.console import Console
@@ -27,7 +23,10 @@ from rich.table import Table
 from ruamel.yaml import YAML
 
 from gateway.errors import GatewayError
-from gateway.sdk.discovery import installed_connectors
+from gateway.sdk import Request
+from gateway.sdk.capabilities import fixtures_of
+from gateway.sdk.cases import Case, read_case
+from gateway.sdk.discovery import configured, installed_connectors
 
 PATIENCE_SECONDS = 60.0
 
@@ -56,6 +55,9 @@ connections:
     settings: {{auth_token: {{env: DEMO_SECRET}}}}
 """
 
+SECRETS = {"generic": "token", "quiq": "hook_token", "twilio": "auth_token"}
+"""The setting that holds each platform's secret."""
+
 
 class DemoError(GatewayError):
     """The demo could not be shown."""
@@ -77,21 +79,14 @@ class Sample:
     parked: bool = False
 
     @property
-    def folder(self) -> Path:
-        """Where the platform's recorded requests are."""
-        module = sys.modules[installed_connectors()[self.platform].__module__]
-        return Path(str(module.__file__)).parent / "fixtures" / self.fixture
-
-    @property
-    def bodies(self) -> list[bytes]:
-        """The requests' bodies, in the order in which they were sent."""
-        return [path.read_bytes() for path in sorted(self.folder.glob("body*"))]
+    def case(self) -> Case:
+        """The platform's recorded requests, in the order in which they were sent."""
+        return read_case(fixtures_of(installed_connectors()[self.platform]) / self.fixture)
 
     @property
     def external_id(self) -> str | None:
         """The platform's id of the interaction; None if nobody can read it."""
-        told = self.folder / "interactions.json"
-        return str(json.loads(told.read_text(encoding="utf-8"))[0]["id"]) if told.exists() else None
+        return str(self.case.expected[0]["id"]) if self.case.expected else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +102,10 @@ class Stage:
     def post(self, sample: Sample, body: bytes) -> None:
         """Send a request as the platform does."""
         url = f"{self.gateway}/webhooks/{sample.platform}"
-        told = json.loads((sample.folder / "headers.json").read_text(encoding="utf-8"))
-        headers = told | SIGNERS[sample.platform](self.secret, url, body)
-        answer = requests.post(url, data=body, headers=headers, timeout=10)
+        sender = configured(installed_connectors()[sample.platform], {SECRETS[sample.platform]: self.secret})
+        plain = Request(url=url, headers=sample.case.headers, body=body, received_at=datetime.now(UTC))
+        request = sender.signed(plain) or plain
+        answer = requests.post(url, data=request.body, headers=dict(request.headers), timeout=10)
         if answer.status_code != requests.codes.accepted:
             raise DemoError(f"{sample.title}: the gateway answered {answer.status_code} {answer.text}")
 
@@ -175,7 +171,7 @@ def _script() -> str:
 
 
 def _perform(stage: Stage, sample: Sample) -> None:
-    for position, body in enumerate(sample.bodies):
+    for position, body in enumerate(sample.case.bodies):
         if sample.edit and position == 1:
             task = _wait(f"{sample.title}: its first Task", lambda: stage.tasks(sample))[0]
             stage.edit(task["Id"], sample.edit)
@@ -317,27 +313,3 @@ def _process(arguments: list[str], folder: Path, env: Mapping[str, str]) -> Iter
             process.wait(timeout=40)
         except subprocess.TimeoutExpired:
             process.kill()
-
-
-def _bearer(secret: str, _url: str, _body: bytes) -> dict[str, str]:
-    return {"Authorization": f"Bearer {secret}"}
-
-
-def _hook_token(secret: str, _url: str, _body: bytes) -> dict[str, str]:
-    return {"X-Centricient-Hook-Token": secret}
-
-
-def _twilio_signature(secret: str, url: str, body: bytes) -> dict[str, str]:
-    """As Twilio signs: the URL, then each form field's name and value, sorted by name."""
-    form = parse_qsl(body.decode(), keep_blank_values=True)
-    message = url + "".join(f"{name}{value}" for name, value in sorted(form))
-    digest = hmac.new(secret.encode(), message.encode(), hashlib.sha1).digest()
-    return {"X-Twilio-Signature": base64.b64encode(digest).decode()}
-
-
-SIGNERS: Mapping[str, Callable[[str, str, bytes], dict[str, str]]] = {
-    "generic": _bearer,
-    "quiq": _hook_token,
-    "twilio": _twilio_signature,
-}
-"""How each platform of the samples proves who it is."""

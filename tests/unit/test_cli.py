@@ -45,7 +45,7 @@ connections:
 DUE_AGAIN = "{} that are due again: {}\n"
 COMMANDS = (
     "check", "connectors", "deliveries", "demo", "devorg", "doctor", "explain", "fetches", "interactions", "pull",
-    "rematch", "serve", "status", "token",
+    "rematch", "replay", "serve", "status", "token",
 )  # fmt: skip
 
 
@@ -561,6 +561,44 @@ def test_what_is_no_connector_cannot_be_tested(run, which):
 
     assert shown.code == 2
     assert f"There is no connector {which}; there are aircall," in shown.err
+
+
+# --- replay
+
+PLATFORMS = """\
+  second-desk: {connector: generic, org: main, settings: {token: two}}
+  phones: {connector: twilio, org: main, settings: {auth_token: "12345"}}
+  amazon: {connector: amazon_connect, org: main, settings: {access_key: abc}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (("generic/lead",), "there are front-desk, second-desk: name one by --connection."),
+        (("quiq/test",), "one connection of the connector 'quiq' is needed; there is none."),
+        (("generic/lead", "--connection", "phones"), "phones is no connection of the connector 'generic'."),
+        (("twilio/nothing",), "twilio has no fixture 'nothing'; it has inbound_call, "),
+        (("twilio",), "twilio has no fixture ''; it has inbound_call, "),
+        (("amazon_connect/sns_notification",), "only the platform can sign it."),
+        (("twilio/inbound_call", "--to", "https://gateway.example.com"), "is on another machine: with --yes"),
+        (("twilio/inbound_call", "--to", "http://192.0.2.1:8080"), "is on another machine: with --yes"),
+        (("twilio/inbound_call", "--to", "127.0.0.1:8080"), "is no address; write it as http://127.0.0.1:8080."),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_replayed_is_told_and_nothing_posted(run, folder, arguments, why):
+    (folder / "gateway.yaml").write_text(SETTINGS + PLATFORMS)
+    shown = run("replay", "--fixture", *arguments)
+
+    assert (shown.code, why in shown.err, shown.out) == (2, True, "")
+
+
+def test_where_no_gateway_answers_it_is_said(run, folder):
+    (folder / "gateway.yaml").write_text(SETTINGS + PLATFORMS)
+    shown = run("replay", "--fixture", "twilio/inbound_call", "--to", "http://127.0.0.1:1")
+
+    assert shown.code == 1
+    assert "No gateway answers at http://127.0.0.1:1/webhooks/phones: start it by `gateway serve`" in shown.err
 
 
 # --- tokens

@@ -17,8 +17,8 @@ import pytest
 # Before the suite is imported, so that its assertions show both sides as those of test modules do.
 pytest.register_assert_rewrite("gateway.sdk.testing.suite", "gateway.sdk.testing.pulling", "gateway.sdk.testing.polled")
 
+from gateway.sdk.cases import Case, as_json, cases_in, write_expected  # noqa: E402
 from gateway.sdk.signing import standard_webhook_headers  # noqa: E402
-from gateway.sdk.testing.cases import Case, as_json, cases_in, write_expected  # noqa: E402
 from gateway.sdk.testing.polled import PolledSuite  # noqa: E402
 from gateway.sdk.testing.pulling import PollerSuite  # noqa: E402
 from gateway.sdk.testing.stand_in import FAULTS, Asked, StandIn, Told  # noqa: E402

@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.errors import UnauthorizedError
-from gateway.sdk.testing.cases import Case
+from gateway.sdk.cases import Case
 from gateway.sdk.testing.suite import ConnectorSuite
 from gateway.sdk.verify import TAKES_NO_POSTS
 

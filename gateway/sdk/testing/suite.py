@@ -20,10 +20,10 @@ import pytest
 from gateway.domain.interactions import PartialInteraction, State, interaction_of, merge, state_of
 from gateway.errors import RejectedError, UnauthorizedError
 from gateway.sdk.capabilities import can, fixtures_of
+from gateway.sdk.cases import INVENTED, PROVENANCES, VENDOR_SAMPLE, Case, as_json, cases_in, deliveries_of
 from gateway.sdk.connector import Connector, Covered, Request, Secret, Secrets
 from gateway.sdk.discovery import configured
 from gateway.sdk.quality import DONE, RULES, UNCHECKED, misdeclared
-from gateway.sdk.testing.cases import INVENTED, PROVENANCES, VENDOR_SAMPLE, Case, as_json, cases_in, deliveries_of
 from gateway.sdk.testing.faults import damaged
 
 NOW = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)
