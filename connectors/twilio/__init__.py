@@ -14,9 +14,18 @@ from datetime import datetime
 
 from connectors.twilio.call import EVENTS, interaction
 from connectors.twilio.conversation import CONVERSATION_EVENTS, told_by_conversation
-from connectors.twilio.signature import FORM, messages, require_body_hash
+from connectors.twilio.signature import FORM, messages, require_body_hash, with_body_hash
 from connectors.twilio.task import TASK_EVENTS, as_payload, told_by_task
-from gateway.sdk import Answer, Connector, Delivery, PartialInteraction, Request, Secrets, Settings
+from gateway.sdk import (
+    Answer,
+    Connector,
+    Delivery,
+    PartialInteraction,
+    Request,
+    Secrets,
+    Settings,
+    UnauthorizedError,
+)
 from gateway.sdk.attributes import AttributeNames
 from gateway.sdk.reading import Fields, form_pairs, objects_of, read_form, read_json, read_object
 from gateway.sdk.verify import check_hmac, several, signature
@@ -66,10 +75,14 @@ class TwilioConnector(Connector):
         )
         require_body_hash(request)
 
-    def signed(self, request: Request) -> Request:
-        secret = several(self.settings["auth_token"])[0]
-        proof = signature(messages(request)[0], secret, algorithm="sha1", encoding="base64")
-        return request.with_header("x-twilio-signature", proof)
+    def signed(self, request: Request) -> Request | None:
+        secret, named = several(self.settings["auth_token"])[0], with_body_hash(request)
+        try:
+            message = messages(named)[0]
+        except UnauthorizedError:  # a form that nobody would take
+            return None
+        proof = signature(message, secret, algorithm="sha1", encoding="base64")
+        return named.with_header("x-twilio-signature", proof)
 
     def parts(self, request: Request) -> Sequence[Request]:
         """Event Streams posts several events as a list, or one as it is."""

@@ -142,7 +142,7 @@ class Connector:
     def signed(self, request: Request) -> Request | None:  # noqa: ARG002 — for subclasses
         """The request with the proof that the platform would add at `received_at`, by the first of our secrets.
 
-        For tests and replays, whatever the body. None: only the platform can sign it.
+        For tests and replays, whatever the body. None: only the platform can sign it, or nobody.
         """
         return None
 

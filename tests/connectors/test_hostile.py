@@ -1,0 +1,125 @@
+"""Whatever strangers send, every installed connector reads it or rejects it, and it costs no more than it is long.
+
+No clock judges: what would take for ever ends by the time limit that all tests have.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.domain.interactions import state_of
+from gateway.errors import RejectedError
+from gateway.sdk.cases import deliveries_of
+from gateway.sdk.discovery import installed_connectors
+from gateway.sdk.reading import MAX_BYTES
+from gateway.sdk.testing import suite_of
+from tests.connectors.fuzzing import Fixtures, mutated, search, words_of
+
+NAMES = sorted(installed_connectors())
+RUNS = 4 * settings().max_examples
+"""Of the search, for each connector; many more with HYPOTHESIS_PROFILE=thorough."""
+AMPLIFIED = 12
+"""How many times longer than the body what is stored may be: an interaction holds stamps beside each text."""
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(max_size=20), inner, max_size=5),
+    max_leaves=30,
+)
+
+
+@pytest.fixture(scope="module")
+def fixtures_of():
+    """Of a connector by name; made once."""
+    made = {name: Fixtures(suite_of(connector)()) for name, connector in installed_connectors().items()}
+    return made.__getitem__
+
+
+@pytest.mark.parametrize("name", NAMES)
+@given(body=st.binary(max_size=500) | anything.map(lambda value: json.dumps(value).encode()))
+def test_any_bytes_are_read_or_rejected(fixtures_of, name, body):
+    fixtures = fixtures_of(name)
+    _, headers = fixtures.seeds[0]
+    fixtures.suite._read_or_rejected(fixtures.suite._signer, fixtures.suite.sent(body, headers), repr(body))
+
+
+@pytest.mark.parametrize("name", NAMES)
+@given(data=st.data(), seed=st.integers(0, 2**32))
+def test_a_fixture_changed_at_many_places_is_read_or_rejected(fixtures_of, name, data, seed):
+    fixtures = fixtures_of(name)
+    value, headers = data.draw(st.sampled_from(fixtures.seeds))
+    dice = Random(seed)
+    words, others = words_of(installed_connectors()[name]), [seed for seed, _ in fixtures.seeds]
+    for _ in range(3):
+        value = mutated(value, dice, words, others)
+    fixtures.read(value, headers)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_search_for_new_paths_finds_nothing_but_rejections(fixtures_of, name):
+    connector = installed_connectors()[name]
+    fixtures = fixtures_of(name)
+    headers = fixtures.seeds[0][1]
+    seeds = [value for value, _ in fixtures.seeds]
+
+    assert search(lambda value: fixtures.read(value, headers), seeds, words_of(connector), connector.__module__, RUNS)
+
+
+def hidden(value):
+    """Fails behind three doors, each of which shows only once the one before is open."""
+    if value.get("a") != "one":
+        return
+    if not isinstance(value.get("b"), list):
+        return
+    if value["b"][:1] == ["two"]:
+        raise ZeroDivisionError
+
+
+def test_the_search_opens_doors_one_after_the_other():
+    with pytest.raises(ZeroDivisionError):
+        search(hidden, [{"a": "", "b": "", "c": {"d": 1}}], ["one", "two", "three"], __name__, 20_000)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_stored_is_not_much_longer_than_what_was_sent(fixtures_of, name):
+    """Each text in turn is very long, and each list has very many members."""
+    fixtures = fixtures_of(name)
+    for value, headers in fixtures.seeds[:2]:
+        for hostile in ("x" * 100_000, "1" * 100_000, "a@b.example.com " * 6000, [value] * 50, ["x"] * 20_000):
+            for key in value if isinstance(value, dict) else ():
+                body = fixtures.body({**value, key: hostile}, headers)
+                assert _stored(fixtures.suite, body, headers) <= AMPLIFIED * len(body) + 20_000, key
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("opening", [b"[", b'{"a":', b'[{"a":'])
+def test_depth_and_size_are_bounded(fixtures_of, name, opening):
+    """However deep or large, no more of the stack is used than is there for everybody, and too much is rejected."""
+    fixtures = fixtures_of(name)
+    _, headers = fixtures.seeds[0]
+    closing = opening[::-1].translate(bytes.maketrans(b"[{", b"]}")).translate(None, b'"a:')
+    limit = sys.getrecursionlimit()
+    for depth in (33, 500, 5000, 200_000):
+        body = opening * depth + b"1" + closing * depth
+        fixtures.suite._read_or_rejected(fixtures.suite._signer, fixtures.suite.sent(body, headers), f"depth {depth}")
+    assert sys.getrecursionlimit() == limit
+    assert _stored(fixtures.suite, b'{"a": "' + b"x" * MAX_BYTES + b'"}', headers) == 0
+
+
+def _stored(suite, body: bytes, headers: dict[str, str]) -> int:
+    """How long the interactions are that the body tells of."""
+    try:
+        told = [
+            partial
+            for part in deliveries_of(suite.sent(body, headers), suite._signer)
+            for partial in suite._signer.parse(part)
+        ]
+    except RejectedError:
+        return 0
+    return sum(len(json.dumps(state_of(partial))) for partial in told)
