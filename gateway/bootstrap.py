@@ -380,14 +380,16 @@ def connections_of(config: Config) -> dict[str, Connection]:
     """The connections by name, each with its connector. ConfigError: a connector refuses its settings."""
     connectors = installed_connectors()
     return {
-        name: _connection(settings, connectors[settings.connector](settings.settings))
+        name: _connection(settings, connectors[settings.connector])
         for name, settings in config.connections.items()
     }
 
 
-def _connection(settings: ConnectionConfig, connector: Connector) -> Connection:
+def _connection(settings: ConnectionConfig, connect: type[Connector]) -> Connection:
+    connector = connect(settings.settings)
     return Connection(
         connector=connector,
+        later=tuple((moment, connect(then)) for moment, then in settings.later),
         policy=settings.policy,
         strict=settings.strict,
         retired=settings.retired,

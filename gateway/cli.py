@@ -686,7 +686,7 @@ def replay(path: Path | None, fixture: str, connection: str | None, to: str | No
     from gateway.bootstrap import connections_of  # noqa: PLC0415 - the other commands start faster without it
 
     config = _config(path)
-    connectors = {name: each.connector for name, each in connections_of(config).items()}
+    connectors = {name: each.verifier(_now()) for name, each in connections_of(config).items()}
     prepared = replaying.prepare(config, connectors, fixture, connection, to)
     if not (replaying.is_here(prepared.address) or yes):
         raise ConfigError(f"{prepared.address} is on another machine: with --yes it is posted there all the same.")

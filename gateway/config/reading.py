@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
 from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
@@ -200,6 +201,7 @@ class _Reading:
             connector=shaped["connector"],
             policy=ConnectionPolicy(name=name, org=shaped["org"], own=own, contact_points=points),
             settings=settings,
+            later=tuple(self._later(settings, (*trail, "settings"))),
             strict=shaped["strict"],
             retired=shaped["retired"],
         )
@@ -249,6 +251,15 @@ class _Reading:
             return {}
         return MappingProxyType(self._secrets.hide(self._shaped(connector.settings_schema(), resolved, trail)))
 
+    def _later(self, settings: Mapping[str, Any], trail: Trail) -> Iterator[tuple[datetime, Mapping[str, Any]]]:
+        """The settings without the secrets that have ended, from each moment on at which some do."""
+        ends = {place[len(trail) :]: end for place, end in self._secrets.ends.items() if place[: len(trail)] == trail}
+        for moment in sorted(set(ends.values())):
+            yield (
+                moment,
+                MappingProxyType(_without(dict(settings), {at for at, end in ends.items() if end <= moment}, ())),
+            )
+
     def _contact_points(self, name: str, raw: Any, levels: list[Level]) -> Mapping[str, ContactPoint]:
         trail = ("connections", name, "contact_points")
         below = {address: self._level(settings, (*trail, address)) for address, settings in (raw or {}).items()}
@@ -259,3 +270,12 @@ class _Reading:
 
 def _settings_in(raw: Any) -> Iterable[tuple[str, Any]]:
     return raw.items() if isinstance(raw, dict) else ()
+
+
+def _without(value: Any, gone: set[Trail], at: Trail) -> Any:
+    """The value without those members of its lists that are gone."""
+    if isinstance(value, dict):
+        return {key: _without(inner, gone, (*at, str(key))) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [inner for index, inner in enumerate(value) if (*at, str(index)) not in gone]
+    return value

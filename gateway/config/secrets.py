@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,10 @@ from gateway.config.settings import SecretText
 
 
 class Secrets:
-    """Finds what `{env: NAME}` and `{file: PATH}` stand for; `failed` are the places where nothing was found."""
+    """Finds what `{env: NAME}` and `{file: PATH}` stand for; `failed` are the places where nothing was found.
+
+    `ends` are the places of secrets that count until a moment, as `{env: NAME, until: 2026-12-01}` says in a list.
+    """
 
     _LONGEST = 65_536
 
@@ -24,16 +28,34 @@ class Secrets:
         self._folder = folder
         self.known: set[str] = set()
         self.failed: set[Trail] = set()
+        self.ends: dict[Trail, datetime] = {}
 
     def resolve(self, value: Any, trail: Trail) -> Any:
         """The value with all references in it replaced."""
         if isinstance(value, dict):
-            if value and set(value) <= {"env", "file"} and all(isinstance(name, str) for name in value.values()):
+            if _is_reference(value):
                 return self._look_up(value, trail)
             return self.resolve_inside(value, trail)
         if isinstance(value, list):
-            return [self.resolve(item, (*trail, str(index))) for index, item in enumerate(value)]
+            return self._resolve_each(value, trail)
         return value
+
+    def _resolve_each(self, values: list[Any], trail: Trail) -> list[Any]:
+        places = [(*trail, str(index)) for index in range(len(values))]
+        found = [self._resolve_until(value, place) for value, place in zip(values, places, strict=True)]
+        if places and all(place in self.ends for place in places):
+            self._report.problem(trail, "none would be left in the end; leave until out at the secret that stays")
+        return found
+
+    def _resolve_until(self, value: Any, place: Trail) -> Any:
+        """One of several secrets, which may say until when it counts."""
+        if not (isinstance(value, dict) and "until" in value and _is_reference(value)):
+            return self.resolve(value, place)
+        try:
+            self.ends[place] = _moment(value["until"])
+        except ValueError:
+            self._report.problem((*place, "until"), "must be a day or a time with its zone, such as 2026-12-01 (UTC)")
+        return self._look_up({name: inner for name, inner in value.items() if name != "until"}, place)
 
     def resolve_inside(self, value: dict[str, Any], trail: Trail) -> dict[str, Any]:
         """The same for a mapping that is no reference itself, whatever its keys."""
@@ -51,6 +73,8 @@ class Secrets:
 
     def _found(self, reference: dict[str, str]) -> str:
         match reference:
+            case {"until": _}:
+                raise ValidationError("until is for one of several secrets; write them as a list")
             case {"env": _, "file": _}:
                 raise ValidationError("takes either env or file; remove one")
             case {"env": name}:
@@ -100,3 +124,20 @@ class Secrets:
         for secret in sorted(self.known, key=len, reverse=True):
             text = text.replace(secret, "***")
         return text
+
+
+def _is_reference(value: dict[str, Any]) -> bool:
+    named = {"env", "file"} & set(value)
+    return (
+        bool(named) and set(value) <= {"env", "file", "until"} and all(isinstance(one, str) for one in value.values())
+    )
+
+
+def _moment(text: str) -> datetime:
+    """A day is its beginning in UTC. ValueError: it is neither a day nor a time with its zone."""
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is not None:
+        return moment
+    if len(text) > len("2026-12-01"):
+        raise ValueError(text)
+    return moment.replace(tzinfo=UTC)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar, TypeAlias
 
@@ -75,11 +76,13 @@ class ConnectionConfig:
     """One configured instance of a connector; `settings` fulfil the connector's schema.
 
     `strict` answers unreadable deliveries with 400 instead of keeping them; `retired` tells the platform to stop.
+    `later` are the settings from moments on at which some of several secrets count no more, in order of time.
     """
 
     connector: str
     policy: ConnectionPolicy
     settings: Mapping[str, Any]
+    later: tuple[tuple[datetime, Mapping[str, Any]], ...] = ()
     strict: bool
     retired: bool
 

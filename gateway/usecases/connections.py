@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from gateway.domain.interactions import PartialInteraction, clean_text
 from gateway.domain.policies import ConnectionPolicy
@@ -21,10 +22,12 @@ class Connection:
 
     `strict` refuses what the connector cannot read instead of storing and parking it; `retired` tells the platform to
     stop sending. Without an `enricher` nothing is asked for that deliveries name.
+    `later` are connectors whose secrets are fewer, in order of the moments from which on they verify.
     """
 
     connector: Connector
     policy: ConnectionPolicy
+    later: Sequence[tuple[datetime, Connector]] = ()
     strict: bool = False
     retired: bool = False
     enricher: Enricher | None = None
@@ -38,6 +41,10 @@ class Connection:
     def org(self) -> str:
         """The org that it feeds."""
         return self.policy.org
+
+    def verifier(self, at: datetime) -> Connector:
+        """The connector with the secrets that count at that moment."""
+        return next((connector for moment, connector in reversed(self.later) if moment <= at), self.connector)
 
     def read(self, delivery: NewDelivery | StoredDelivery) -> Sequence[PartialInteraction]:
         """What the connector reads in a delivery. RejectedError: it is unreadable."""

@@ -76,7 +76,7 @@ def handshake(request: Request, connection: Connection) -> Answer | None:
 
 def _verify(request: Request, connection: Connection) -> None:
     try:
-        connection.connector.verify(request)
+        connection.verifier(request.received_at).verify(request)
     except (UnauthorizedError, RetryableError):
         raise
     except Exception as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar
 
@@ -303,6 +304,48 @@ def test_a_secret_that_cannot_be_found(tmp_path, written, said):
     """
 
     assert problems(tmp_path, text, {"BLANK": ""}) == [f"gateway.yaml:7: orgs.main.auth.client_secret: {said}"]
+
+
+class TestUntil:
+    """One of several secrets may count until a moment."""
+
+    def settings(self, tags: str) -> str:
+        return DESK + f"    settings: {{token: {{env: DESK_TOKEN}}, tags: {tags}}}\n"
+
+    def test_the_settings_are_told_from_each_moment_on(self, tmp_path):
+        tags = '[{env: A, until: 2026-12-01}, {env: B}, {env: C, until: "2026-06-01T12:00:00+02:00"}, {env: A}]'
+        loaded = load(tmp_path, self.settings(tags), {**ENV, "A": "aa", "B": "bb", "C": "kangaroo"})
+        desk = loaded.connections["desk"]
+
+        assert desk.settings["tags"] == ["aa", "bb", "kangaroo", "aa"]
+        assert [(moment, then["tags"]) for moment, then in desk.later] == [
+            (datetime(2026, 6, 1, 10, tzinfo=UTC), ["aa", "bb", "aa"]),
+            (datetime(2026, 12, 1, tzinfo=UTC), ["bb", "aa"]),
+        ]
+        assert {then["token"] for _, then in desk.later} == {ENV["DESK_TOKEN"]}
+        assert "kangaroo" not in repr(loaded)
+
+    @pytest.mark.parametrize(
+        ("tags", "said"),
+        [
+            ("[{env: SF_SECRET, until: soon}, {env: DESK_TOKEN}]", "tags.0.until: must be a day or a time with its zone"),
+            ("[{env: SF_SECRET, until: 2026-12-01T10:00}, a]", "tags.0.until: must be a day or a time with its zone"),
+            ("[{env: SF_SECRET, until: 2026-12-01}]", "tags: none would be left in the end; leave until out at the secret"),
+            ("{env: SF_SECRET, until: 2026-12-01}", "tags: until is for one of several secrets; write them as a list"),
+        ],
+    )  # fmt: skip
+    def test_what_is_wrong_is_said(self, tmp_path, tags, said):
+        (problem,) = problems(tmp_path, self.settings(tags))
+
+        assert f"connections.desk.settings.{said}" in problem
+
+    def test_no_other_connection_loses_a_secret(self, tmp_path):
+        text = self.settings("[{env: SF_SECRET, until: 2026-12-01}, {env: DESK_TOKEN}]")
+        other = (
+            "  other: {connector: desk, org: main, settings: {token: {env: DESK_TOKEN}, tags: [{env: SF_SECRET}]}}\n"
+        )
+
+        assert load(tmp_path, text + other).connections["other"].later == ()
 
 
 def test_a_connection_with_a_lost_secret_is_reported_once(tmp_path):

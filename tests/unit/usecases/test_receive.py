@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -109,6 +109,22 @@ def test_what_verify_refuses_is_not_stored(inbox, error):
         receive(REQUEST, connection(verify=error), inbox)
 
     assert inbox.rows == []
+
+
+def test_a_secret_that_has_ended_counts_no_more_from_that_moment_on(inbox):
+    """The connector that knows fewer secrets verifies from then on."""
+    desk = replace(
+        connection(),
+        later=[
+            (NOW + timedelta(days=1), Platform(verify=UnauthorizedError("one has ended"))),
+            (NOW + timedelta(days=2), Platform(verify=UnauthorizedError("both have ended"))),
+        ],
+    )
+
+    assert receive(replace(REQUEST, received_at=NOW + timedelta(hours=23, minutes=59)), desk, inbox) == Receipt(1)
+    for days, said in ((1, "one has ended"), (1.5, "one has ended"), (2, "both have ended"), (9, "both have ended")):
+        with pytest.raises(UnauthorizedError, match=said):
+            receive(replace(REQUEST, received_at=NOW + timedelta(days=days)), desk, inbox)
 
 
 @pytest.mark.parametrize("error", [ValueError("bug"), RejectedError("bug"), KeyError("bug")])
