@@ -368,6 +368,8 @@ def _members(members: tuple[Any, ...], names: Iterable[str], stamp: list[int], k
 
 
 def _merge_registers(one: State, other: State) -> State:
+    if not one or not other:
+        return one or other
     merged = dict(one)
     for name, register in other.items():
         if name not in merged or _is_later(register, merged[name]):
@@ -400,8 +402,10 @@ def _all(registers: list[Any]) -> list[Register]:
 
 def _is_later(one: Register, other: Register) -> bool:
     """Equal stamps are told apart by the value itself, so that the winner does not depend on the order of arrival."""
-    if one[:2] != other[:2]:
-        return one[:2] > other[:2]
+    if one[0] != other[0]:
+        return bool(one[0] > other[0])
+    if one[1] != other[1]:
+        return bool(one[1] > other[1])
     return one[2:] != other[2:] and _canonical(one[2:]) > _canonical(other[2:])
 
 
