@@ -380,8 +380,7 @@ def connections_of(config: Config) -> dict[str, Connection]:
     """The connections by name, each with its connector. ConfigError: a connector refuses its settings."""
     connectors = installed_connectors()
     return {
-        name: _connection(settings, connectors[settings.connector])
-        for name, settings in config.connections.items()
+        name: _connection(settings, connectors[settings.connector]) for name, settings in config.connections.items()
     }
 
 

@@ -91,7 +91,11 @@ def post(prepared: Prepared) -> Iterator[Answered]:
         headers = dict(request.headers)
         try:
             answer = requests.post(
-                prepared.address, data=request.body, headers=headers, timeout=TIME_LIMITS, allow_redirects=False
+                _called(prepared.address, request.url),
+                data=request.body,
+                headers=headers,
+                timeout=TIME_LIMITS,
+                allow_redirects=False,
             )
         except requests.RequestException as error:
             raise ReplayError(
@@ -122,6 +126,12 @@ def become(prepared: Prepared, deliveries: Deliveries, interactions: Interaction
         if not waits or time.monotonic() > until:
             return Became(found, [one.reason for one in mine if one.reason], waits)
         time.sleep(0.1)
+
+
+def _called(address: str, signed_url: str) -> str:
+    """The gateway's address with what the platform puts behind the connection's name."""
+    query = urlsplit(signed_url).query
+    return f"{address}?{query}" if query else address
 
 
 def _only_connection(config: Config, platform: str) -> str:

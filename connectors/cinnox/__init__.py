@@ -87,6 +87,13 @@ class CinnoxConnector(Connector):
     )
     # What CINNOX takes for success is not documented: nobody takes 200 for a failure.
     accepted_status = 200
+    quality = {
+        "covers_body": "exempt: CINNOX signs nothing; the token is ours, in the URL.",
+        "covers_time": "exempt: CINNOX signs nothing; the token is ours, in the URL.",
+        "vectors": "exempt: a plain token needs none.",
+        "replay": "done",
+        "reconciled": "done",
+    }
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         super().__init__(settings)
@@ -95,6 +102,9 @@ class CinnoxConnector(Connector):
 
     def verify(self, request: Request) -> None:
         check_token(url_parameter(request, TOKEN), several(self.settings["token"]), named=f"{TOKEN} in the URL")
+
+    def signed(self, request: Request) -> Request:
+        return request.with_parameter(TOKEN, several(self.settings["token"])[0])
 
     def handshake(self, request: Request) -> Answer | None:
         """A new subscription is tried out with a challenge, which notifications have beside what they tell."""

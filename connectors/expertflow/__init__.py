@@ -66,6 +66,12 @@ class ExpertflowConnector(Connector):
     settings_schema = ExpertflowSettings
     content_types = ("application/json", "application/x-www-form-urlencoded", "application/xml", "text/xml")
     events = (*cti.EVENTS, *cx.EVENTS, *finesse.EVENTS)
+    quality = {
+        "covers_body": "exempt: none of the layers signs anything; the token is the site's own.",
+        "covers_time": "exempt: none of the layers signs anything; the token is the site's own.",
+        "vectors": "exempt: a plain token needs none.",
+        "replay": "done",
+    }
 
     def verify(self, request: Request) -> None:
         secrets = several(self.settings["token"])
@@ -73,6 +79,12 @@ class ExpertflowConnector(Connector):
             check_token(url_parameter(request, "token"), secrets, named="The parameter token of the URL")
         else:
             check_bearer(request, secrets)
+
+    def signed(self, request: Request) -> Request:
+        secret = several(self.settings["token"])[0]
+        if self.settings["token_in"] == URL:
+            return request.with_parameter("token", secret)
+        return request.with_header("authorization", f"Bearer {secret}")
 
     def parse(self, delivery: Delivery) -> Sequence[PartialInteraction]:
         site, at = self._site(), delivery.received_at

@@ -8,7 +8,6 @@ The vectors in the tests are those of https://github.com/twilio/twilio-python (`
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
 from urllib.parse import parse_qs, urlsplit
 
 from gateway.sdk import RejectedError, Request, UnauthorizedError
@@ -38,8 +37,7 @@ def with_body_hash(request: Request) -> Request:
     """The request as Twilio calls for it: with the SHA-256 of a body that is no form in the URL."""
     if request.content_type == FORM:
         return request
-    joined = "&" if "?" in request.url else "?"
-    return replace(request, url=f"{request.url}{joined}bodySHA256={hashlib.sha256(request.body).hexdigest()}")
+    return request.with_parameter("bodySHA256", hashlib.sha256(request.body).hexdigest())
 
 
 def _parameters(request: Request) -> str:

@@ -93,6 +93,13 @@ class VccLiveConnector(Connector):
     content_types = ("application/json", "text/plain", "application/octet-stream", "application/x-www-form-urlencoded")
     events = (DISPOSITION, RECORD)
     accepted_status = 200
+    quality = {
+        "covers_body": "exempt: VCC Live puts a plain secret into the URL.",
+        "covers_time": "exempt: VCC Live puts a plain secret into the URL.",
+        "vectors": "exempt: a plain token needs none.",
+        "replay": "exempt: not where bodies are encrypted; plain ones can be replayed.",
+        "reconciled": "done",
+    }
 
     def verify(self, request: Request) -> None:
         given = url_parameter(request, SECRET)
@@ -101,6 +108,12 @@ class VccLiveConnector(Connector):
             self._opened(request)
         except RejectedError as error:
             raise UnauthorizedError(error.reason) from None
+
+    def signed(self, request: Request) -> Request | None:
+        """Not where bodies are encrypted: that only VCC Live does."""
+        if "encryption_key" in self.settings:
+            return None
+        return request.with_parameter(SECRET, several(self.settings["secret_key"])[0])
 
     def parts(self, request: Request) -> Sequence[Request]:
         return (replace(request, body=self._opened(request)),)

@@ -13,13 +13,12 @@ from gateway.sdk.discovery import Installed
 from gateway.sdk.quality import marks_of
 
 WAYS = {
-    "push": "verify",
     "poll": "pollers",
     "enrich": "enricher",
     "subscribe": "subscription",
     "directory": "directory",
 }
-"""How the gateway and the platform come together, and the method that a connector overrides for it."""
+"""How the gateway and the platform come together besides posts, and the method that a connector has for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,9 +41,9 @@ def capabilities_of(connector: type[Connector]) -> Capabilities:
     return Capabilities(
         name=connector.name,
         title=connector.title,
-        ways=[way for way, method in WAYS.items() if can(connector, method)],
+        ways=["push"] * connector.posts + [way for way, method in WAYS.items() if can(connector, method)],
         proof=_proof(connector),
-        formats=[media_type.removeprefix("application/") for media_type in connector.content_types],
+        formats=[_format(media_type) for media_type in connector.content_types],
         channels=sorted(set(_channels(fixtures_of(connector)))),
         events=list(connector.events),
         settings=list(connector.settings_schema().fields),
@@ -73,9 +72,13 @@ def fixtures_of(connector: type[Connector]) -> Path:
     return Path(inspect.getfile(connector)).parent / "fixtures"
 
 
+def _format(media_type: str) -> str:
+    return media_type.removeprefix("application/").replace("x-www-form-urlencoded", "form")
+
+
 def _proof(connector: type[Connector]) -> str:
-    if not can(connector, "verify"):
-        return "none: nothing is posted"
+    if not connector.posts:
+        return "none: asked"
     return f"signature over {', '.join(connector.covers)}" if connector.covers else "token"
 
 

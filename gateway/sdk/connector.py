@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, ClassVar, Literal, Protocol, TypeAlias
+from urllib.parse import urlencode
 
 from marshmallow import Schema, fields, validate
 
@@ -35,6 +36,11 @@ class Request:
     def with_header(self, name: str, value: str) -> Request:
         """The same request with this header, whose name is in lower case."""
         return replace(self, headers={**self.headers, name: value})
+
+    def with_parameter(self, name: str, value: str) -> Request:
+        """The same request with this parameter at the end of its URL."""
+        joined = "&" if "?" in self.url else "?"
+        return replace(self, url=f"{self.url}{joined}{urlencode({name: value})}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,8 +123,10 @@ class Connector:
 
     `name` is the entry point's name; `title` is for people; `content_types` lists what the platform posts, `*+json`
     included; `kept_headers` (lower case) are stored for `parse`; `events` names every event of the platform that
-    `parse` knows, each shown by a fixture; `max_body` is the longest body that is taken, decompressed; `covers` is what
-    the platform's proof covers whatever the settings; `quality` marks the rules of `gateway.sdk.quality`.
+    `parse` knows, each shown by a fixture; `max_body` is the longest body that is taken, decompressed.
+
+    `posts` is false where the platform is only asked; `covers` is what its proof covers, whatever the settings;
+    `quality` marks the rules of `gateway.sdk.quality`.
     """
 
     name: ClassVar[str]
@@ -129,6 +137,7 @@ class Connector:
     events: ClassVar[tuple[str, ...]] = ()
     accepted_status: ClassVar[int] = 202
     max_body: ClassVar[int] = 1024 * 1024
+    posts: ClassVar[bool] = True
     covers: ClassVar[tuple[Covered, ...]] = ()
     quality: ClassVar[Mapping[str, str]] = {}
 

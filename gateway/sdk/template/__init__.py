@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import keyword
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,7 +18,8 @@ from gateway.sdk.discovery import discover
 LONGEST_NAME = 30
 
 _ACME = Path(__file__).parent / "acme"
-_FORM = {"read_object": "read_form", "application/json": "application/x-www-form-urlencoded"}
+_READER = "import Fields, read_object"
+_READ = "read_object(delivery.body)"
 
 
 class Kind(StrEnum):
@@ -26,6 +27,18 @@ class Kind(StrEnum):
 
     JSON = "json"
     FORM = "form"
+    XML = "xml"
+
+
+_CHANGES: Mapping[Kind, Mapping[str, str]] = {
+    Kind.JSON: {},
+    Kind.FORM: {"read_object": "read_form", "application/json": "application/x-www-form-urlencoded"},
+    Kind.XML: {
+        _READER: "import Fields\nfrom gateway.sdk.xml import read_xml",
+        _READ: 'read_xml(delivery.body).inner("call")',
+        "application/json": "application/xml",
+    },
+}
 
 
 def write_connector(name: str, kind: Kind, into: Path) -> Path:
@@ -68,16 +81,25 @@ def _files(name: str, kind: Kind) -> Iterator[tuple[str, str]]:
     words = name.replace("_", " ").title()
     camel = words.replace(" ", "")
     renamed = {"AcmeConnector": f"{camel}Connector", "AcmeSettings": f"{camel}Settings", "TestAcme": f"Test{camel}"}
-    changes = {**renamed, "Acme": words, "ACME": name.upper(), "acme": name, **(_FORM if kind is Kind.FORM else {})}
+    changes = {**renamed, "Acme": words, "ACME": name.upper(), "acme": name, **_CHANGES[kind]}
     for path in sorted(_ACME.rglob("*")):
         if path.is_dir() or "__pycache__" in path.parts:
             continue
         place, text = path.relative_to(_ACME).as_posix(), path.read_text("utf-8")
-        if path.name == "body.json" and kind is Kind.FORM:
-            place, text = place.replace(".json", ".form"), urlencode(json.loads(text))
+        if path.name == "body.json":
+            place, text = place.replace("json", kind), _body(json.loads(text), kind)
         yield _changed(place, {"acme": name}), _changed(text, changes)
 
 
-def _changed(text: str, changes: dict[str, str]) -> str:
+def _body(fields: Mapping[str, str], kind: Kind) -> str:
+    """The fixture's fields as the platform posts them."""
+    if kind is Kind.FORM:
+        return urlencode(fields)
+    if kind is Kind.XML:
+        return f"<call>{''.join(f'<{name}>{text}</{name}>' for name, text in fields.items())}</call>\n"
+    return json.dumps(fields, indent=2) + "\n"
+
+
+def _changed(text: str, changes: Mapping[str, str]) -> str:
     """All changes at once, so that none is made in the words of another."""
     return re.sub("|".join(map(re.escape, changes)), lambda found: changes[found[0]], text)

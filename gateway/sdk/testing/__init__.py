@@ -19,10 +19,11 @@ pytest.register_assert_rewrite("gateway.sdk.testing.suite", "gateway.sdk.testing
 
 from gateway.sdk.cases import Case, as_json, cases_in, write_expected  # noqa: E402
 from gateway.sdk.signing import standard_webhook_headers  # noqa: E402
+from gateway.sdk.testing.declared import suite_of  # noqa: E402
 from gateway.sdk.testing.polled import PolledSuite  # noqa: E402
 from gateway.sdk.testing.pulling import PollerSuite  # noqa: E402
 from gateway.sdk.testing.stand_in import FAULTS, Asked, StandIn, Told  # noqa: E402
-from gateway.sdk.testing.suite import ConnectorSuite, suite_of  # noqa: E402
+from gateway.sdk.testing.suite import ConnectorSuite  # noqa: E402
 
 __all__ = [
     "FAULTS",

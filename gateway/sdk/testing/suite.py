@@ -19,9 +19,9 @@ import pytest
 
 from gateway.domain.interactions import PartialInteraction, State, interaction_of, merge, state_of
 from gateway.errors import RejectedError, UnauthorizedError
-from gateway.sdk.capabilities import can, fixtures_of
+from gateway.sdk.capabilities import can
 from gateway.sdk.cases import INVENTED, PROVENANCES, VENDOR_SAMPLE, Case, as_json, cases_in, deliveries_of
-from gateway.sdk.connector import Connector, Covered, Request, Secret, Secrets
+from gateway.sdk.connector import Connector, Covered, Request
 from gateway.sdk.discovery import configured
 from gateway.sdk.quality import DONE, RULES, UNCHECKED, misdeclared
 from gateway.sdk.testing.faults import damaged
@@ -37,8 +37,9 @@ class ConnectorSuite:
 
     Requests are signed by the connector's own `signed`, unless the suite says anew how the platform does it: `sign`
     returns the headers with the proof added that `settings` verify; where it is in the body, `seal` adds it there
-    instead, and `addressed` where it is in the URL. `signs_body`, `signs_url` and `signs_time` tell what it covers with these settings, where that is more than
-    the connector's `covers`; `another_secret` is a valid secret that is not the one in `settings`.
+    instead, and `addressed` where it is in the URL. `signs_body`, `signs_url` and `signs_time` tell what it covers with
+    these settings, where that is more than the connector's `covers`; `another_secret` is a valid secret that is not the
+    one in `settings`.
     """
 
     connector: ClassVar[type[Connector]]
@@ -350,32 +351,6 @@ class ConnectorSuite:
                 pytest.fail(f"{damage}: the reason is too long to be read")
         except Exception as error:  # noqa: BLE001 — whatever it is, it is the finding
             pytest.fail(f"{damage}: {type(error).__name__}: {error}")
-
-
-def suite_of(connector: type[Connector], **declared: Any) -> type[ConnectorSuite]:
-    """A suite that takes everything from the connector and its folder, but for what is declared here.
-
-    `fixtures/settings.json` beside the module holds settings to test with; without it they are a text for each secret
-    that the schema requires, or for its first.
-    """
-    settings = declared.get("settings") or _settings_of(connector)
-    secrets = [name for name, field in connector.settings_schema().fields.items() if isinstance(field, Secrets)]
-    found = {
-        "connector": connector,
-        "fixtures": fixtures_of(connector),
-        "settings": settings,
-        "secret_setting": next((name for name in secrets if name in settings), ""),
-    }
-    return type(f"{connector.__name__}Suite", (ConnectorSuite,), found | declared)
-
-
-def _settings_of(connector: type[Connector]) -> Mapping[str, Any]:
-    written = fixtures_of(connector) / "settings.json"
-    if written.exists():
-        return dict(json.loads(written.read_text("utf-8")))
-    known = connector.settings_schema().fields
-    secrets = [name for name, field in known.items() if isinstance(field, Secret)]
-    return {name: f"example-{name}" for name in [name for name in secrets if known[name].required] or secrets[:1]}
 
 
 def _folded(states: Sequence[State]) -> str:
