@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -14,15 +14,18 @@ from urllib.parse import urljoin, urlsplit
 
 import requests
 from marshmallow import fields
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, NewConnectionError
 
-from gateway.errors import ConfigError, RejectedError, RetryableError
+from gateway.errors import ConfigError, RejectedError, RetryableError, UnknownOutcomeError
 
 TIME_LIMITS = (3.0, 30.0)
 """Seconds to connect, and to wait for an answer."""
 
 LARGEST = 64 * 1024 * 1024
 """Bytes of an answer that are read: 10,000 rows of the largest platform's are some 20 MB."""
+
+_WRITING = frozenset({"PUT", "PATCH", "DELETE"})
+_NOT_CARRIED_OUT = frozenset({501, 503, 507})
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -114,23 +117,26 @@ class Api:
         params: Mapping[str, Any] | None = None,
         json: Any = None,
         form: Mapping[str, str] | None = None,
+        body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
+        also: Collection[int] = (),
     ) -> Reply:
         """The answer, where it is one of success. `path` is relative to the base, or an address at the same host.
 
-        RetryableError: later (no answer, 408, 429, 5xx), not before its `after`; MissingError: 404 and 410;
-        ConfigError: 401 also after a new login, and 403; RejectedError: any other refusal. None of them holds what was
-        sent or answered.
+        RetryableError: later (no answer, 408, 429, 5xx), not before its `after`; UnknownOutcomeError: so, but what PUT,
+        PATCH or DELETE asked for may have been carried out; MissingError: 404 and 410; ConfigError: 401 also after a
+        new login, and 403; RejectedError: any other refusal, unless its status is one that the caller takes `also`.
+        None of them holds what was sent or answered.
         """
         url = urljoin(self._base, path.lstrip("/") if not urlsplit(path).scheme else path)
         if urlsplit(url)[:2] != self._origin:
             raise RejectedError(f"{self._host} refers to another host, which is not called.")
-        sent = {"params": params, "json": json, "data": form}
+        sent = {"params": params, "json": json, "data": form if body is None else body}
         reply = self._once(method, url, {**self._authorize(False), **(headers or {})}, sent)
         if reply.status == requests.codes.unauthorized:
             reply = self._once(method, url, {**self._authorize(True), **(headers or {})}, sent)
         self._heard(reply)
-        return self._judged(reply)
+        return reply if reply.status in also else self._judged(method, reply)
 
     def _once(self, method: str, url: str, headers: Mapping[str, str], sent: Mapping[str, Any]) -> Reply:
         self._wait()
@@ -146,7 +152,8 @@ class Api:
             ) as answer:
                 return self._read(answer)
         except (requests.RequestException, HTTPError) as error:
-            raise RetryableError(f"{self._host} does not answer ({type(error).__name__}).") from None
+            kind = UnknownOutcomeError if method in _WRITING and _was_sent(error) else RetryableError
+            raise kind(f"{self._host} does not answer ({type(error).__name__}).") from None
 
     def _read(self, answer: requests.Response) -> Reply:
         """All of it: a body that ends early is an error of `urllib3`."""
@@ -156,7 +163,7 @@ class Api:
             raise RetryableError(f"{self._host} answers with more than {self._largest} bytes.")
         return Reply(answer.status_code, answer.headers, body, self._host)
 
-    def _judged(self, reply: Reply) -> Reply:
+    def _judged(self, method: str, reply: Reply) -> Reply:
         status = reply.status
         if 200 <= status < 300:
             return reply
@@ -165,7 +172,9 @@ class Api:
         if status in {404, 410}:
             raise MissingError(f"{self._host} does not know it ({status}).")
         if status in {408, 425, 429} or status >= 500:
-            raise RetryableError(f"{self._host} answers {status}.", after=_after(reply.headers))
+            unknown = method in _WRITING and status >= 500 and status not in _NOT_CARRIED_OUT
+            kind = UnknownOutcomeError if unknown else RetryableError
+            raise kind(f"{self._host} answers {status}.", after=_after(reply.headers))
         raise RejectedError(f"{self._host} answers {status}.")
 
     def _wait(self) -> None:
@@ -175,6 +184,12 @@ class Api:
             self._next_at = turn + self._spacing
         if (seconds := turn - self._clock()) > 0:
             self._sleep(seconds)
+
+
+def _was_sent(error: Exception) -> bool:
+    """Whether there was a connection that a request may have gone through."""
+    reason = getattr(error.args[0] if error.args else None, "reason", None)
+    return not isinstance(error, requests.ConnectTimeout) and not isinstance(reason, NewConnectionError)
 
 
 def _after(headers: Mapping[str, str]) -> float | None:

@@ -356,10 +356,10 @@ def _within(moment: datetime) -> datetime:
     return moment if moment.tzinfo is UTC else moment.astimezone(UTC)
 
 
-def decoded(body: bytes) -> str:
+def decoded(body: bytes, largest: int = MAX_BYTES) -> str:
     """The text of a body that is UTF-8, bounded, and not empty."""
-    if len(body) > MAX_BYTES:
-        raise RejectedError(f"The body must have at most {MAX_BYTES} bytes, but has {len(body)}.")
+    if len(body) > largest:
+        raise RejectedError(f"The body must have at most {largest} bytes, but has {len(body)}.")
     try:
         text = body.decode().removeprefix("\ufeff")
     except UnicodeDecodeError as error:

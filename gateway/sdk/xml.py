@@ -12,7 +12,7 @@ from typing import NoReturn, TypeAlias
 from xml.parsers import expat
 
 from gateway.errors import RejectedError
-from gateway.sdk.reading import MAX_DEPTH, TOO_DEEP, Fields, decoded
+from gateway.sdk.reading import MAX_BYTES, MAX_DEPTH, TOO_DEEP, Fields, decoded
 
 Value: TypeAlias = str | dict[str, object] | None
 
@@ -20,11 +20,14 @@ MAX_ELEMENTS = 20_000
 """Most elements and attributes of a body."""
 
 
-def read_xml(body: bytes, *, lists: Collection[str] = ()) -> Fields:
-    """The body as an object with one field, its root element. RejectedError: it is no XML that is read here."""
-    reading = _Reading(frozenset(lists))
+def read_xml(body: bytes, *, lists: Collection[str] = (), largest: int = MAX_BYTES, most: int = MAX_ELEMENTS) -> Fields:
+    """The body as an object with one field, its root element. RejectedError: it is no XML that is read here.
+
+    It has up to `largest` bytes, and `most` elements and attributes.
+    """
+    reading = _Reading(frozenset(lists), most)
     try:
-        reading.parser.Parse(decoded(body), True)
+        reading.parser.Parse(decoded(body, largest), True)
     except expat.ExpatError as error:
         reason = expat.ErrorString(error.code)
         where = f"line {error.lineno}, column {error.offset + 1}"
@@ -35,11 +38,11 @@ def read_xml(body: bytes, *, lists: Collection[str] = ()) -> Fields:
 class _Reading:
     """What is open while a body is read: for each element its fields so far, and its text."""
 
-    def __init__(self, lists: frozenset[str]) -> None:
+    def __init__(self, lists: frozenset[str], most: int) -> None:
         self.root: dict[str, object] = {}
         self._lists = lists
         self._open: list[tuple[dict[str, object], list[str]]] = [(self.root, [])]
-        self._left = MAX_ELEMENTS
+        self._most = self._left = most
         self.parser = expat.ParserCreate()
         self.parser.buffer_text = True
         self.parser.StartDoctypeDeclHandler = _refuse_dtd
@@ -50,7 +53,7 @@ class _Reading:
     def _start(self, _: str, attributes: dict[str, str]) -> None:
         self._left -= 1 + len(attributes)
         if self._left < 0:
-            raise RejectedError(f"The body must have at most {MAX_ELEMENTS} elements and attributes, but has more.")
+            raise RejectedError(f"The body must have at most {self._most} elements and attributes, but has more.")
         if len(self._open) > MAX_DEPTH:
             raise RejectedError(TOO_DEEP)
         told = {name: text for name, text in attributes.items() if name.partition(":")[0] != "xmlns"}

@@ -103,6 +103,7 @@ def _answering(stand_in: StandIn) -> type[BaseHTTPRequestHandler]:
             self.close_connection = True
 
         do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = answer  # noqa: N815 — the server's own names
+        do_PROPFIND = do_REPORT = do_MKCOL = answer  # noqa: N815
 
         def log_message(self, *_: object) -> None:
             """Say nothing."""
