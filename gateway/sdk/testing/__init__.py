@@ -15,9 +15,10 @@ Example::
 import pytest
 
 # Before the suite is imported, so that its assertions show both sides as those of test modules do.
-pytest.register_assert_rewrite("gateway.sdk.testing.suite", "gateway.sdk.testing.pulling", "gateway.sdk.testing.polled")
+pytest.register_assert_rewrite(*(f"gateway.sdk.testing.{name}" for name in ("suite", "pulling", "polled", "contacts")))
 
 from gateway.sdk.testing.cases import Case, as_json, cases_in, write_expected  # noqa: E402
+from gateway.sdk.testing.contacts import LOST, ContactSideSuite  # noqa: E402
 from gateway.sdk.testing.polled import PolledSuite  # noqa: E402
 from gateway.sdk.testing.pulling import PollerSuite  # noqa: E402
 from gateway.sdk.testing.signing import standard_webhook_headers  # noqa: E402
@@ -26,9 +27,11 @@ from gateway.sdk.testing.suite import ConnectorSuite  # noqa: E402
 
 __all__ = [
     "FAULTS",
+    "LOST",
     "Asked",
     "Case",
     "ConnectorSuite",
+    "ContactSideSuite",
     "PolledSuite",
     "PollerSuite",
     "StandIn",
