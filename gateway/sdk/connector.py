@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Protocol
 from marshmallow import Schema, fields, validate
 
 from gateway.domain.interactions import PartialInteraction
+from gateway.sdk.contacts import ContactSide
 from gateway.sdk.pulling import Enricher, Fetch, Poller, Subscription
 
 
@@ -156,6 +157,10 @@ class Connector:
 
     def directory(self) -> Directory | None:
         """The platform's directory of people, if it has one and it is configured."""
+        return None
+
+    def contact_side(self) -> ContactSide | None:
+        """The platform's contacts, to be kept the same as an org's, if it has any and that is configured."""
         return None
 
     def pollers(self) -> Sequence[Poller]:
