@@ -18,6 +18,8 @@ from hypothesis import strategies as st
 from connectors.csv import CsvConnector, CsvSettings
 from connectors.csv.folder import Folder
 from connectors.csv.layout import defused, undefused
+from gateway.domain.contacts import Side
+from gateway.domain.policies import MatchPolicy
 from gateway.sdk import (
     Act,
     ConfigError,
@@ -32,6 +34,9 @@ from gateway.sdk import (
 )
 from gateway.sdk.discovery import configured
 from gateway.sdk.testing import LOST, ContactSideSuite
+from gateway.usecases.sync import ContactSync, Pair
+from tests.fakes.contacts import Clock, FakeSide, MemoryLinks, phones
+from tests.unit.usecases.sync_desk import policy
 
 COLUMNS = {
     "first": "First name",
@@ -567,3 +572,32 @@ def test_it_takes_no_posts(tmp_path) -> None:
         connector.verify(Request(url="https://gateway.example.com/webhooks/x", headers={}, body=b"", received_at=now))
     with pytest.raises(RejectedError):
         connector.parse(Delivery(content_type="text/csv", headers={}, body=b"", received_at=now))
+
+
+# --- in a sync
+
+
+def test_a_file_is_synced_both_ways_and_a_second_pass_writes_nothing(desk) -> None:
+    how = policy()
+    clock = Clock()
+    crm, store = FakeSide("salesforce", clock, how.readings), MemoryLinks()
+    ada = crm.people_create(first="Ada", last="Agent", phones=phones("+14155550101"))
+
+    def run() -> int:
+        desk.now += timedelta(minutes=1)
+        clock.tick(61)
+        sides = {Side.SALESFORCE: crm, Side.PLATFORM: desk.side}
+        pair = Pair(name="crm-csv", policy=how, matching=MatchPolicy(version="test"))
+        return ContactSync(pair, sides, store, now=lambda: desk.now).run().written
+
+    desk.put("ID,First name,Last name,Mobile\n7,Ada,Agent,(415) 555-0101\n8,Casey,Customer,+14155550102\n")
+    assert run() > 0
+    casey = next(record for record in crm.living().values() if record.values["last"] == "Customer")
+    assert [(row["ID"], row["Last name"]) for row in desk.exported()] == [("7", "Agent"), ("8", "Customer")]
+    assert run() == 0
+    crm.people_edit(ada, title="Director")
+    desk.put("ID,First name\n8,Cassandra\n")
+    assert run() == 2
+    assert crm.records[casey.id].values["first"] == "Cassandra"
+    assert {row["ID"]: row["Title"] for row in desk.exported()} == {"7": "Director", "8": ""}
+    assert run() == 0
