@@ -15,10 +15,11 @@ Example::
 import pytest
 
 # Before the suite is imported, so that its assertions show both sides as those of test modules do.
-pytest.register_assert_rewrite("gateway.sdk.testing.suite", "gateway.sdk.testing.pulling", "gateway.sdk.testing.polled")
+pytest.register_assert_rewrite(*(f"gateway.sdk.testing.{name}" for name in ("suite", "pulling", "polled", "contacts")))
 
 from gateway.sdk.cases import Case, as_json, cases_in, write_expected  # noqa: E402
 from gateway.sdk.signing import standard_webhook_headers  # noqa: E402
+from gateway.sdk.testing.contacts import LOST, ContactSideSuite  # noqa: E402
 from gateway.sdk.testing.declared import suite_of  # noqa: E402
 from gateway.sdk.testing.polled import PolledSuite  # noqa: E402
 from gateway.sdk.testing.pulling import PollerSuite  # noqa: E402
@@ -27,9 +28,11 @@ from gateway.sdk.testing.suite import ConnectorSuite  # noqa: E402
 
 __all__ = [
     "FAULTS",
+    "LOST",
     "Asked",
     "Case",
     "ConnectorSuite",
+    "ContactSideSuite",
     "PolledSuite",
     "PollerSuite",
     "StandIn",

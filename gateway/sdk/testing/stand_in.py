@@ -58,7 +58,7 @@ class StandIn:
 
     def __init__(self) -> None:
         self.asked: list[Asked] = []
-        self._faults: deque[Told | None] = deque()
+        self._faults: deque[tuple[Told, bool] | None] = deque()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _answering(self))
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
@@ -66,16 +66,24 @@ class StandIn:
         """What the platform says to it."""
         raise NotImplementedError
 
-    def fail(self, fault: Told, *, after: int = 0) -> None:
-        """Answer one request with this instead, once so many more were answered truly."""
+    def fail(self, fault: Told, *, after: int = 0, late: bool = False) -> None:
+        """Answer one request with this instead, once so many more were answered truly.
+
+        `late`: what it asks for is carried out all the same.
+        """
         self._faults.extend([None] * after)
-        self._faults.append(fault)
+        self._faults.append((fault, late))
 
     def told(self, asked: Asked) -> Told:
         """What is said in the end: a fault if it is its turn."""
         self.asked.append(asked)
         fault = self._faults.popleft() if self._faults else None
-        return fault or self.answer(asked)
+        if fault is None:
+            return self.answer(asked)
+        told, late = fault
+        if late:
+            self.answer(asked)
+        return told
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
