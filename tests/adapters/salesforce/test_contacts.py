@@ -487,6 +487,67 @@ def test_a_lead_is_a_contact_until_it_is_converted_to_one(people: Desk) -> None:
     assert [each.written for each in people.side.write([update(done.record, title="A")])] == [Written.GONE]  # type: ignore[arg-type]
 
 
+# --- person accounts
+
+
+@pytest.fixture
+def persons(people: Desk) -> Desk:
+    people.local.control("POST", "person-accounts", {"on": True})
+    return people
+
+
+def person(desk: Desk, **fields: Any) -> tuple[str, str]:
+    """The ids of a person account and of the contact that it holds."""
+    (account,) = desk.local.load("Account", {"LastName": "Vale", "IsPersonAccount": True, **fields})
+    return account, desk.row(account)["PersonContactId"]
+
+
+def test_a_person_account_is_read_as_its_contact_and_written_as_an_account(persons: Desk) -> None:
+    account, contact = person(persons, PersonEmail="nora@example.com", Phone="930 555 0101")
+    other = persons.load()
+    (record,) = persons.side.find(["email:nora@example.com"], [])
+    assert (record.id, record.values["phones"]) == (contact, (entry("930 555 0101"),))
+
+    phones = (entry("930 555 0102"), entry("930 555 0103", "mobile"))
+    done, beside = persons.side.write(
+        [update(record, first="Nora", phones=phones, emails=()), update(other, title="A")]
+    )
+
+    assert (done.written, beside.written) == (Written.DONE, Written.DONE)
+    assert done.record == persons.get(contact)
+    row = persons.row(account)
+    assert (row["FirstName"], row["Phone"], row["PersonMobilePhone"], row["PersonEmail"]) == (
+        "Nora", "930 555 0102", "930 555 0103", None,
+    )  # fmt: skip
+    assert [each.written for each in persons.side.write([delete(done.record)])] == [Written.DONE]
+    assert persons.row(account)["IsDeleted"]
+    assert persons.get(contact).is_gone
+
+
+def test_a_merged_person_account_leads_to_the_contact_of_the_one_that_is_left(persons: Desk) -> None:
+    (left, stays), (gone, goes) = person(persons), person(persons)
+
+    persons.local.control("POST", "merge", {"winner": left, "losers": [gone]})
+
+    assert persons.get(goes).merged_into == stays
+
+
+def test_an_orgs_own_field_is_called_otherwise_on_a_person_account(settings: OrgSettings, local: LocalOrg) -> None:
+    """The local org has none; it says which one it was asked for."""
+    own = {"Contact": ["Nickname__c | string(40) | Nickname | cu"]}
+    local.control("POST", "setup", {"custom_fields": {**local.control("GET", "setup")["custom_fields"], **own}})
+    local.control("POST", "person-accounts", {"on": True})
+    fields = ContactFields(texts={"last": "LastName", "nickname": "Nickname__c", "title": "Title"})
+    desk = Desk(settings, local, {Kind.CONTACT: fields})
+    record = desk.get(person(desk)[1])
+
+    results = [desk.side.write([update(record, **{name: "A"})])[0] for name in ("nickname", "title")]
+
+    assert [each.written for each in results] == [Written.REFUSED] * 2
+    assert "Nickname__pc" in (results[0].reason or "")
+    assert "PersonTitle" in (results[1].reason or "")
+
+
 def test_objects_that_differ_are_refused(settings: OrgSettings, local: LocalOrg) -> None:
     with pytest.raises(ConfigError, match="the same fields and types in each"):
         Desk(settings, local, {Kind.CONTACT: CONTACT, Kind.LEAD: PERSON})
