@@ -50,9 +50,18 @@ def merge(org: Org, winner: str, losers: list[str], user_id: str) -> None:
     _refuse_redundant_relations(org, sobject, [winner, *losers])
     for loser in losers:
         row = org.writer.living(sobject, loser)
+        if sobject.name == "Account" and row["IsPersonAccount"]:
+            _merge_person(org, str(row["PersonContactId"]), winner, stamp)
         _reparent(org, sobject, loser, winner, stamp)
         org.writer.bury(sobject, org.records.tables[sobject.name].rows[str(row["Id"])], stamp, MasterRecordId=winner)
     org.writer.change(sobject, org.writer.living(sobject, winner), {}, stamp)
+
+
+def _merge_person(org: Org, loser: str, winner: str, stamp: Stamp) -> None:
+    """The contact that a person account holds goes with it; what points at it is the winner's then."""
+    contact = org.records.schema["contact"]
+    _reparent(org, contact, loser, str(org.records.tables["Account"].rows[winner]["PersonContactId"]), stamp)
+    org.writer.bury(contact, org.records.tables["Contact"].rows[loser], stamp)
 
 
 def _reparent(org: Org, sobject: SObject, old: str, new: str, stamp: Stamp) -> None:

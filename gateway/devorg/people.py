@@ -10,6 +10,10 @@ from gateway.devorg.records import Row
 from gateway.devorg.writing import NoRules, Stamp, Values, Writer
 
 _ADDRESS_PARTS = ("Street", "City", "State", "PostalCode", "Country", "Latitude", "Longitude", "GeocodeAccuracy")
+_OF_PERSON = {
+    **{name: name for name in ("FirstName", "LastName", "Salutation", "Phone", "Fax")},
+    **{name: f"Person{name}" for name in ("Email", "MobilePhone", "HomePhone", "OtherPhone")},
+}
 _CASE_MIRRORS = {"ContactPhone": "Phone", "ContactMobile": "MobilePhone", "ContactEmail": "Email", "ContactFax": "Fax"}
 
 
@@ -51,11 +55,29 @@ class LeadRules(NamedRules):
 class AccountRules(NamedRules):
     """Accounts refuse to go while they have cases, and take their contacts along."""
 
-    def prepare(self, new: Row, old: Row | None, given: Values, stamp: Stamp) -> None:  # noqa: ARG002
-        """Compound addresses only: its name is its own."""
+    def prepare(self, new: Row, old: Row | None, given: Values, stamp: Stamp) -> None:
+        """Compound addresses; its name is its own, unless it is a person."""
+        if new["IsPersonAccount"]:
+            super().prepare(new, old, given, stamp)
         self._compound(new)
         if new["Id"] is not None and new["ParentId"] == new["Id"]:
             raise RecordError("CIRCULAR_DEPENDENCY", "attempt to violate hierarchy constraints", ("ParentId",))
+
+    def stored(self, new: Row, old: Row | None, stamp: Stamp) -> None:  # noqa: ARG002
+        """A person account holds a contact with the same values.
+
+        https://developer.salesforce.com/docs/atlas.en-us.api.meta/api/sforce_api_guidelines_personaccounts.htm
+        """
+        if not new["IsPersonAccount"]:
+            return
+        sobject = self._records.sobject("Contact")
+        values = {name: new[of] for name, of in _OF_PERSON.items()}
+        contact = self._records.get("Contact", str(new["PersonContactId"]))
+        if contact is None:
+            id = self._writer.create(sobject, {**values, "AccountId": new["Id"]}, stamp)
+            contact = {**self._writer.living(sobject, id), "IsPersonAccount": True}
+            self._records.put("Account", {**new, "PersonContactId": id})
+        self._writer.change(sobject, contact, values, stamp)
 
     def deleting(self, row: Row, stamp: Stamp) -> None:
         """Contacts, opportunities and activities go too."""

@@ -152,12 +152,14 @@ class Written(StrEnum):
 class WriteResult:
     """The end of one write: the record as the side has it since, which tells what it made of the values.
 
-    `reason` is a sentence an admin understands.
+    `reason` is a sentence an admin understands; `candidates` are the ids of contacts there that the side takes for the
+    same, and therefore has not taken this one.
     """
 
     written: Written
     record: ContactRecord | None = None
     reason: str | None = None
+    candidates: tuple[str, ...] = ()
 
 
 # --- when two values are the same ----------------------------------------------------------------------------------

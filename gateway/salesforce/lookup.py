@@ -48,10 +48,10 @@ class LookUp:
         """See `ports.Org.look_up`. Three or four calls for some two hundred keys."""
         objects = self._schema.description().objects
         wanted = set(keys)
-        found = self._having(wanted, [*_by_keys(objects, wanted), *_by_ids(objects, ids)], ids)
+        found = self._having(wanted, [*by_keys(objects, wanted), *_by_ids(objects, ids)], ids)
         phones = {key for key in wanted if key.startswith("phone:")}.difference(*(r.keys for r in found.values()))
         if phones:
-            found |= self._having(phones, list(_by_digits(objects, phones)), ())
+            found |= self._having(phones, list(by_digits(objects, phones)), ())
         self._complete(objects, found, set(ids))
         return list(found.values())
 
@@ -86,7 +86,8 @@ def _belongings(record: Record) -> Iterator[str]:
 # --- what to ask ---------------------------------------------------------------------------------------------------
 
 
-def _by_keys(objects: Objects, keys: Iterable[str]) -> Iterator[str]:
+def by_keys(objects: Objects, keys: Iterable[str]) -> Iterator[str]:
+    """Statements for all records with one of the keys in a usual spelling."""
     keys = sorted(keys)
     for kind, visible in objects.items():
         values = [
@@ -126,17 +127,24 @@ def _domains(kind: Kind, field: str, meaning: str, keys: Iterable[str]) -> Itera
 
 
 def _by_ids(objects: Objects, ids: Iterable[str]) -> Iterator[str]:
-    of_kind: dict[Kind, list[tuple[str, str]]] = {}
+    for kind, values in ids_by_kind(ids).items():
+        if kind in objects:
+            yield from soql.having(kind, objects[kind].columns, [("Id", id) for id in values])
+
+
+def ids_by_kind(ids: Iterable[str]) -> dict[Kind, list[str]]:
+    """The ids of each object, told by how they begin; what is no id is left out."""
+    of_kind: dict[Kind, list[str]] = {}
     for id in sorted(ids):
         kind = _PREFIXES.get(id[:3]) if _ID.fullmatch(id) else None
-        if kind is not None and kind in objects:
-            of_kind.setdefault(kind, []).append(("Id", id))
-    for kind, values in of_kind.items():
-        yield from soql.having(kind, objects[kind].columns, values)
+        if kind is not None:
+            of_kind.setdefault(kind, []).append(id)
+    return of_kind
 
 
-def _by_digits(objects: Objects, phones: Iterable[str]) -> Iterator[str]:
-    patterns = [f"%{'%'.join(_groups(_parsed(key.removeprefix('phone:'))))}%" for key in sorted(phones)]
+def by_digits(objects: Objects, phones: Iterable[str]) -> Iterator[str]:
+    """Statements for all records with the digits of one of the numbers, whatever stands between them."""
+    patterns = [f"%{'%'.join(_digits(key))}%" for key in sorted(phones)]
     for kind, visible in objects.items():
         fields = [field for field, meaning in visible.meanings.items() if meaning == "phone"]
         pairs = [(field, pattern) for pattern in patterns for field in fields]
@@ -181,6 +189,12 @@ def spellings(number: str) -> list[str]:
 
 def _parsed(number: str) -> phonenumbers.PhoneNumber:
     return phonenumbers.parse(number)
+
+
+def _digits(key: str) -> Iterable[str]:
+    """As they are grouped where the country is known, each by itself where it is not."""
+    sort, _, number = key.partition(":")
+    return _groups(_parsed(number)) if sort == "phone" else number
 
 
 def _groups(parsed: phonenumbers.PhoneNumber) -> list[str]:

@@ -119,13 +119,16 @@ class Changes:
         """
         began = self._clock()
         settings = self._session.settings
+        stand = self._positions.of(cursors)
+        readers = {kind: reader_of(kind, visible.meanings, settings.region) for kind, (visible, _) in stand.items()}
         walks = [
-            _Walk(kind, visible, at, settings)
-            for kind, (visible, at) in self._positions.of(cursors).items()
+            Walk(kind, visible.columns, at, settings, most=MANY_PAGES)
+            for kind, (visible, at) in stand.items()
             if at.job is None and (at.loading or not self._is_resting(kind, began))
         ]
         while walks:
-            pages = [page for together in in_batches(walks, QUERIES) for page in self._pages_of(together)]
+            read = [each for together in in_batches(walks, QUERIES) for each in self._rows_of(together)]
+            pages = [told(rows, readers[walk.kind]) for walk, rows in read]
             yield ChangePage(
                 [record for page in pages for record in page[0]],
                 [id for page in pages for id in page[1]],
@@ -137,22 +140,21 @@ class Changes:
     def _is_resting(self, kind: Kind, now: float) -> bool:
         return kind in _SELDOM and kind in self._read_at and now - self._read_at[kind] < RESTING
 
-    def _pages_of(self, walks: Sequence[_Walk]) -> list[tuple[list[Record], list[str]]]:
-        session = self._backfill if any(walk.position.loading for walk in walks) else self._session
-        answers = session.composite([SubRequest(w.kind, f"queryAll?q={quote(w.query())}") for w in walks])
-        now = self._session.org_time()
-        return [walk.take(answers[walk.kind]["records"], now, is_all=answers[walk.kind]["done"]) for walk in walks]
+    def _rows_of(self, walks: Sequence[Walk]) -> list[tuple[Walk, list[Row]]]:
+        return next_rows(self._backfill if any(walk.position.loading for walk in walks) else self._session, walks)
 
 
-class _Walk:
-    """One object's rows, page by page."""
+class Walk:
+    """One object's rows, page by page. Of a first load `most` pages are read; the rest is left to a job."""
 
-    def __init__(self, kind: Kind, visible: Visible, start: Position, settings: OrgSettings) -> None:
+    def __init__(
+        self, kind: Kind, columns: Sequence[str], start: Position, settings: OrgSettings, *, most: int | None = None
+    ) -> None:
         self.kind = kind
         self.position = start
         self.is_done = False
-        self._columns = visible.columns
-        self._read = reader_of(kind, visible.meanings, settings.region)
+        self._columns = columns
+        self._most = most
         self._days = settings.mirror.closed_cases_days
         self._loading = start.loading
         self._pages = 0
@@ -166,18 +168,14 @@ class _Walk:
         only = soql.worth_loading(self.kind, self._columns, began, self._days) if self._loading else ""
         return soql.changes(self.kind, self._columns, *self._next, only)
 
-    def take(self, rows: Sequence[Row], now: datetime | None, *, is_all: bool = True) -> tuple[list[Record], list[str]]:
-        """The page's records and deleted ids; moves the position behind it. What was merged away is a record still.
-
-        `is_all`: the org did not cut the page short.
-        """
+    def take(self, rows: Sequence[Row], now: datetime | None, *, is_all: bool = True) -> None:
+        """Move the position behind a page; `is_all`: the org did not cut it short."""
         self.is_done = is_all and len(rows) < soql.PAGE
         self._pages += 1
         self._advance(rows, now)
-        if self.position.loading and self._pages == MANY_PAGES:
+        if self.position.loading and self._pages == self._most:
             self.position = replace(self.position, job="")
             self.is_done = True
-        return told(rows, self._read)
 
     def _advance(self, rows: Sequence[Row], now: datetime | None) -> None:
         settled = self._settled(rows, now)
@@ -202,6 +200,15 @@ class _Walk:
         if _is_old(_mark(rows[-1])[0], now):
             return len(rows)
         return next(index for index, row in enumerate(rows) if not _is_old(_mark(row)[0], now))
+
+
+def next_rows(session: Session, walks: Sequence[Walk]) -> list[tuple[Walk, list[Row]]]:
+    """The next page of each of up to five walks, in one call; each is behind it then."""
+    answers = session.composite([SubRequest(walk.kind, f"queryAll?q={quote(walk.query())}") for walk in walks])
+    now = session.org_time()
+    for walk in walks:
+        walk.take(answers[walk.kind]["records"], now, is_all=answers[walk.kind]["done"])
+    return [(walk, answers[walk.kind]["records"]) for walk in walks]
 
 
 def told(rows: Iterable[Row], read: Callable[[Row], Record]) -> tuple[list[Record], list[str]]:

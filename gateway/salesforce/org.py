@@ -6,12 +6,14 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from gateway.domain.allowance import Outlook, Purpose, Usage
+from gateway.domain.contacts import Reading
 from gateway.domain.creation import Made, RecordDraft
 from gateway.domain.records import Kind, Record
 from gateway.domain.tasks import Abilities, FoundTask, Outcome, TaskDraft, TaskFields
 from gateway.errors import ConfigError
 from gateway.ports import ChangePage
 from gateway.salesforce.bulk import FirstLoad
+from gateway.salesforce.contacts import ContactFields, SalesforceContacts
 from gateway.salesforce.lookup import LookUp
 from gateway.salesforce.mirror import Changes, Positions
 from gateway.salesforce.people import People
@@ -67,6 +69,10 @@ class SalesforceOrg:
     def instance_url(self) -> str | None:
         """Where the org's pages are; None before the first call."""
         return self._session.token.instance_url if self._session.token else None
+
+    def contacts(self, objects: Mapping[Kind, ContactFields], readings: Mapping[str, Reading]) -> SalesforceContacts:
+        """The org's side of a contact sync, whose calls come after those for interactions."""
+        return SalesforceContacts(self._session.serving(Purpose.CONTACT_SYNC), objects, readings)
 
     def close(self) -> None:
         """Close the pooled connections; the org may be used again, which opens new ones."""

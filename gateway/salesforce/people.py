@@ -19,6 +19,7 @@ from gateway.salesforce.errors import STALE, RecordRefusedError, Refusal, outcom
 from gateway.salesforce.session import Session
 from gateway.salesforce.tasks import MOST_WRITTEN
 
+_COLLECTION = "composite/sobjects"
 _BLOCKED = "DUPLICATES_DETECTED"
 
 
@@ -43,23 +44,34 @@ class People:
     def amend(self, drafts: Sequence[RecordDraft]) -> list[Made]:
         """Change up to 200 records. UnknownOutcomeError: some may have been changed."""
         return [
-            Made(result["id"]) if result["success"] else _refused(refusals_of(result["errors"]), draft)
+            Made(result["id"]) if result["success"] else _refused(refusals_of(result["errors"]), draft.fields)
             for draft, result in self._written("PATCH", drafts)
+        ]
+
+    def remove(self, ids: Sequence[str]) -> list[Made]:
+        """Delete up to 200 records. UnknownOutcomeError: some may have been deleted."""
+        results = self._results("DELETE", f"{_COLLECTION}?ids={','.join(ids)}&allOrNone=false", None, len(ids))
+        return [
+            Made(id) if result["success"] else _refused(refusals_of(result["errors"]), {})
+            for id, result in zip(ids, results, strict=True)
         ]
 
     def _written(self, method: str, drafts: Sequence[RecordDraft]) -> list[tuple[RecordDraft, Mapping[str, Any]]]:
         """The drafts, each with its result, in their order."""
-        if len(drafts) > MOST_WRITTEN:
-            raise ValueError(f"one call writes at most {MOST_WRITTEN} records")
         # Records of one object in a row are a chunk, of which a call takes ten.
         places = sorted(range(len(drafts)), key=lambda place: drafts[place].kind)
         records = [{"attributes": {"type": drafts[place].kind.value}, **drafts[place].fields} for place in places]
         body = {"allOrNone": False, "records": records}
-        answer = self._session.write(method, "composite/sobjects", "composite/sobjects", body)
-        if not (isinstance(answer, list) and len(answer) == len(records) and all("success" in each for each in answer)):
-            raise UnknownOutcomeError(f"Org {self._session.settings.name!r}: the answer to a write was cut short.")
-        results = dict(zip(places, answer, strict=True))
+        results = dict(zip(places, self._results(method, _COLLECTION, body, len(drafts)), strict=True))
         return [(draft, results[place]) for place, draft in enumerate(drafts)]
+
+    def _results(self, method: str, path: str, body: Any, count: int) -> list[Mapping[str, Any]]:
+        if count > MOST_WRITTEN:
+            raise ValueError(f"one call writes at most {MOST_WRITTEN} records")
+        answer = self._session.write(method, _COLLECTION, path, body)
+        if not (isinstance(answer, list) and len(answer) == count and all("success" in each for each in answer)):
+            raise UnknownOutcomeError(f"Org {self._session.settings.name!r}: the answer to a write was cut short.")
+        return answer
 
     def _made(self, draft: RecordDraft, result: Mapping[str, Any]) -> Made:
         if result["success"]:
@@ -67,7 +79,7 @@ class People:
         refusals = refusals_of(result["errors"])
         if any(refusal.code == _BLOCKED for refusal in refusals):
             return self._alone(draft)
-        return _refused(refusals, draft)
+        return _refused(refusals, draft.fields)
 
     def _alone(self, draft: RecordDraft) -> Made:
         """One record in a call of its own, whose refusal names its duplicates."""
@@ -82,10 +94,15 @@ class People:
             return Made(candidates=ids, reason=f"Salesforce's duplicate rule {blocked[0].rule} points at this record.")
         except GatewayError as error:
             # What the same call has created of others is not to be lost by this one.
-            return Made(reason=str(error), passes=True, is_unknown=isinstance(error, UnknownOutcomeError))
+            return unsettled(error)
 
 
-def _refused(refusals: Sequence[Refusal], draft: RecordDraft) -> Made:
-    outcome = outcome_of(refusals, draft.fields, key_field=None, creating=True)
+def unsettled(error: GatewayError) -> Made:
+    """What became of a record whose call failed, where that call is not to fail the others."""
+    return Made(reason=str(error), passes=True, is_unknown=isinstance(error, UnknownOutcomeError))
+
+
+def _refused(refusals: Sequence[Refusal], sent: Mapping[str, Any]) -> Made:
+    outcome = outcome_of(refusals, sent, key_field=None, creating=True)
     passes = outcome.verdict in {Verdict.RETRY, Verdict.LOCKED} and all(each.code != STALE for each in refusals)
     return Made(reason=outcome.reason, passes=passes)

@@ -82,6 +82,16 @@ def having(kind: str, columns: Sequence[str], values: Sequence[tuple[str, str]],
         yield start + " OR ".join(f"{field} IN ({','.join(texts[field])})" for field in texts) + end
 
 
+def with_ids(kind: str, columns: Sequence[str], ids: Collection[str]) -> str:
+    """The records with these ids, deleted ones too."""
+    return rows_after(kind, columns, "", "", f"Id IN ({','.join(map(quoted, ids))})")
+
+
+def count(kind: str, only: str) -> str:
+    """How many records fulfil a condition, as `n`."""
+    return f"SELECT COUNT(Id) n FROM {kind} WHERE {only}"  # noqa: S608 (names and conditions of code)
+
+
 def like(kind: str, columns: Sequence[str], patterns: Sequence[tuple[str, str]], most: int) -> Iterator[str]:
     """Up to a page of records of which a field is like one of the (field, pattern) pairs, so many in one statement."""
     start = _start(kind, columns, "")

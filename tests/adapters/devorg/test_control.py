@@ -166,3 +166,19 @@ def test_person_accounts_can_be_switched_on(org: Any) -> None:
     assert "PersonContactId" in {
         field["name"] for field in org.call("GET", "/sobjects/Account/describe").json()["fields"]
     }
+
+
+def test_a_person_account_holds_a_contact_with_the_same_values(org: Any) -> None:
+    org.control("POST", "/person-accounts", {"on": True})
+    one, two = ({"LastName": name, "IsPersonAccount": True, "PersonEmail": f"{name}@example.com"} for name in "ab")
+    accounts = org.control("POST", "/load", {"Account": [one, two]}).json()["ids"]["Account"]
+    kept, gone = (org.control("GET", f"/records/{account}").json()["PersonContactId"] for account in accounts)
+
+    org.call("PATCH", f"/sobjects/Account/{accounts[0]}", {"FirstName": "Nora", "PersonEmail": "n@example.com"})
+    org.control("POST", "/merge", {"winner": accounts[0], "losers": [accounts[1]]})
+
+    (row,) = org.query(f"SELECT Name, Email, IsPersonAccount, AccountId FROM Contact WHERE Id = '{kept}'")
+    assert (row["Name"], row["Email"], row["IsPersonAccount"]) == ("Nora a", "n@example.com", True)
+    assert row["AccountId"] == accounts[0]
+    assert org.query(f"SELECT Name FROM Account WHERE Id = '{accounts[0]}'")[0]["Name"] == "Nora a"
+    assert org.control("GET", f"/records/{gone}").json()["IsDeleted"]

@@ -13,9 +13,8 @@ import pytest
 from gateway.domain.records import Kind, Record
 from gateway.ports import ChangePage
 from gateway.salesforce import soql
-from gateway.salesforce.mirror import Position, _Walk
+from gateway.salesforce.mirror import Position, Walk
 from gateway.salesforce.org import Flow, OrgSettings, SalesforceOrg
-from gateway.salesforce.schema import Visible
 from tests.adapters.salesforce.local_org import LocalOrg
 
 START = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -210,8 +209,8 @@ SETTINGS = OrgSettings(
 )
 
 
-def walk_of(*columns: str, cursor: str | None = None) -> _Walk:
-    return _Walk(Kind.CONTACT, Visible(columns, {}), Position.of(cursor), SETTINGS)
+def walk_of(*columns: str, cursor: str | None = None) -> Walk:
+    return Walk(Kind.CONTACT, columns, Position.of(cursor), SETTINGS)
 
 
 def test_what_was_deleted_before_a_load_costs_it_nothing() -> None:
@@ -253,7 +252,7 @@ class Table:
     def save(self, id: str, stamp: datetime, seen: datetime | None = None) -> None:
         self.rows.append((f"{stamp:%Y-%m-%dT%H:%M:%S}.000+0000", id, seen or stamp))
 
-    def page(self, walk: _Walk, now: datetime) -> list[dict[str, Any]]:
+    def page(self, walk: Walk, now: datetime) -> list[dict[str, Any]]:
         at, id = walk._next
         visible = sorted((stamp, key) for stamp, key, seen in self.rows if seen <= now)
         after = [row for row in visible if (row[0].replace("+0000", "Z"), row[1]) > (at, id)]
@@ -266,7 +265,9 @@ def refresh(table: Table, cursor: str | None, now: datetime, *, pages: int = 100
     ids: list[str] = []
     while not walk.is_done and pages:
         pages -= 1
-        ids += [record.id for record in walk.take(table.page(walk, now), now)[0]]
+        rows = table.page(walk, now)
+        walk.take(rows, now)
+        ids += [row["Id"] for row in rows]
     return ids, walk.position.cursor()
 
 

@@ -58,6 +58,16 @@ def having() -> Iterator[str]:
     yield from soql.having("Contact", _MERGED, [("Phone", "it's"), ("Phone", "2"), ("Email", "back\\slash")])
 
 
+def with_ids() -> Iterator[str]:
+    for kind, columns in _OBJECTS.items():
+        yield soql.with_ids(kind, columns, [_ID, _ID])
+
+
+def count() -> Iterator[str]:
+    yield soql.count("Contact", "IsDeleted = false")
+    yield soql.count("Lead", "IsDeleted = false AND IsConverted = false")
+
+
 def like() -> Iterator[str]:
     patterns = [("Phone", "%415%555%0123%"), ("Email", "%@acme.example")]
     for kind in ("Contact", "Lead"):
@@ -76,7 +86,7 @@ def record_types() -> Iterator[str]:
 
 STATEMENTS: Mapping[str, Callable[[], Iterator[str]]] = {
     "tasks_by": tasks, "changes": changes, "worth_loading": worth_loading, "rows_after": rows_after, "having": having,
-    "like": like, "literally": literally, "record_types": record_types,
+    "with_ids": with_ids, "count": count, "like": like, "literally": literally, "record_types": record_types,
 }  # fmt: skip
 
 
