@@ -652,6 +652,15 @@ class Stray:
     answer: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class StoredLoss:
+    """What was lost of the contacts of a link, as kept; `id` counts up."""
+
+    id: int
+    link: int
+    loss: Loss
+
+
 class ContactLinks(Protocol):
     """What is known of the contacts of a pair, an org and a connection, by the pair's name.
 
@@ -673,11 +682,17 @@ class ContactLinks(Protocol):
     def due(self, pair: str, *, now: datetime, after: int = 0, limit: int) -> Sequence[Link]:
         """Links that are due, beyond the key `after`, and that nothing keeps from being looked at before now."""
 
+    def unsettled(self, pair: str, *, after: int = 0, limit: int) -> Sequence[Link]:
+        """Links with conflicts or problems, beyond the key `after`."""
+
     def linked(self, pair: str, side: Side, ids: Collection[str]) -> Mapping[str, Link]:
         """The links that join these records, ended ones too, by the record's id."""
 
     def strays(self, pair: str, side: Side, *, after: str = "", limit: int) -> Sequence[Stray]:
         """Strays that are due, beyond the id `after`."""
+
+    def in_question(self, pair: str, side: Side, *, after: str = "", limit: int) -> Sequence[Stray]:
+        """Strays about which a person was asked, beyond the id `after`."""
 
     def known(self, pair: str, side: Side, keys: Collection[str]) -> Mapping[str, Sequence[Known]]:
         """Contacts of the side by identity key, by their own id and by the id that they bear; up to 50 for each.
@@ -708,6 +723,9 @@ class ContactLinks(Protocol):
 
     def choose(self, pair: str, key: int, field: str, choice: Choice) -> bool:
         """Keep a person's choice on a conflict, whose link is due; whether there is such a conflict."""
+
+    def lost(self, pair: str, *, before: int | None = None, limit: int = 50) -> Sequence[StoredLoss]:
+        """What was lost, newest first; `before` is the id to continue below."""
 
     def active(self, pair: str) -> int:
         """How many links join two contacts and have not ended."""

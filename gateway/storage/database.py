@@ -18,6 +18,7 @@ from gateway.storage.fetches import FetchTable
 from gateway.storage.inbox import GroupCommitInbox
 from gateway.storage.interactions import InteractionTable
 from gateway.storage.jobs import JobTable
+from gateway.storage.links import LinkTables
 from gateway.storage.locks import FileLock
 from gateway.storage.migrations import migrate
 from gateway.storage.mirror import MirrorTables
@@ -56,6 +57,7 @@ class Database:
         self.choices = ChoiceTable(self._transactions)
         self.jobs = JobTable(self._transactions)
         self.fetches = FetchTable(self._transactions)
+        self.links = LinkTables(self._transactions)
         self.tokens = TokenTable(self._transactions)
         self.status = StatusTable(self._transactions)
         try:

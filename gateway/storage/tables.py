@@ -55,6 +55,18 @@ ASKED = "reason IS NULL"
 GIVEN_UP = "reason IS NOT NULL"
 """Fetches that it is not asked for any more."""
 
+DUE = "is_due"
+"""Links and strays of a contact sync that are to be decided on."""
+
+UNSETTLED = "conflicts IS NOT NULL OR problems IS NOT NULL"
+"""Links about which there is something to tell a person."""
+
+ACTIVE_LINK = "salesforce_id || platform_id IS NOT NULL AND ended IS NULL"
+"""Links that join two contacts which are kept the same; of the ids alone SQLite would prefer another index."""
+
+IN_QUESTION = "is_question"
+"""Strays about which a person is asked."""
+
 OPEN_CASE_OF_CONTACT = "kind = 'Case' AND is_open AND contact_id IS NOT NULL"
 
 OPEN_CASE_OF_ACCOUNT = "kind = 'Case' AND is_open AND contact_id IS NULL"
@@ -287,6 +299,80 @@ fetches = Table(
 )
 Index("ix_fetches_asked", fetches.c.connection, fetches.c.due_at, **_where(ASKED))
 Index("ix_fetches_given_up", fetches.c.id, **_where(GIVEN_UP))
+
+sync_pairs = Table(
+    "sync_pairs",
+    metadata,
+    Column("pair", Text, primary_key=True),
+    Column("salesforce_cursor", Json),
+    Column("platform_cursor", Json),
+    Column("stop", Json),
+)
+
+sync_links = Table(
+    "sync_links",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("pair", Text, nullable=False),
+    Column("salesforce_id", Text),
+    Column("platform_id", Text),
+    Column("decided", CleanText, nullable=False),
+    Column("base", Json),
+    Column("intent", Json),
+    Column("conflicts", Json),
+    Column("choices", Json),
+    Column("problems", Json),
+    Column("ended", Text),
+    Column("not_before", Moment),
+    Column("version", Integer, nullable=False),
+    Column("is_due", Boolean, nullable=False),
+    Column("salesforce_seen", Text),
+    Column("platform_seen", Text),
+    UniqueConstraint("pair", "salesforce_id"),
+    UniqueConstraint("pair", "platform_id"),
+)
+Index("ix_sync_links_due", sync_links.c.pair, sync_links.c.id, **_where(DUE))
+Index("ix_sync_links_unsettled", sync_links.c.pair, sync_links.c.id, **_where(UNSETTLED))
+Index("ix_sync_links_active", sync_links.c.pair, **_where(ACTIVE_LINK))
+
+sync_strays = Table(
+    "sync_strays",
+    metadata,
+    Column("pair", Text, primary_key=True),
+    Column("side", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("record", Json, nullable=False),
+    Column("question", Json),
+    Column("is_question", Boolean, nullable=False),
+    Column("answer", Text),
+    Column("is_due", Boolean, nullable=False),
+    Column("seen", Text),
+)
+Index("ix_sync_strays_due", *sync_strays.primary_key, **_where(DUE))
+Index("ix_sync_strays_in_question", *sync_strays.primary_key, **_where(IN_QUESTION))
+
+sync_keys = Table(
+    "sync_keys",
+    metadata,
+    Column("pair", Text, primary_key=True),
+    Column("side", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("contact_id", Text, primary_key=True),
+    sqlite_with_rowid=False,
+)
+Index(None, sync_keys.c.pair, sync_keys.c.side, sync_keys.c.contact_id)
+
+sync_losses = Table(
+    "sync_losses",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("pair", Text, nullable=False),
+    Column("link_id", BigInteger, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("loss", Json, nullable=False),
+    UniqueConstraint("link_id", "digest"),
+)
+Index(None, sync_losses.c.pair, sync_losses.c.id)
 
 tokens = Table(
     "tokens",

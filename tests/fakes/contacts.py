@@ -26,7 +26,7 @@ from gateway.domain.contacts import (
 from gateway.domain.pairing import Known, Pairing
 from gateway.domain.sync import Choice, Link, Loss
 from gateway.errors import VersionConflictError
-from gateway.ports import Stray
+from gateway.ports import StoredLoss, Stray
 from gateway.sdk.contacts import ContactPage
 from gateway.sdk.pulling import Cursor
 
@@ -271,6 +271,10 @@ class MemoryLinks:
         keys = [key for key in sorted(rows.due) if key > after and self._is_free(rows.links[key], now)]
         return [replace(rows.links[key], version=rows.versions[key]) for key in keys[:limit]]
 
+    def unsettled(self, pair: str, *, after: int = 0, limit: int) -> Sequence[Link]:
+        links = sorted(self.links(pair), key=lambda link: link.key)
+        return [link for link in links if link.key > after and (link.conflicts or link.problems)][:limit]
+
     def linked(self, pair: str, side: Side, ids: Collection[str]) -> Mapping[str, Link]:
         return {link.ids[side]: link for link in self.links(pair) if link.ids.get(side) in set(ids)}
 
@@ -278,6 +282,11 @@ class MemoryLinks:
         rows = self.rows(pair)
         ids = sorted(id for each, id in rows.due_strays if each is side and id > after)
         return [rows.strays[side, id] for id in ids[:limit]]
+
+    def in_question(self, pair: str, side: Side, *, after: str = "", limit: int) -> Sequence[Stray]:
+        strays = sorted(self.rows(pair).strays.items())
+        asked = [s for (each, id), s in strays if each is side and id > after and s.question and s.question.is_question]
+        return asked[:limit]
 
     def known(self, pair: str, side: Side, keys: Collection[str]) -> Mapping[str, Sequence[Known]]:
         rows, found = self.rows(pair), dict[str, list[Known]]()
@@ -346,6 +355,11 @@ class MemoryLinks:
         rows.links[key] = replace(link, choices={**link.choices, field: choice})
         self._befall(rows, key)
         return True
+
+    def lost(self, pair: str, *, before: int | None = None, limit: int = 50) -> Sequence[StoredLoss]:
+        numbered = enumerate(self.rows(pair).losses, start=1)
+        stored = [StoredLoss(id, key, loss) for id, (key, loss) in numbered if before is None or id < before]
+        return stored[::-1][:limit]
 
     def active(self, pair: str) -> int:
         return sum(len(link.ids) == len(Side) and link.ended is None for link in self.links(pair))

@@ -19,7 +19,7 @@ from gateway.domain.policies import MatchPolicy
 from gateway.domain.sync import RECORD, WhenDeleted, Wins
 from gateway.errors import RetryableError, UnknownOutcomeError
 from gateway.usecases.sync import ContactSync, Pair
-from tests.fakes.contacts import FakeSide, Habits
+from tests.fakes.contacts import FakeSide, Habits, MemoryLinks
 from tests.unit.usecases.sync_desk import CRM, NAME, PLATFORM, SyncDesk, policy
 
 TEXTS = ("first", "title")
@@ -104,6 +104,9 @@ news = st.lists(st.tuples(st.sampled_from(Side), st.integers(0, 2), edits), max_
 class ContactWorld(RuleBasedStateMachine):
     """Rules are what people, the sides and the machine do; what must hold is checked whenever all is at rest."""
 
+    store: Callable[[], Any] = MemoryLinks
+    """Makes the store of an example."""
+
     @initialize(
         wins=st.sampled_from(Wins), skew=st.sampled_from([-7200, 0, 0.0005, 7200]), late=st.integers(0, 2),
         overlap=st.integers(0, 3), bears_ids=st.booleans(), lists_only=st.booleans(), batch=st.integers(1, 3),
@@ -128,7 +131,7 @@ class ContactWorld(RuleBasedStateMachine):
             "phones": FieldLimits(most=MOST_PHONES, types=(), has_primary=False),
         }
         self.wins = wins
-        self.desk = SyncDesk(policy(wins, WhenDeleted.DELETE), {CRM: crm, PLATFORM: platform})
+        self.desk = SyncDesk(policy(wins, WhenDeleted.DELETE), {CRM: crm, PLATFORM: platform}, type(self).store())
         self.late = late
         self.people: dict[str, Memory] = {}
         self.count = 0

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from gateway.domain.contacts import Side
 from gateway.storage import Database
-from tests.adapters.storage.examples import child
+from tests.adapters.storage.examples import NOW, child
 
 _PUT = """
 import sys, threading
@@ -33,6 +34,23 @@ database = Database(sys.argv[1])
 for page in range(100_000):
     records = [contact(f"003{page:06}-{n}", f"phone:{page}-{n}", "domain:a.example", account="001A") for n in range(50)]
     database.mirror.apply("main", ChangePage(records, [], {"Contact": str(page)}))
+    print(page, flush=True)
+"""
+
+_SYNC = """
+import sys
+from gateway.domain.contacts import ContactRecord, Side
+from gateway.domain.sync import Link, Loss
+from gateway.sdk.contacts import ContactPage
+from gateway.storage import Database
+links = Database(sys.argv[1]).links
+for page in range(100_000):
+    people = [ContactRecord(id=f"{page:06}-{n}", values={"first": "Casey"}) for n in range(50)]
+    keys = {each.id: ["phone:0", f"email:{each.id}"] for each in people}
+    links.take_in("pair", Side.PLATFORM, ContactPage(records=people, cursor={"page": page}), keys)
+    made = links.add("pair", [Link(ids={Side.PLATFORM: each.id}, decided="x") for each in people[:25]])
+    loss = Loss(field="first", side=Side.PLATFORM, value="Casey", by=None, at=None, decided="x")
+    links.save("pair", made, {each.key: [loss] for each in made}, due=())
     print(page, flush=True)
 """
 
@@ -98,6 +116,35 @@ def test_a_killed_load_stands_where_its_cursor_does(url):
     key = "domain:a.example"
     assert database.mirror.accounts_of_domains("main", [key]) == {key: {"001A": len(covered)}}
     database.close()
+
+
+def test_a_killed_sync_is_whole_up_to_its_cursor(url):
+    with child(_SYNC, url) as process:
+        for line in process.stdout:
+            if line == "12\n":
+                break
+        process.kill()
+
+    database = Database(url)
+    links = database.links
+    (page,) = links.cursor("pair", Side.PLATFORM).values()
+    ids = [f"{number:06}-{n}" for number in range(page + 2) for n in range(50)]
+    strays = {stray.record.id for stray in links.strays("pair", Side.PLATFORM, limit=1_000_000)}
+    linked = links.linked("pair", Side.PLATFORM, ids)
+    known = links.known("pair", Side.PLATFORM, [f"email:{id}" for id in ids])
+    lost = {loss.link for loss in links.lost("pair", limit=1_000_000)}
+    is_due = {link.key for link in links.due("pair", now=NOW, limit=1_000_000)}
+    database.close()
+
+    told = ids[: (page + 1) * 50]
+    assert page >= 12
+    assert strays | linked.keys() == set(told)
+    assert not strays & linked.keys()
+    assert [id for id in ids if f"email:{id}" in known] == told
+    assert len(linked) in {page * 25, page * 25 + 25}
+    assert lost | is_due == {link.key for link in linked.values()}
+    assert not lost & is_due
+    assert len(is_due) in {0, 25}
 
 
 def test_a_full_disk_refuses_and_goes_on_once_there_is_room(tmp_path):

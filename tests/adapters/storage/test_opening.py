@@ -11,6 +11,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy.dialects import sqlite
 
+from gateway.domain.contacts import Side
 from gateway.domain.records import Kind, Record
 from gateway.errors import ConfigError, RetryableError
 from gateway.ports import ChangePage
@@ -24,6 +25,7 @@ from gateway.storage import (
     folding,
     history,
     interactions,
+    links,
     mirror,
     searches,
 )
@@ -174,6 +176,24 @@ class TestSettings:
             (searches._give_up, "ix_searches_org_told_at (org=? AND told_at<?)"),
             (fetches._due, "ix_fetches_asked (connection=? AND due_at<?)"),
             (fetches._try_again, "PRIMARY KEY (rowid=?)"),
+            (links._due, "ix_sync_links_due (pair=? AND id>?)"),
+            (links._unsettled, "ix_sync_links_unsettled (pair=? AND id>?)"),
+            (links._active, "ix_sync_links_active (pair=?)"),
+            (links._linked[Side.PLATFORM], "(pair=? AND platform_id=?)"),
+            (links._tell_of[Side.SALESFORCE], "(pair=? AND salesforce_id=?)"),
+            (_for_rows(links._save, links._given), "PRIMARY KEY (rowid=?)"),
+            (links._stored, "PRIMARY KEY (rowid=?)"),
+            (links._due_strays, "ix_sync_strays_due (pair=? AND side=? AND id>?)"),
+            (links._in_question, "ix_sync_strays_in_question (pair=? AND side=? AND id>?)"),
+            (links._strays_by_id, "(pair=? AND side=? AND id=?)"),
+            (_for_rows(links._ask, links._asked), "(pair=? AND side=? AND id=?)"),
+            (links._stir, "sync_strays USING INDEX sqlite_autoindex_sync_strays_1 (pair=? AND side=? AND id=?)"),
+            (links._stir, "sync_keys USING PRIMARY KEY (pair=? AND side=? AND key=?)"),
+            (links._keys_of, "ix_sync_keys_pair_side_contact_id (pair=? AND side=? AND contact_id=?)"),
+            (links._forget[0], "ix_sync_keys_pair_side_contact_id (pair=? AND side=? AND contact_id=?)"),
+            (links._sharing_of[Side.PLATFORM], "(pair=? AND side=? AND key=? AND contact_id<?)"),
+            (links._sharing_of[Side.PLATFORM], "(pair=? AND platform_id=?)"),
+            (links._lost, "ix_sync_losses_pair_id (pair=? AND id<?)"),
             (history._of_interaction, "ix_audit_interaction_id_id (interaction_id=?)"),
             (choices._of_keys, "USING PRIMARY KEY (org=? AND key=?)"),
             (mirror._by_ids, "(org=? AND id=?)"),
@@ -198,6 +218,7 @@ class TestSettings:
         assert index in plan
         assert "TEMP B-TREE" not in plan
         assert "SCAN mirror" not in plan
+        assert "SCAN sync" not in plan
 
 
 class TestClaim:

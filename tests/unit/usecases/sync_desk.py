@@ -32,14 +32,16 @@ def policy(wins: Wins = Wins.NOBODY, deletes: WhenDeleted = WhenDeleted.DELETE, 
 
 
 class SyncDesk:
-    def __init__(self, how: SyncPolicy | None = None, habits: Mapping[Side, Habits] | None = None) -> None:
+    def __init__(
+        self, how: SyncPolicy | None = None, habits: Mapping[Side, Habits] | None = None, store: Any = None
+    ) -> None:
         self.policy = how or policy()
         self.clock = Clock()
         habits = habits or {}
         self.crm = FakeSide("salesforce", self.clock, self.policy.readings, habits.get(CRM))
         self.platform = FakeSide("platform", self.clock, self.policy.readings, habits.get(PLATFORM))
         self.sides = {CRM: self.crm, PLATFORM: self.platform}
-        self.store = MemoryLinks()
+        self.store = store or MemoryLinks()
 
     def sync(self, how: SyncPolicy | None = None) -> ContactSync:
         pair = Pair(name=NAME, policy=how or self.policy, matching=MatchPolicy(version="test"))
