@@ -72,7 +72,9 @@ class Memory:
 
     written: dict[str, list[tuple[Side, Value]]] = field(default_factory=lambda: {name: [] for name in TEXTS})
     seen: dict[str, set[Value]] = field(default_factory=lambda: {name: set() for name in TEXTS})
-    """Values that somebody had before their eyes who wrote another one, or deleted the contact."""
+    """Values that somebody had before their eyes who wrote another one, or merged the contact away."""
+    buried: dict[str, set[Value]] = field(default_factory=lambda: {name: set() for name in TEXTS})
+    """The same of who deleted it, until it is undeleted."""
     fresh: dict[str, list[Side]] = field(default_factory=lambda: {name: [] for name in TEXTS})
     """Where a field was edited since all was at rest."""
     numbers: dict[str, bool] = field(default_factory=dict)
@@ -183,7 +185,7 @@ class ContactWorld(RuleBasedStateMachine):
         if rare == 0 and (living := self._living(side)):
             record = data.draw(st.sampled_from(living))
             memory = self._memory(record)
-            self._saw_all(memory, record)
+            self._saw_all(memory.buried, record)
             memory.deleted.add(side)
             memory.was_deleted = True
             self._side(side).people_delete(record.id)
@@ -200,7 +202,7 @@ class ContactWorld(RuleBasedStateMachine):
             self.people[last].deleted.clear()
             for name in TEXTS:
                 value = gone[last].values.get(name)
-                self.people[last].seen[name].discard(value)
+                self.people[last].buried[name].discard(value)
                 self.people[last].fresh[name] += [CRM, PLATFORM]
             self._side(side).people_undelete(gone[last].id)
 
@@ -210,7 +212,7 @@ class ContactWorld(RuleBasedStateMachine):
         if rare == 0 and len(living) > 1 and not self._is_open():
             loser, survivor = data.draw(st.permutations(living))[:2]
             memory = self._memory(loser)
-            self._saw_all(memory, loser)
+            self._saw_all(memory.seen, loser)
             memory.was_merged = True
             self._memory(survivor).has_absorbed = True
             self._side(side).people_merge(loser.id, survivor.id)
@@ -342,9 +344,9 @@ class ContactWorld(RuleBasedStateMachine):
         memory.numbers[number] = True
         return number
 
-    def _saw_all(self, memory: Memory, record: ContactRecord) -> None:
+    def _saw_all(self, known: dict[str, set[Value]], record: ContactRecord) -> None:
         for name in TEXTS:
-            memory.seen[name].add(record.values.get(name))
+            known[name].add(record.values.get(name))
 
     def _edit(self, side: Side, record: ContactRecord, what: str) -> None:
         self.count += 1
@@ -477,7 +479,7 @@ class ContactWorld(RuleBasedStateMachine):
             assert all("chose" in loss.decided for loss in losses if loss.field in TEXTS), "nobody decides for people"
         for name in TEXTS:
             held = {as_platform(name, record.values.get(name)) for records in here.values() for record in records}
-            seen = {as_platform(name, value) for value in memory.seen[name]}
+            seen = {as_platform(name, value) for value in memory.seen[name] | memory.buried[name]}
             lost = {as_platform(name, loss.value) for loss in losses if loss.field == name}
             for _, value in memory.written[name]:
                 assert as_platform(name, value) in held | seen | lost | {None}, f"{value!r} is lost silently"
