@@ -229,15 +229,15 @@ def plan_link(link: Link, records: Records, policy: SyncPolicy, limits: Mapping[
 
 
 def settled(link: Link, records: Records, policy: SyncPolicy) -> Link:
-    """The link without its intent, whose end its records show; what is not there was not created."""
+    """The link without its intent, whose end its records show; what is not there is still to be created."""
     if link.intent is None:
         return link
     base = {side: dict(link.base.get(side, {})) for side in Side}
-    ids = dict(link.ids)
+    ended = link.ended
     for side, sent in link.intent.sent.items():
         record = records.get(side)
         if side in link.intent.created and (record is None or record.is_gone):
-            ids.pop(side, None)
+            ended = Ended.DELETED
         for rule in policy.fields:
             if record and not record.is_gone and rule.name in sent:
                 both = settled_base(
@@ -250,7 +250,7 @@ def settled(link: Link, records: Records, policy: SyncPolicy) -> Link:
                 )
                 for each, value in both.items():
                     base[each][rule.name] = value
-    return replace(link, ids=ids, base=base, intent=None)
+    return replace(link, base=base, intent=None, ended=ended)
 
 
 # --- both are there ------------------------------------------------------------------------------------------------
@@ -383,20 +383,28 @@ def _one(
     """One side has the contact: the other is to have it, has it no more, or never gets it."""
     record, gone = records[side], records.get(side.other)
     assert record  # noqa: S101 — it is the one that is there
-    if link.ended in {Ended.KEPT, Ended.MERGED}:
-        return LinkPlan(link=link)
-    if side.other not in link.ids or link.ended is Ended.DELETED:
-        return _create(replace(link, ended=None), side, record, policy, limits)
     is_merged = gone is not None and gone.merged_into is not None
-    match _verdict(link, side, record, policy, is_merged=is_merged):
+    match _standing(link, side) or _verdict(link, side, record, policy, is_merged=is_merged):
         case Verdict.CREATE:
-            return _create(link, side, record, policy, limits)
+            return _create(replace(link, ended=None), side, record, policy, limits)
         case Verdict.DELETE:
             return _delete(link, side, record, is_merged=is_merged)
         case Verdict.KEEP:
             return _kept(link)
-        case _:
+        case Verdict.ASK:
             return _asked(link, side, record, gone)
+        case Verdict.LEAVE:
+            return LinkPlan(link=link)
+
+
+def _standing(link: Link, side: Side) -> Verdict | None:
+    """What the link's past decides: it has ended, or there was no counterpart yet."""
+    if link.ended is Ended.MERGED and side.other not in link.ids:
+        # It was undeleted since its counterpart became another contact's.
+        return None if RECORD in link.choices else Verdict.ASK
+    if link.ended in {Ended.KEPT, Ended.MERGED}:
+        return Verdict.LEAVE
+    return Verdict.CREATE if link.ended is Ended.DELETED or side.other not in link.ids else None
 
 
 class Verdict(StrEnum):
@@ -406,6 +414,7 @@ class Verdict(StrEnum):
     DELETE = "delete"
     KEEP = "keep"
     ASK = "ask"
+    LEAVE = "leave"
 
 
 def _verdict(link: Link, side: Side, record: ContactRecord, policy: SyncPolicy, *, is_merged: bool) -> Verdict:

@@ -239,6 +239,10 @@ def settled_base(reading: Reading, base: Both, side: Side, *, held: Value, sent:
         if (key in there) == (key in given) == (key in from_):
             _put(mine, key, _as_taken(mine.get(key), there.get(key), given.get(key)))
             _put(others, key, from_.get(key))
+        elif key in there and key in given:
+            # The other side was to have it too, and may not have got it.
+            _put(mine, key, None)
+            _put(others, key, None)
     return {side: tuple(mine.values()), side.other: tuple(others.values())}
 
 

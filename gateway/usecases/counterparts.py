@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from gateway.domain.contacts import ContactRecord, Side, identity_keys
+from gateway.domain.contacts import ContactRecord, Side, Values, identity_keys
+from gateway.domain.identity import is_shared_mailbox
 from gateway.domain.sync import Ended, Link, SyncPolicy
 from gateway.ports import ContactLinks
 from gateway.sdk.contacts import ContactSide
@@ -103,7 +104,6 @@ class Counterparts:
         for side in link.intent.created if link.intent else ():
             if created := self._created(link, side):
                 return replace(link, ids={**link.ids, side: created.id}), {**here, side: created}
-            return link, {**here, side: None}
         return link, here
 
     def _created(self, link: Link, side: Side) -> ContactRecord | None:
@@ -116,15 +116,17 @@ class Counterparts:
             if not record.is_gone and (record.id not in taken or taken[record.id].key == link.key)
         ]  # fmt: skip
         bearing = [record for record in free if record.other_id == from_]
-        alike = [record for record in free if self._is_as_sent(record, sent)]
+        alike = [record for record in free if self._is_alike(record, sent)]
         return min(bearing or alike, key=lambda record: record.id, default=None)
 
-    def _is_as_sent(self, record: ContactRecord, sent: Mapping[str, object]) -> bool:
-        return all(
-            self.policy.reading(rule).same(record.values.get(rule.name), sent[rule.name])  # type: ignore[arg-type]
-            for rule in self.policy.fields
-            if rule.name in sent
-        )
+    def _is_alike(self, record: ContactRecord, sent: Values) -> bool:
+        """Whether it is what was sent, though people may have edited it since: by an address, or by most fields."""
+        given, there = (identity_keys(values, self.policy.readings) for values in (sent, record.values))
+        if any(key in there and key.startswith("email:") and not is_shared_mailbox(key) for key in given):
+            return True
+        rules = [rule for rule in self.policy.fields if rule.name in sent]
+        same = [self.policy.reading(rule).same(record.values.get(rule.name), sent[rule.name]) for rule in rules]
+        return sum(same) * 2 > len(same)
 
 
 def _survivor(record: ContactRecord | None, records: Mapping[str, ContactRecord]) -> ContactRecord | None:

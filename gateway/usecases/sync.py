@@ -189,7 +189,8 @@ class ContactSync:
             report.tally.add(plans[at], self._pair.policy)
         writing = [plan for plan in plans if plan.writes]
         still = [self._still(plan) for plan in plans if not plan.writes]
-        waiting = {link.key for link in still if link.not_before}
+        # What is asked about a whole record may be settled by what becomes of another one: it is looked at each time.
+        waiting = {link.key for link in still if link.not_before or RECORD in link.conflicts}
         self._store.save(self._pair.name, [*still, *gave_way], {}, due=waiting)
         if writing:
             self._write(writing, limits, report)

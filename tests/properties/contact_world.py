@@ -87,7 +87,7 @@ class Memory:
     has_other_edits: bool = False
     """Whether its numbers were edited since all was at rest."""
     has_absorbed: bool = False
-    """Whether another contact was merged into it since all was at rest, and may have brought its edits."""
+    """Whether another contact was merged into it, and may bring its edits, which may wait for a person."""
 
     @property
     def is_blurred(self) -> bool:
@@ -137,6 +137,7 @@ class ContactWorld(RuleBasedStateMachine):
         self.late = late
         self.people: dict[str, Memory] = {}
         self.count = 0
+        self.is_unanswered = False
         for at in start:
             self.create(at)
         self.rest()
@@ -256,6 +257,22 @@ class ContactWorld(RuleBasedStateMachine):
         self._run(0, at=nth, act=act)
         self.edit(then)
 
+    @rule(
+        side=st.sampled_from(Side), error=st.sampled_from([KilledError(), UnknownOutcomeError("?")]), news=news, then=news
+    )  # fmt: skip
+    def run_without_an_answer(
+        self, side: Side, error: BaseException, news: list[tuple[Side, int, str]], then: list[tuple[Side, int, str]]
+    ) -> None:
+        """The side carries out what it was sent; nobody hears of it."""
+
+        def on_call(call: str) -> None:
+            if call.endswith(" written"):
+                raise error
+
+        self.edit(news)
+        self._run(0, side=side, on_call=on_call)
+        self.edit(then)
+
     @rule(nth=st.integers(1, 25), news=news, meanwhile=news)
     def run_while_people_edit(
         self, nth: int, news: list[tuple[Side, int, str]], meanwhile: list[tuple[Side, int, str]]
@@ -288,25 +305,33 @@ class ContactWorld(RuleBasedStateMachine):
         )  # fmt: skip
         return ContactSync(pair, self.desk.sides, self.desk.store, now=self.desk.clock)
 
-    def _run(self, seconds: float, at: int = 0, act: Callable[[str], None] = lambda _: None) -> int:
+    def _run(
+        self, seconds: float, at: int = 0, act: Callable[[str], object] = lambda _: None, *,
+        side: Side | None = None, on_call: Callable[[str], object] | None = None,
+    ) -> int:  # fmt: skip
+        """One run; at its `at`-th call something happens, or at the calls of a side."""
         calls = 0
 
-        def on_call(call: str) -> None:
+        def counted(call: str) -> None:
             nonlocal calls
             calls += 1
             if calls == at:
                 act(call)
+            if on_call and side and call.startswith(side):
+                on_call(call)
 
         self.desk.clock.tick(seconds + 1)
         parts: list[Any] = [self.desk.crm, self.desk.platform, self.desk.store]
         for each in parts:
-            each.on_call = on_call
+            each.on_call = counted
         try:
             report = self._sync().run()
+            self.is_unanswered |= bool(report.failures)
             if report.stop:
                 self.desk.store.set_stop(NAME, replace(report.stop, approved_by="ada"))
             return report.written + bool(report.stop)
         except (KilledError, RetryableError):
+            self.is_unanswered = True
             return 1
         finally:
             for each in parts:
@@ -366,7 +391,9 @@ class ContactWorld(RuleBasedStateMachine):
                     memory.numbers.popitem()
             case "remove" if numbers:
                 # What two contacts had before they were linked, nobody knows: there is no removal.
-                if memory.has_rested and _plain(numbers[0].value) in memory.numbers:
+                # While nobody knows what a side got, a number that it got is taken for one that it lacks, and comes back.
+                is_known = memory.has_rested and not self.is_unanswered
+                if is_known and _plain(numbers[0].value) in memory.numbers:
                     memory.numbers[_plain(numbers[0].value)] = False
                 else:
                     memory.numbers.pop(_plain(numbers[0].value), None)
@@ -390,14 +417,23 @@ class ContactWorld(RuleBasedStateMachine):
     # --- what must hold when all is at rest
 
     def _check(self) -> None:
+        self.is_unanswered = False
         self._check_second_pass()
+        asked = {(question.side, question.record.id) for question in self.desk.store.questions(NAME)}
+        links = [link for link in self.desk.store.links(NAME) if RECORD in link.conflicts]
+        asked |= {(side, id) for link in links for side, id in link.ids.items()}
         for last, memory in self.people.items():
             here = {side: self._records(side, last) for side in Side}
             conflicts = self._conflicts(here)
             if memory.was_merged:
                 self._check_merged(here, conflicts)
             else:
-                self._check_presence(last, memory, here)
+                # Who is undeleted when somebody else has taken that place is asked about.
+                sure = {
+                    side: [r for r in records if not memory.was_deleted or (side, r.id) not in asked]
+                    for side, records in here.items()
+                }
+                self._check_presence(last, memory, sure)
             if all(len(records) == 1 for records in here.values()) and RECORD not in conflicts:
                 crm, platform = (here[side][0] for side in Side)
                 if not memory.was_merged:
@@ -408,7 +444,7 @@ class ContactWorld(RuleBasedStateMachine):
             memory.fresh = {name: list(Side) if name in conflicts else [] for name in TEXTS}
             memory.deleted.clear()
             memory.has_rested = True
-            memory.has_absorbed = memory.has_other_edits = False
+            memory.has_other_edits = False
         assert not self.desk.store.questions(NAME) or any(m.was_deleted or m.was_merged for m in self.people.values())
 
     def _check_second_pass(self) -> None:
@@ -431,7 +467,7 @@ class ContactWorld(RuleBasedStateMachine):
         assert counts[CRM] <= 1, f"{last} is there once: {counts}"
         if not memory.was_deleted:
             assert counts[CRM] == 1, f"{last} was deleted by nobody"
-        elif memory.deleted and not any(memory.fresh.values()) and not memory.has_other_edits:
+        elif memory.deleted and not (any(memory.fresh.values()) or memory.has_other_edits or memory.has_absorbed):
             assert counts[CRM] == 0, f"{last} was deleted, and edited by nobody since"
 
     def _check_merged(self, here: dict[Side, list[ContactRecord]], conflicts: set[str]) -> None:

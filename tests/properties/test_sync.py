@@ -6,5 +6,5 @@ from hypothesis import settings
 
 from tests.properties.contact_world import ContactWorld
 
-ContactWorld.TestCase.settings = settings(max_examples=150, stateful_step_count=30)
+ContactWorld.TestCase.settings = settings(max_examples=100, stateful_step_count=30)
 test_contact_world = ContactWorld.TestCase

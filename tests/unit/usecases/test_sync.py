@@ -9,6 +9,7 @@ import pytest
 from gateway.domain.contacts import Entry, FieldLimits, WriteResult, Written
 from gateway.domain.policies import Condition
 from gateway.domain.sync import RECORD, FieldRule, Flow, SidePolicy, WhenDeleted, Wins
+from gateway.errors import UnknownOutcomeError
 from tests.fakes.contacts import Habits, phones
 from tests.unit.usecases.sync_desk import CRM, NAME, PLATFORM, SyncDesk, policy
 
@@ -256,6 +257,42 @@ def test_merges_in_opposite_directions_leave_one_pair():
 
     assert (list(desk.crm.living()), list(desk.platform.living())) == ([robin], [p_casey])
     assert desk.link(robin).ids[PLATFORM] == p_casey
+
+
+@pytest.mark.parametrize(("winner", "left"), [(CRM, 2), (PLATFORM, 1)])
+def test_who_is_undeleted_when_another_took_their_counterpart_is_asked_about(winner, left):
+    desk = SyncDesk()
+    (casey, p_casey), (robin, p_robin) = desk.both(CASEY), desk.both(ROBIN)
+    desk.crm.people_delete(casey)
+    desk.platform.people_merge(p_robin, p_casey)
+    desk.settle()
+    desk.crm.people_undelete(casey)
+    desk.settle()
+
+    assert desk.counterpart(robin) == p_casey
+    assert (len(desk.on(CRM)), len(desk.on(PLATFORM))) == (2, 1)
+    desk.choose(casey, RECORD, winner)
+    desk.settle()
+    assert len(desk.on(CRM)) == len(desk.on(PLATFORM)) == left
+
+
+def test_what_was_created_without_an_answer_and_edited_since_is_found_again():
+    desk = SyncDesk(habits={PLATFORM: Habits(bears_ids=False)})
+    desk.crm.people_create(**CASEY, emails=phones("casey@example.com"))
+
+    def lose(call: str) -> None:
+        if call == "platform written":
+            raise UnknownOutcomeError("No answer.")
+
+    desk.platform.on_call = lose
+    desk.run()
+    desk.platform.on_call = lambda _: None
+    (created,) = desk.platform.living()
+    desk.platform.people_edit(created, first="Cassandra")
+    desk.settle()
+
+    assert [record["first"] for record in desk.on(PLATFORM)] == ["Cassandra"]
+    assert desk.link("s1").conflicts["first"].values == {CRM: "Casey", PLATFORM: "Cassandra"}
 
 
 # --- first sync, brakes
