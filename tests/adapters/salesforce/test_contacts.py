@@ -254,8 +254,9 @@ def test_found_by_address_by_the_others_id_and_by_a_number_without_its_country(d
     bears = desk.load(Phonebook_Id__c="p-1")
     abroad = desk.load(Phone="030 / 555 01 23 4")
     desk.load(Phone="9030 / 555 01 23 45")
-    gone = desk.load(Email="nora@example.com")
+    gone, lose = desk.load(Email="nora@example.com"), desk.load(Email="nora@example.com")
     desk.local.control("DELETE", f"records/{gone.id}", {})
+    desk.local.control("POST", "merge", {"winner": mail.id, "losers": [lose.id]})
     keys = ["email:nora@example.com", "national:305550123", "national:3055501234"]
 
     found = desk.side.find(keys, ["p-1", "p-2"])
