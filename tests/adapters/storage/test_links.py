@@ -329,6 +329,8 @@ class TestKnown:
         add(store, "c1", "p1", base=base)
         add(store, "c2", "p2", intent=Intent(sent={}, source={}, created=frozenset({CRM})))
 
+        take_in(store, DESK, record("p1", other_id="c9"), keys=["email:a"])
+        assert known(store, DESK, "c9") == {}
         one, two, three = store.links.known(PAIR, DESK, ["email:a"])["email:a"]
         assert (one.record, one.is_linked, one.is_waiting) == (ContactRecord(id="p1", values=base[DESK]), True, False)
         assert (two.is_linked, two.is_waiting) == (True, True)
@@ -358,6 +360,7 @@ class TestCursorsAndListings:
         one, two, _ = at_rest(store, "c1", "c2", "c3")
         take_in(store, DESK, record("p7"), record("p8"))
         take_in(store, DESK, record("p1"), record("p8"), listing="one")
+        take_in(store, DESK, record("p1"), record("p8"))
         save(store, *due(store))
         take_in(store, DESK, record("p3"), listing="one")
         save(store, *due(store))
