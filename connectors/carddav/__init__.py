@@ -36,6 +36,7 @@ class CardDavConnector(Connector):
     name = "carddav"
     title = "CardDAV address book"
     settings_schema = CardDavSettings
+    posts = False
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         super().__init__(settings)

@@ -17,6 +17,7 @@ WAYS = {
     "enrich": "enricher",
     "subscribe": "subscription",
     "directory": "directory",
+    "contacts": "contact_side",
 }
 """How the gateway and the platform come together besides posts, and the method that a connector has for it."""
 

@@ -5,7 +5,7 @@ import json
 import pytest
 from marshmallow import ValidationError
 
-from gateway.errors import ConfigError, RejectedError, RetryableError
+from gateway.errors import ConfigError, RejectedError, RetryableError, UnknownOutcomeError
 from gateway.sdk.http import Address, Api, MissingError
 from gateway.sdk.testing.stand_in import FAULTS, StandIn, Told
 
@@ -87,6 +87,35 @@ def test_an_answer_that_is_not_whole_is_asked_for_again_later(platform, told):
 def test_something_other_than_json_is_asked_for_again_later(platform):
     with pytest.raises(RetryableError, match="other than JSON"):
         Api(platform.says(200, b"<html>").url).get("calls").json()
+
+
+@pytest.mark.parametrize(
+    ("method", "fault", "is_unknown"),
+    [
+        ("PUT", Told(500), True),
+        ("DELETE", FAULTS["cut off"], True),
+        ("PUT", Told(503), False),
+        ("PUT", Told(429), False),
+        ("REPORT", FAULTS["cut off"], False),
+        ("GET", Told(500), False),
+    ],
+)
+def test_what_may_have_been_written_is_told_apart_from_what_was_not(platform, method, fault, is_unknown):
+    platform.fail(fault)
+    with pytest.raises(RetryableError) as raised:
+        Api(platform.url).call(method, "contacts/1", body=b"BEGIN:VCARD")
+    assert isinstance(raised.value, UnknownOutcomeError) == is_unknown
+    assert platform.asked[0].body == b"BEGIN:VCARD"
+
+
+def test_what_was_never_sent_was_not_written():
+    with pytest.raises(RetryableError) as raised:
+        Api("http://127.0.0.1:9", time_limits=(1, 1)).call("PUT", "contacts/1", body=b"x")
+    assert not isinstance(raised.value, UnknownOutcomeError)
+
+
+def test_a_refusal_that_the_caller_takes_is_an_answer(platform):
+    assert Api(platform.says(412).url).call("PUT", "contacts/1", body=b"x", also={412}).status == 412
 
 
 def test_nobody_there():

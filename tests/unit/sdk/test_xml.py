@@ -121,3 +121,9 @@ def test_the_kits_damage_reaches_each_element():
             read_xml(body, lists={"Dialog", "Participant"})
         except RejectedError as error:
             assert error.reason, damage
+
+
+def test_the_bounds_are_the_callers():
+    assert "at most 2 elements" in refused(b"<a><b/><b/></a>", most=2)
+    assert "at most 3 bytes" in refused(b"<a/>", largest=3)
+    assert read_xml(b"<a>" + b"<b/>" * MAX_ELEMENTS + b"</a>", lists={"b"}, most=MAX_ELEMENTS + 1)
