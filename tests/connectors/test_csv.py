@@ -434,7 +434,7 @@ def test_no_cell_of_the_export_is_a_formula_and_it_can_be_taken_in_again(desk, t
     assert desk.people() == before
 
 
-@given(st.text(max_size=20))
+@given(st.text(max_size=20) | st.text("'=+-@＝a", max_size=4))
 def test_what_is_defused_is_read_as_it_was(text) -> None:
     assert undefused(defused(text)) == text
     assert defused(text)[:1] not in set("=+-@＝＋－＠")
