@@ -162,6 +162,7 @@ _answer = (
 
 # --- keys
 
+_wanted = each_of(_KEYS).table_valued("value", name="wanted")
 _KEYS_OF_SIDE = (sync_keys.c.pair == bindparam("of_pair"), sync_keys.c.side == bindparam("of_side"))
 _keys_of = select(sync_keys.c.contact_id, sync_keys.c.key).where(*_KEYS_OF_SIDE, among(sync_keys.c.contact_id, _IDS))
 _add_key = (
@@ -171,7 +172,10 @@ _no_key = delete(sync_keys).where(
     *_KEYS_OF_SIDE, sync_keys.c.key == bindparam("of_key"), sync_keys.c.contact_id == bindparam("of_contact")
 )
 _concerned = union_all(
-    select(sync_keys.c.contact_id).where(*_KEYS_OF_SIDE, among(sync_keys.c.key, _KEYS)),
+    # Joined from the outside: without statistics PostgreSQL would look for all keys in each row of the side.
+    select(sync_keys.c.contact_id)
+    .select_from(_wanted)
+    .outerjoin(sync_keys, and_(*_KEYS_OF_SIDE, sync_keys.c.key == _wanted.c.value)),
     select(each_of(_IDS).table_valued("value").c.value),
 ).scalar_subquery()
 _stir = (
@@ -190,8 +194,6 @@ def _forgetting(condition: ColumnElement[bool]) -> tuple[Any, Any]:
 
 _forget = _forgetting(among(sync_strays.c.id, _IDS))
 _forget_unseen = _forgetting(sync_strays.c.seen.is_distinct_from(bindparam("listing")))
-
-_wanted = each_of(_KEYS).table_valued("value", name="wanted")
 
 
 def _is_known(side: Side, id: ColumnElement[str]) -> ColumnElement[bool]:
