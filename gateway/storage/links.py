@@ -22,7 +22,6 @@ from sqlalchemy import (
     and_,
     bindparam,
     delete,
-    exists,
     func,
     or_,
     select,
@@ -197,13 +196,14 @@ _forget_unseen = _forgetting(sync_strays.c.seen.is_distinct_from(bindparam("list
 
 
 def _is_known(side: Side, id: ColumnElement[str]) -> ColumnElement[bool]:
-    """Whether a contact is a stray, or in a link that has not ended."""
-    return or_(
-        exists().where(
-            sync_strays.c.pair == bindparam("of_pair"), sync_strays.c.side == side.value, sync_strays.c.id == id
-        ),
-        exists().where(_of_pair, _BY_ID[side] == id, sync_links.c.ended.is_(None)),
-    )
+    """Whether a contact is a stray, or in a link that has not ended.
+
+    Not by EXISTS: without statistics PostgreSQL would read all strays and links for it.
+    """
+    of_side = (sync_strays.c.pair == bindparam("of_pair"), sync_strays.c.side == side.value)
+    stray = select(sync_strays.c.id).where(*of_side, sync_strays.c.id == id)
+    link = select(_BY_ID[side]).where(_of_pair, _BY_ID[side] == id, sync_links.c.ended.is_(None))
+    return or_(stray.scalar_subquery().is_not(None), link.scalar_subquery().is_not(None))
 
 
 def _sharing(side: Side) -> Select[Any]:

@@ -360,7 +360,7 @@ sync_keys = Table(
     Column("contact_id", Text, primary_key=True),
     sqlite_with_rowid=False,
 )
-Index(None, sync_keys.c.pair, sync_keys.c.side, sync_keys.c.contact_id)
+Index(None, sync_keys.c.contact_id, sync_keys.c.pair, sync_keys.c.side)
 
 sync_losses = Table(
     "sync_losses",

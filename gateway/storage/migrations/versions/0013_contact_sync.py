@@ -74,7 +74,7 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('pair', 'side', 'key', 'contact_id'),
     sqlite_with_rowid=False
     )
-    op.create_index(op.f('ix_sync_keys_pair_side_contact_id'), 'sync_keys', ['pair', 'side', 'contact_id'], unique=False)
+    op.create_index(op.f('ix_sync_keys_contact_id_pair_side'), 'sync_keys', ['contact_id', 'pair', 'side'], unique=False)
     op.create_table('sync_losses',
     sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
     sa.Column('pair', sa.Text(), nullable=False),
