@@ -279,8 +279,11 @@ def test_connectors(which: str | None) -> None:
 
     installed = discover()
     chosen = _chosen(which, installed) or connectors_in(Path(which or ".").resolve())
+    telling = {name: connector for name, connector in chosen.items() if connector.events}
+    if not telling:
+        raise ConfigError(f"{', '.join(chosen)} names no events: without interactions there is nothing to test here.")
     broken = 0
-    for name, connector in sorted(chosen.items()):
+    for name, connector in sorted(telling.items()):
         outcomes = tried(connector)
         _print_outcomes(name, outcomes)
         broken += any(outcome.broken for outcome in outcomes.values())

@@ -35,6 +35,7 @@ class CardDavConnector(Connector):
 
     name = "carddav"
     title = "CardDAV address book"
+    posts = False
     settings_schema = CardDavSettings
     posts = False
 

@@ -71,6 +71,7 @@ class CsvConnector(Connector):
 
     name = "csv"
     title = "CSV files"
+    posts = False
     settings_schema = CsvSettings
 
     def verify(self, request: Request) -> None:  # noqa: ARG002 — whoever sent it

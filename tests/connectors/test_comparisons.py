@@ -21,6 +21,7 @@ FILES = sorted(
         *(
             path
             for connector in installed_connectors().values()
+            if connector.posts
             for path in Path(inspect.getfile(sys.modules[connector.__module__])).parent.glob("*.py")
         ),
     }

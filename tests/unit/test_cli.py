@@ -555,6 +555,14 @@ def test_without_pytest_it_is_said_what_to_install(run, monkeypatch):
     assert (shown.code, "pip install 'crm-gateway[testing]'" in shown.err) == (2, True)
 
 
+def test_a_connector_that_brings_contacts_only_is_listed_as_such_and_not_tested_here(run):
+    (csv,) = json.loads(run("connectors", "list", "csv", "--json").out)
+    assert (csv["ways"], csv["events"]) == (["contacts"], [])
+
+    shown = run("connectors", "test", "csv")
+    assert (shown.code, "csv names no events" in shown.err) == (2, True)
+
+
 @pytest.mark.parametrize("which", ["quik", "/no/such/folder"])
 def test_what_is_no_connector_cannot_be_tested(run, which):
     shown = run("connectors", "test", which)
