@@ -37,7 +37,6 @@ class CardDavConnector(Connector):
     title = "CardDAV address book"
     posts = False
     settings_schema = CardDavSettings
-    posts = False
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         super().__init__(settings)

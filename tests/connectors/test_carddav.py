@@ -23,7 +23,7 @@ from gateway.errors import ConfigError, RetryableError, UnauthorizedError
 from gateway.sdk import Act, ContactWrite, Entry, Written
 from gateway.sdk.connector import Request
 from gateway.sdk.discovery import configured
-from gateway.sdk.testing import FAULTS, StandIn, Told
+from gateway.sdk.testing import FAULTS, ContactSideSuite, StandIn, Told
 from tests.fakes.contacts import phones
 from tests.unit.usecases.sync_desk import PLATFORM, SyncDesk
 
@@ -657,3 +657,26 @@ def test_settings_that_cannot_be(settings):
     usual = {"url": "https://dav.example.com/", "username": "ada", "password": "x"}
     with pytest.raises(ConfigError):
         configured(CardDavConnector, {**usual, **settings})
+
+
+# --- what every side must do
+
+
+class TestSide(ContactSideSuite):
+    """Radicale itself, behind what fails now and then."""
+
+    lines = "notes"
+    contacts = 7
+
+    @pytest.fixture(autouse=True)
+    def _running(self, server):
+        self.server = server
+
+    @contextmanager
+    def store(self):
+        with Between(self.server) as between:
+            between.book = between.of(new_book(self.server))
+            yield between
+
+    def side(self, store):
+        return side_of(store.book)
