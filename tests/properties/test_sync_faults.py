@@ -16,7 +16,7 @@ from gateway.usecases import counterparts, introductions
 from tests.properties.contact_world import ContactWorld
 
 QUICK = settings(
-    max_examples=600, stateful_step_count=20, deadline=None, derandomize=True, database=None, phases=[Phase.generate],
+    max_examples=4000, stateful_step_count=20, deadline=None, derandomize=True, database=None, phases=[Phase.generate],
     report_multiple_bugs=False, suppress_health_check=list(HealthCheck),
 )  # fmt: skip
 
