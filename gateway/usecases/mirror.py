@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from threading import Event, Lock
@@ -179,7 +180,8 @@ class Recollection:
 
     def around(self, org: str, keys: Collection[str], ids: Collection[str]) -> list[Record]:
         del org
-        start = [record for record in self._records if record.id in ids or not set(keys).isdisjoint(record.keys)]
+        wanted = set(keys)
+        start = [record for record in self._records if record.id in ids or not wanted.isdisjoint(record.keys)]
         return with_what_belongs_to(start, self._records)
 
     def sharing(self, org: str, keys: Collection[str]) -> dict[str, int]:
@@ -261,14 +263,13 @@ def known_of(
     return Known(_by_key(found, keys, standing), standing, _by_owner(cases), domains, related, sharing, remembered)
 
 
-def _all_around(mirror: Records, org: str, keys: Collection[str], ids: Collection[str]) -> dict[str, Record]:
+def _all_around(mirror: Records, org: str, keys: AbstractSet[str], ids: Collection[str]) -> dict[str, Record]:
     """What has the keys or ids, with all that belongs to it, by id: mostly a single query."""
-    by_id: dict[str, Record] = {}
-    asked: set[str] = set()
-    while keys or ids:
-        by_id |= _by_id(mirror.around(org, keys, ids))
-        asked.update(ids, (record.id for record in by_id.values() if not set(keys).isdisjoint(record.keys)))
-        keys, ids = (), _further(by_id) - asked
+    by_id = _by_id(mirror.around(org, keys, ids))
+    asked = {record.id for record in by_id.values() if not keys.isdisjoint(record.keys)}.union(ids)
+    while further := _further(by_id) - asked:
+        by_id |= _by_id(mirror.around(org, (), further))
+        asked |= further
     parents = {record.account_id for record in by_id.values() if record.kind is Kind.ACCOUNT and record.account_id}
     return by_id | _by_id(mirror.by_ids(org, parents.difference(by_id)))
 
@@ -298,27 +299,6 @@ def _related(relations: Collection[Record], standing: Mapping[str, Record]) -> d
         if contact and account and account.id != contact.account_id:
             found.setdefault(contact.id, set()).add(account.id)
     return {contact: sorted(accounts) for contact, accounts in found.items()}
-
-
-def _complete(mirror: Records, org: str, by_id: dict[str, Record], also: Collection[str]) -> None:
-    """Add what the records belong to: contacts of cases and of converted leads, then the accounts of all."""
-    _follow(mirror, org, by_id)
-    contacts = {record.contact_id for record in by_id.values() if record.contact_id}
-    _add(mirror, org, by_id, {*contacts, *also})
-    _add(mirror, org, by_id, {record.account_id for record in by_id.values() if record.account_id})
-
-
-def _add(mirror: Records, org: str, by_id: dict[str, Record], ids: Collection[str]) -> None:
-    by_id |= _by_id(mirror.by_ids(org, set(ids).difference(by_id)))
-    _follow(mirror, org, by_id)
-
-
-def _follow(mirror: Records, org: str, by_id: dict[str, Record]) -> None:
-    """Add what was merged into what, to the end of every chain."""
-    found: Collection[Record] = by_id.values()
-    while ids := {record.merged_into for record in found if record.merged_into}.difference(by_id):
-        found = mirror.by_ids(org, ids)
-        by_id |= _by_id(found)
 
 
 def _survivor(id: str, by_id: Mapping[str, Record]) -> Record | None:
