@@ -166,7 +166,8 @@ def _contact(call: Fields, phone: str) -> Mapping[str, str]:
     """
     data = _object(call, "client_data")
     places = (data, _object(data, "contacts"))
-    people = (place.filled_in(f"phone{number}") for place in places for number in range(1, MAX_CONTACTS + 1))
+    names = [f"phone{number}" for number in range(1, MAX_CONTACTS + 1)]
+    people = (place.filled_in(name) for place in places for name in names if name in place)
     return next((one for one in people if _digits(one.get("phone", "")) == _digits(phone)), {})
 
 
