@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 from typing import Any, Protocol
 
 from gateway.domain.brakes import Stop
@@ -16,6 +16,7 @@ from gateway.domain.pairing import Known, Pairing
 from gateway.domain.records import Kind, Record, Remembered
 from gateway.domain.sync import Choice, Link, Loss
 from gateway.domain.tasks import Abilities, FoundTask, Outcome, TaskDraft, TaskFields
+from gateway.domain.undo import Change
 from gateway.sdk.contacts import ContactPage
 from gateway.sdk.pulling import Cursor
 
@@ -668,6 +669,9 @@ class ContactLinks(Protocol):
     order of `key`, or of the record's id, so that no more than a batch need be in memory.
     """
 
+    def adopt(self, pair: str, rules: str) -> None:
+        """Have the pair follow these rules, by a name of theirs; if they are others than before, everything is due."""
+
     def cursor(self, pair: str, side: Side) -> Cursor | None:
         """How far a side was read."""
 
@@ -691,6 +695,9 @@ class ContactLinks(Protocol):
     def strays(self, pair: str, side: Side, *, after: str = "", limit: int) -> Sequence[Stray]:
         """Strays that are due, beyond the id `after`."""
 
+    def stray(self, pair: str, side: Side, id: str) -> Stray | None:
+        """One stray."""
+
     def in_question(self, pair: str, side: Side, *, after: str = "", limit: int) -> Sequence[Stray]:
         """Strays about which a person was asked, beyond the id `after`."""
 
@@ -707,9 +714,12 @@ class ContactLinks(Protocol):
         """
 
     def save(
-        self, pair: str, links: Sequence[Link], losses: Mapping[int, Sequence[Loss]], *, due: Collection[int]
-    ) -> None:
-        """Keep what became of links, and by key what was lost, each loss once; all or nothing.
+        self, pair: str, links: Sequence[Link], losses: Mapping[int, Sequence[Loss]], *, due: Collection[int],
+        run: int | None = None, changes: Sequence[Change] = (),
+    ) -> None:  # fmt: skip
+        """Keep what became of links, by key what was lost, each loss once, and a run's changes; all or nothing.
+
+        A change of the same run, link and side replaces the one that was kept.
 
         They are due no more, but for those in `due` and those that something befell since they were given out. What a
         person chose since then is kept. The records that they join now are no strays any more.
@@ -730,11 +740,111 @@ class ContactLinks(Protocol):
     def active(self, pair: str) -> int:
         """How many links join two contacts and have not ended."""
 
+    def counts(self, pair: str) -> Mapping[str, int]:
+        """How many links are `linked`, `unsettled` and `due`, and how many strays are `questions` and `due_strays`."""
+
+    def at(self, pair: str, keys: Collection[int]) -> Sequence[Link]:
+        """The links with these keys, in their order."""
+
     def stop(self, pair: str) -> Stop | None:
         """The run that was stopped last, if none was carried out since."""
 
     def set_stop(self, pair: str, stop: Stop | None) -> None:
         """Keep that a run was stopped, or that a person approved of it, or that it is over."""
+
+
+class RunKind(StrEnum):
+    """What a run is to do: sync, tell what a sync would do, or put back what another run wrote."""
+
+    SYNC = "sync"
+    PLAN = "plan"
+    UNDO = "undo"
+
+
+class RunState(StrEnum):
+    """How a run is."""
+
+    RUNNING = "running"
+    DONE = "done"
+    STOPPED = "stopped"
+    """By a brake, before it wrote anything."""
+    FAILED = "failed"
+    CUT_OFF = "cut_off"
+    """Its process ended; another run goes on with what is left."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What somebody wants done for a pair at once; `undoes` is the run to be put back."""
+
+    kind: RunKind
+    by: str
+    undoes: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncRun:
+    """One run of a pair, as kept: `counts` of what it did so far, `told` of a plan in sentences, `problem` in one."""
+
+    pair: str
+    kind: RunKind
+    by: str
+    started_at: datetime
+    id: int = 0
+    undoes: int | None = None
+    state: RunState = RunState.RUNNING
+    ended_at: datetime | None = None
+    counts: Mapping[str, Any] = field(default_factory=dict)
+    told: Sequence[str] = ()
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredChange:
+    """One change of a run, as kept; `id` counts up."""
+
+    id: int
+    change: Change
+
+
+class SyncRuns(Protocol):
+    """What was done for the pairs of a sync, and what people want done."""
+
+    def request(self, pair: str, request: Request) -> None:
+        """Have it done before anything else; the request before it that was not begun is dropped."""
+
+    def requested(self, pair: str) -> Request | None:
+        """What is to be done."""
+
+    def pause(self, pair: str, by: str | None) -> None:
+        """Keep the pair from running, on behalf of somebody; None: let it run again."""
+
+    def paused(self, pair: str) -> str | None:
+        """Who paused the pair, if anybody."""
+
+    def begin(self, run: SyncRun) -> SyncRun:
+        """Keep a new run, with its id. What was still running of the pair was cut off."""
+
+    def tell(self, run: SyncRun) -> None:
+        """Keep how a run is."""
+
+    def fulfil(self, pair: str, request: Request) -> None:
+        """That is done; what was requested since stays."""
+
+    def drop(self, run: SyncRun) -> None:
+        """Forget a run that wrote nothing."""
+
+    def get(self, pair: str, id: int) -> SyncRun | None:
+        """One run."""
+
+    def list(self, pair: str, *, before: int | None = None, limit: int = 50) -> Sequence[SyncRun]:
+        """Runs of a pair, newest first; `before` is the id to continue below."""
+
+    def changes(self, run: int, *, after: int = 0, limit: int = 50) -> Sequence[StoredChange]:
+        """What a run wrote, in order; beyond the id `after`."""
+
+    def forget(self, pair: str, before: datetime) -> None:
+        """Forget the runs that began before then, and what they wrote."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -201,11 +201,13 @@ class Link:
 class LinkPlan:
     """What is to be done about a link, which `link` is once it is done but for the values that are written.
 
-    `agreed` holds, by field, what both sides have that need no writing; `sources` what the written values were made of.
+    `agreed` holds, by field, what both sides have that need no writing; `sources` what the written values were made of;
+    `before` what stands now where something is written or deleted.
     """
 
     link: Link
     writes: Mapping[Side, ContactWrite] = field(default_factory=dict)
+    before: Mapping[Side, Values] = field(default_factory=dict)
     agreed: Mapping[str, Both] = field(default_factory=dict)
     sources: Mapping[str, Both] = field(default_factory=dict)
     losses: tuple[Loss, ...] = ()
@@ -280,6 +282,7 @@ def _both(
     return LinkPlan(
         link=planned,
         writes=writes,
+        before={side: {name: records[side].values.get(name) for name in sent[side]} for side in writes},
         agreed={name: cases[name].held for name in needed - written},
         sources={name: cases[name].held for name in written},
         losses=tuple(_losses(cases, plans, records, policy, link)),
@@ -473,6 +476,7 @@ def _delete(link: Link, side: Side, record: ContactRecord, *, is_merged: bool) -
     return LinkPlan(
         link=replace(link, ended=Ended.MERGED if is_merged else Ended.DELETED, conflicts={}, problems={}),
         writes={side: ContactWrite(act=Act.DELETE, id=record.id, version=record.version)},
+        before={side: record.values},
         losses=(loss,),
     )
 
@@ -500,8 +504,10 @@ def intended(plan: LinkPlan, now: datetime, settling: timedelta) -> Link:
     sent = {side: write.values for side, write in plan.writes.items()}
     source = {side: {name: both.get(side.other) for name, both in plan.sources.items()} for side in sent}
     created = frozenset(side for side, write in plan.writes.items() if write.act is Act.CREATE)
+    # What ends by a deletion has not ended until that is carried out; what a person ends has.
+    ended = plan.link.ended if plan.link.ended is Ended.KEPT else None
     return replace(
-        plan.link, ended=None, base=_agreed_base(plan), intent=Intent(sent=sent, source=source, created=created),
+        plan.link, ended=ended, base=_agreed_base(plan), intent=Intent(sent=sent, source=source, created=created),
         not_before=now + settling,
     )  # fmt: skip
 

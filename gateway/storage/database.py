@@ -23,6 +23,7 @@ from gateway.storage.locks import FileLock
 from gateway.storage.migrations import migrate
 from gateway.storage.mirror import MirrorTables
 from gateway.storage.status import StatusTable
+from gateway.storage.sync_runs import SyncRunTables
 from gateway.storage.tokens import TokenTable
 from gateway.storage.transactions import Transactions
 
@@ -58,6 +59,7 @@ class Database:
         self.jobs = JobTable(self._transactions)
         self.fetches = FetchTable(self._transactions)
         self.links = LinkTables(self._transactions)
+        self.runs = SyncRunTables(self._transactions)
         self.tokens = TokenTable(self._transactions)
         self.status = StatusTable(self._transactions)
         try:

@@ -9,10 +9,11 @@ from typing import Any, TypeVar
 from sqlalchemy import Row
 
 from gateway.domain.brakes import Stop
-from gateway.domain.contacts import ContactRecord, Side, Value, as_json, values_of
+from gateway.domain.contacts import Act, ContactRecord, Side, Value, Written, as_json, values_of
 from gateway.domain.evidence import Evidence
 from gateway.domain.pairing import Likeness, Pairing
 from gateway.domain.sync import Choice, Conflict, Ended, Intent, Link, Loss
+from gateway.domain.undo import Change
 from gateway.ports import Stray
 
 _T = TypeVar("_T")
@@ -140,6 +141,28 @@ def stop_of(told: Mapping[str, Any]) -> Stop:
     """The stop that `stop_json` made JSON of."""
     listed = {name: tuple(told[name]) for name in ("reasons", "sample")}
     return Stop(**{**told, **listed, "at": _moment(told["at"])})
+
+
+# --- changes -------------------------------------------------------------------------------------------------------
+
+
+def change_row(run: int, change: Change) -> dict[str, Any]:
+    """What a run wrote, by column."""
+    told = {
+        "act": change.act.value, "id": change.id, "before": as_json(change.before), "after": as_json(change.after),
+        "version": change.version, "written": change.written.value if change.written else None,
+    }  # fmt: skip
+    return {"run_id": run, "link_id": change.link, "side": change.side.value, "change": told}
+
+
+def change_of(row: Row[Any]) -> Change:
+    """The change that `change_row` made a row of."""
+    told = row.change
+    return Change(
+        link=row.link_id, side=Side(row.side), act=Act(told["act"]), id=told["id"], before=values_of(told["before"]),
+        after=values_of(told["after"]), version=told["version"],
+        written=Written(told["written"]) if told["written"] else None,
+    )  # fmt: skip
 
 
 # --- strays --------------------------------------------------------------------------------------------------------

@@ -36,6 +36,7 @@ from gateway.domain.brakes import Stop
 from gateway.domain.contacts import ContactRecord, Side
 from gateway.domain.pairing import Known, Pairing
 from gateway.domain.sync import Choice, Link, Loss
+from gateway.domain.undo import Change
 from gateway.errors import VersionConflictError
 from gateway.ports import MOST_OF_ONE_KEY, StoredLoss, Stray
 from gateway.sdk.contacts import ContactPage
@@ -49,6 +50,7 @@ from gateway.storage.tables import (
     DUE,
     IN_QUESTION,
     UNSETTLED,
+    sync_changes,
     sync_keys,
     sync_links,
     sync_losses,
@@ -76,6 +78,9 @@ _is_free = or_(sync_links.c.not_before.is_(None), sync_links.c.not_before <= bin
 _due = _page.where(text(DUE), _is_free).limit(bindparam("limit"))
 _unsettled = _page.where(text(f"({UNSETTLED})")).limit(bindparam("limit"))
 _active = select(func.count()).where(_of_pair, text(ACTIVE_LINK))
+_at = _columns.where(_of_pair, among(sync_links.c.id, bindparam("ids", type_=Listed(BigInteger)))).order_by(
+    sync_links.c.id
+)
 _linked = {side: _columns.where(_of_pair, among(column, _IDS)) for side, column in _BY_ID.items()}
 _befall = update(sync_links).values(version=sync_links.c.version + 1, is_due=True)
 _befall_by_id = {side: _befall.where(_of_pair, among(column, _IDS)) for side, column in _BY_ID.items()}
@@ -159,6 +164,15 @@ _answer = (
     .values(answer=bindparam("said"), is_due=True)
 )
 
+_ALL_DUE = (_befall.where(_of_pair), update(sync_strays).where(_OF_SIDE[0]).values(is_due=True))
+_COUNTS = {
+    "linked": _active,
+    "unsettled": select(func.count()).where(_of_pair, text(f"({UNSETTLED})")),
+    "due": select(func.count()).where(_of_pair, text(DUE)),
+    "questions": select(func.count()).where(_OF_SIDE[0], text(IN_QUESTION)),
+    "due_strays": select(func.count()).where(_OF_SIDE[0], text(DUE)),
+}
+
 # --- keys
 
 _wanted = each_of(_KEYS).table_valued("value", name="wanted")
@@ -225,11 +239,17 @@ def _sharing(side: Side) -> Select[Any]:
 
 _sharing_of = {side: _sharing(side) for side in Side}
 
-# --- losses and pairs
+# --- losses, changes and pairs
 
 _lose = insert(sync_losses).values(
     {name: bindparam(name) for name in ("pair", "link_id", "digest", "loss")}
 ).on_conflict_do_nothing()  # fmt: skip
+_new_change = insert(sync_changes).values(
+    {name: bindparam(name) for name in ("run_id", "link_id", "side", "change")}
+)  # fmt: skip
+_change = _new_change.on_conflict_do_update(
+    index_elements=["run_id", "link_id", "side"], set_={"change": _new_change.excluded.change}
+)
 _lost = (
     select(sync_losses.c.id, sync_losses.c.link_id, sync_losses.c.loss)
     .where(sync_losses.c.pair == bindparam("of_pair"), sync_losses.c.id < bindparam("before", type_=BigInteger()))
@@ -254,6 +274,16 @@ class LinkTables:
         self._transactions = transactions
 
     # --- what the sides tell
+
+    def adopt(self, pair: str, rules: str) -> None:
+        before = self._of_pair(pair, sync_pairs.c.rules)
+        if before == rules:
+            return
+        with self._transactions.writing() as connection:
+            self._wait_for_turn(connection, pair)
+            for statement in _ALL_DUE if before else ():
+                connection.execute(statement, {"of_pair": pair})
+            _store_of_pair(connection, pair, sync_pairs.c.rules, rules)
 
     def cursor(self, pair: str, side: Side) -> Cursor | None:
         found: Cursor | None = self._of_pair(pair, _CURSOR[side])
@@ -300,8 +330,9 @@ class LinkTables:
         return [replace(link, key=key, version=0) for link, key in zip(links, keys, strict=True)]
 
     def save(
-        self, pair: str, links: Sequence[Link], losses: Mapping[int, Sequence[Loss]], *, due: Collection[int]
-    ) -> None:
+        self, pair: str, links: Sequence[Link], losses: Mapping[int, Sequence[Loss]], *, due: Collection[int],
+        run: int | None = None, changes: Sequence[Change] = (),
+    ) -> None:  # fmt: skip
         if not links:
             return
         told = {link.key: link for link in links}
@@ -315,6 +346,7 @@ class LinkTables:
             except IntegrityError as error:
                 raise VersionConflictError("A contact is linked to another one already.") from error
             insert_rows(connection, _lose, lost)
+            insert_rows(connection, _change, [link_rows.change_row(run, each) for each in changes if run is not None])
             _join(connection, pair, links)
 
     def choose(self, pair: str, key: int, field: str, choice: Choice) -> bool:
@@ -331,6 +363,13 @@ class LinkTables:
             count: int = connection.execute(_active, {"of_pair": pair}).scalar_one()
         return count
 
+    def counts(self, pair: str) -> Mapping[str, int]:
+        with self._transactions.reading() as connection:
+            return {name: connection.execute(query, {"of_pair": pair}).scalar_one() for name, query in _COUNTS.items()}
+
+    def at(self, pair: str, keys: Collection[int]) -> Sequence[Link]:
+        return self._links(_at, of_pair=pair, ids=keys) if keys else []
+
     def lost(self, pair: str, *, before: int | None = None, limit: int = 50) -> Sequence[StoredLoss]:
         values = {"of_pair": pair, "before": _NEWEST if before is None else before, "limit": limit}
         with self._transactions.reading() as connection:
@@ -342,6 +381,9 @@ class LinkTables:
 
     def strays(self, pair: str, side: Side, *, after: str = "", limit: int) -> Sequence[Stray]:
         return self._strays(_due_strays, of_pair=pair, of_side=side.value, after=after, limit=limit)
+
+    def stray(self, pair: str, side: Side, id: str) -> Stray | None:
+        return next(iter(self._strays(_strays_by_id, of_pair=pair, of_side=side.value, ids=[id])), None)
 
     def in_question(self, pair: str, side: Side, *, after: str = "", limit: int) -> Sequence[Stray]:
         return self._strays(_in_question, of_pair=pair, of_side=side.value, after=after, limit=limit)

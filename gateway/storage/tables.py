@@ -307,6 +307,9 @@ sync_pairs = Table(
     Column("salesforce_cursor", Json),
     Column("platform_cursor", Json),
     Column("stop", Json),
+    Column("rules", Text),
+    Column("paused_by", CleanText),
+    Column("request", Json),
 )
 
 sync_links = Table(
@@ -373,6 +376,34 @@ sync_losses = Table(
     UniqueConstraint("link_id", "digest"),
 )
 Index(None, sync_losses.c.pair, sync_losses.c.id)
+
+sync_runs = Table(
+    "sync_runs",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("pair", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("by", CleanText, nullable=False),
+    Column("undoes", BigInteger),
+    Column("state", Text, nullable=False),
+    Column("started_at", Moment, nullable=False),
+    Column("ended_at", Moment),
+    Column("counts", Json, nullable=False),
+    Column("told", Json, nullable=False),
+    Column("problem", CleanText),
+)
+Index(None, sync_runs.c.pair, sync_runs.c.id)
+
+sync_changes = Table(
+    "sync_changes",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("run_id", BigInteger, nullable=False),
+    Column("link_id", BigInteger, nullable=False),
+    Column("side", Text, nullable=False),
+    Column("change", Json, nullable=False),
+    UniqueConstraint("run_id", "link_id", "side"),
+)
 
 tokens = Table(
     "tokens",

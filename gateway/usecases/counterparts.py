@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from gateway.domain.contacts import ContactRecord, Side, Values, identity_keys
+from gateway.domain.contacts import ContactRecord, Limits, Side, Values, identity_keys
 from gateway.domain.identity import is_shared_mailbox
 from gateway.domain.sync import Ended, Link, SyncPolicy
 from gateway.ports import ContactLinks
@@ -29,30 +29,30 @@ class Ends:
 
 @dataclass(frozen=True, slots=True)
 class Counterparts:
-    """Reads the two ends of links. `batch` is how many are asked for in one call."""
+    """Reads the two ends of links, as many in one call as the limits of a side say."""
 
     pair: str
     sides: Mapping[Side, ContactSide]
     store: ContactLinks
     policy: SyncPolicy
 
-    def of(self, links: Sequence[Link], batch: int) -> Ends:
+    def of(self, links: Sequence[Link], limits: Mapping[Side, Limits]) -> Ends:
         """The ends of some links."""
-        records = {side: self.read(side, {id for link in links if (id := link.ids.get(side))}, batch) for side in Side}
+        records = {side: self.read(side, {id for link in links if (id := link.ids.get(side))}, limits) for side in Side}
         ends = Ends()
         for link in links:
             if link.key not in {each.key for each in ends.gave_way}:
-                ends.links.append(self._followed(link, records, ends, batch))
+                ends.links.append(self._followed(link, records, ends, limits))
         lapsed = {link.key for link in ends.gave_way}
         ends.links = [self._found(link, here) for link, here in ends.links if link.key not in lapsed]
         return ends
 
-    def read(self, side: Side, ids: Collection[str], batch: int) -> dict[str, ContactRecord]:
+    def read(self, side: Side, ids: Collection[str], limits: Mapping[Side, Limits]) -> dict[str, ContactRecord]:
         """The records with these ids, and what took the place of those that were merged, by id."""
         records: dict[str, ContactRecord] = {}
         wanted = set(ids)
         for _ in range(_LONGEST_CHAIN):
-            for some in _batches(sorted(wanted), batch):
+            for some in _batches(sorted(wanted), limits[side].batch):
                 records |= {record.id: record for record in self.sides[side].get(some)}
             wanted = {record.merged_into for record in records.values() if record.merged_into} - records.keys()
             if not wanted:
@@ -62,7 +62,7 @@ class Counterparts:
     # --- merges
 
     def _followed(
-        self, link: Link, records: Mapping[Side, dict[str, ContactRecord]], ends: Ends, batch: int
+        self, link: Link, records: Mapping[Side, dict[str, ContactRecord]], ends: Ends, limits: Mapping[Side, Limits]
     ) -> tuple[Link, dict[Side, ContactRecord | None]]:
         """The link joins what took a record's place, unless that is another contact's counterpart."""
         here: dict[Side, ContactRecord | None] = {}
@@ -73,7 +73,7 @@ class Counterparts:
                 continue
             rival = self.store.linked(self.pair, side, [survivor.id]).get(survivor.id)
             if rival and rival.key != link.key:
-                if not self._gives_way(rival, side, link, records, batch):
+                if not self._gives_way(rival, side, link, records, limits):
                     continue
                 left = {each: id for each, id in rival.ids.items() if each is not side}
                 ends.gave_way.append(replace(rival, ids=left, ended=Ended.MERGED, conflicts={}, choices={}))
@@ -83,14 +83,19 @@ class Counterparts:
         return link, here
 
     def _gives_way(
-        self, rival: Link, side: Side, link: Link, records: Mapping[Side, dict[str, ContactRecord]], batch: int
+        self,
+        rival: Link,
+        side: Side,
+        link: Link,
+        records: Mapping[Side, dict[str, ContactRecord]],
+        limits: Mapping[Side, Limits],
     ) -> bool:
         """Whether the other link joins nobody else: its counterpart is gone, or became this link's own."""
         if rival.intent is not None:
             return False
         if rival.ended is not None or (id := rival.ids.get(side.other)) is None:
             return True
-        records[side.other].update(self.read(side.other, [id], batch))
+        records[side.other].update(self.read(side.other, [id], limits))
         there = records[side.other].get(id)
         left = _survivor(there, records[side.other])
         return left is None or left.is_gone or left.id == link.ids.get(side.other)

@@ -16,6 +16,8 @@ from gateway.domain.sync import Link, SyncPolicy
 from gateway.ports import ContactLinks, Stray
 from gateway.sdk.contacts import ContactPage, ContactSide
 
+_OUTSIDE = "The contact is outside the filter."
+
 
 @dataclass(frozen=True, slots=True)
 class Introductions:
@@ -27,18 +29,21 @@ class Introductions:
     policy: SyncPolicy
     matching: MatchPolicy
 
-    def decide(self, strays: Sequence[Stray], side: Side) -> list[Pairing]:
-        """Who they are; what the other side has of those who would be created is taken in first."""
+    def decide(self, strays: Sequence[Stray], side: Side, batch: int) -> list[Pairing]:
+        """Who they are; what the other side has of those who would be created is taken in first, so many in a call."""
         taking = [stray for stray in strays if self.policy.sides[side].takes(stray.record)]
+        outside = [Pairing(each.record, side, _OUTSIDE) for each in strays if each not in taking]
         pairings = self._pairings(taking, side)
         if nobody := [each.record for each in pairings if not each.candidates and self.creates(each)]:
-            found = self.sides[side.other].find(
-                {key for record in nobody for key in keys_of(record, self.policy)}, [record.id for record in nobody]
-            )
+            found = [each for at in range(0, len(nobody), batch) for each in self._found(nobody[at : at + batch], side)]
             if found:
                 self.take_in(side.other, ContactPage(records=found))
                 pairings = self._pairings(taking, side)
-        return pairings
+        return pairings + outside
+
+    def _found(self, records: Sequence[ContactRecord], side: Side) -> Sequence[ContactRecord]:
+        keys = {key for record in records for key in keys_of(record, self.policy)}
+        return self.sides[side.other].find(keys, [record.id for record in records])
 
     def take_in(self, side: Side, page: ContactPage) -> None:
         """Store a page with the identity keys of its records."""
@@ -47,7 +52,8 @@ class Introductions:
 
     def creates(self, pairing: Pairing) -> bool:
         """Whether policy has a contact created that has no counterpart."""
-        return pairing.same is None and not pairing.candidates and self.policy.sides[pairing.side.other].creates
+        takes, creates = self.policy.sides[pairing.side].takes, self.policy.sides[pairing.side.other].creates
+        return creates and pairing.same is None and not pairing.candidates and takes(pairing.record)
 
     def link(self, pairing: Pairing) -> Link | None:
         """The new link of a contact, to its counterpart or to the one that is to be created."""

@@ -88,6 +88,10 @@ class Run:
         """Return if there is time for more. CutOffError: there is not; VersionConflictError: the job is lost."""
         if self._stopping.is_set():
             raise CutOffError
+        self.stay()
+
+    def stay(self) -> None:
+        """Keep the job, where it cannot end yet. VersionConflictError: it is lost."""
         if self._held.until - self.now() < LEASE / 2:
             self._keep(self.job)
 

@@ -8,34 +8,22 @@ interrupted is found again by what stands on both sides; nothing is written that
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from hashlib import sha256
 
-from gateway.domain.brakes import Brake, Stop, Tally, reasons_to_stop
-from gateway.domain.contacts import Act, ContactRecord, ContactWrite, Limits, Side, WriteResult, Written
+from gateway.domain.brakes import Stop, Tally, reasons_to_stop
+from gateway.domain.contacts import Act, Limits, Side, first_text
 from gateway.domain.pairing import Pairing
-from gateway.domain.policies import MatchPolicy
-from gateway.domain.retries import SETTLING_SECONDS
-from gateway.domain.sync import RECORD, Link, LinkPlan, SyncPolicy, intended, plan_link, remembered, settled
-from gateway.errors import GatewayError, UnknownOutcomeError
+from gateway.domain.sync import RECORD, Link, LinkPlan, SyncPolicy, plan_link, remembered
 from gateway.ports import ContactLinks
 from gateway.sdk.contacts import ContactSide
+from gateway.usecases.contacts import WINDOW, ContactWriter, Pair, Report, Unwatched, Watch
 from gateway.usecases.counterparts import Counterparts
 from gateway.usecases.introductions import Introductions
 
-SETTLING = timedelta(seconds=SETTLING_SECONDS)
 NO_ROOM_WAIT = timedelta(hours=1)
 _SAMPLE = 50
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pair:
-    """An org and a connection whose contacts are kept the same, and how."""
-
-    name: str
-    policy: SyncPolicy
-    matching: MatchPolicy
-    brake: Brake = field(default_factory=Brake)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,91 +34,129 @@ class Planned:
     pairing: Pairing | None = None
 
     @property
-    def told(self) -> str:
-        """In a sentence, without a person's values."""
-        writes = self.plan.writes.items() if self.plan else ()
-        done = [f"{write.act} on {side} ({', '.join(write.values) or write.id})" for side, write in writes]
+    def does(self) -> bool:
+        """Whether anything comes of it that a person would want to know."""
+        if self.pairing and (self.pairing.same or self.pairing.is_question):
+            return True
+        return self.plan is not None and bool(self.plan.writes or self.plan.link.conflicts or self.plan.link.problems)
+
+    def told(self, names: Sequence[str]) -> str:
+        """In a sentence; `names` are the fields that make a person's name."""
+        return "; ".join(filter(None, (self._who(names), self._pairing(), *self._plan())))
+
+    def _who(self, names: Sequence[str]) -> str:
         if self.pairing:
-            who = f"{self.pairing.side} {self.pairing.record.id}"
-            done = [f"{who}: {self.pairing.same.id if self.pairing.same else 'no counterpart'}", *done]
-        elif self.plan:
-            done = [" = ".join(f"{side} {id}" for side, id in self.plan.link.ids.items()), *done]
-        return "; ".join(done)
+            name = first_text(self.pairing.record.values, names)
+            return f"{name or 'somebody'} ({self.pairing.side} {self.pairing.record.id})"
+        if self.plan is None:
+            return ""
+        ids = " = ".join(f"{side} {id}" for side, id in self.plan.link.ids.items())
+        known = (first_text(self.plan.link.base.get(side, {}), names) for side in Side)
+        return f"{next(filter(None, known), 'somebody')} ({ids})"
 
+    def _pairing(self) -> str:
+        if not self.pairing:
+            return ""
+        if self.pairing.same:
+            return f"is {self.pairing.side.other} {self.pairing.same.id}: {self.pairing.reason}"
+        if not self.pairing.is_question:
+            return ""
+        candidates = ", ".join(each.record.id for each in self.pairing.candidates)
+        return f"could be {self.pairing.side.other} {candidates}: {self.pairing.reason}"
 
-@dataclass(slots=True)
-class Report:
-    """What a run did, or why it stopped before it wrote anything; `failures` are calls that have to be repeated."""
-
-    tally: Tally = field(default_factory=Tally)
-    stop: Stop | None = None
-    written: int = 0
-    failures: list[GatewayError] = field(default_factory=list)
+    def _plan(self) -> Iterator[str]:
+        if self.plan is None:
+            return
+        for side, write in self.plan.writes.items():
+            yield f"{write.act} on {side}" + (f" ({', '.join(write.values)})" if write.values else "")
+        for name in self.plan.link.conflicts:
+            yield f"conflict about {name}"
+        for at, problem in self.plan.link.problems.items():
+            yield f"{at}: {problem}"
 
 
 class ContactSync:
     """Syncs one pair. One run at a time, in one process; people may answer and choose meanwhile."""
 
     def __init__(
-        self, pair: Pair, sides: Mapping[Side, ContactSide], store: ContactLinks, *, now: Callable[[], datetime]
-    ) -> None:
+        self, pair: Pair, sides: Mapping[Side, ContactSide], store: ContactLinks, *, now: Callable[[], datetime],
+        run: int | None = None, watch: Watch | None = None,
+    ) -> None:  # fmt: skip
         self._pair = pair
         self._sides = sides
         self._store = store
         self._now = now
+        self._watch = watch or Unwatched()
+        self._writer = ContactWriter(pair=pair, sides=sides, store=store, now=now, watch=self._watch, run=run)
         self._ends = Counterparts(pair.name, sides, store, pair.policy)
         self._introductions = Introductions(pair.name, sides, store, pair.policy, pair.matching)
 
     def run(self) -> Report:
         """Bring both sides up to date, as far as policy decides and the brakes allow."""
-        limits = self._limits()
-        self._read()
+        limits, report = self._begun()
         if stop := self._brake(limits):
-            return Report(stop=stop)
-        report = Report()
+            report.stop = stop
+            return report
         for side in Side:
             self._introduce(side, limits, report)
-        for links in self._due(limits):
+        for links in self._due():
             self._apply(links, limits, report)
+            self._looked_at(len(links), report)
         self._store.set_stop(self._pair.name, None)
         return report
 
-    def preview(self) -> Iterator[Planned]:
-        """What a run would do now, on both sides; nothing is written there. Read as it goes, batch after batch."""
-        limits = self._limits()
-        self._read()
-        yield from self._planned(limits)
+    def preview(self, tell: Callable[[Planned], object]) -> Report:
+        """Tell what a run would do now, on both sides, one after the other; nothing is written there."""
+        limits, report = self._begun()
+        for planned in self._planned(limits):
+            _count(report.tally, planned, self._pair.policy)
+            if planned.does:
+                tell(planned)
+            report.looked_at += 1
+            if report.looked_at % WINDOW == 0:
+                self._watch.go_on(report)
+        return report
 
     # --- read
 
-    def _limits(self) -> dict[Side, Limits]:
-        return {side: self._sides[side].limits() for side in Side}
-
-    def _read(self) -> None:
+    def _begun(self) -> tuple[dict[Side, Limits], Report]:
+        limits, report = {side: self._sides[side].limits() for side in Side}, Report()
+        self._store.adopt(self._pair.name, sha256(repr(self._pair.policy).encode()).hexdigest())
         for side in Side:
             for page in self._sides[side].changes(self._store.cursor(self._pair.name, side), self._now()):
                 self._introductions.take_in(side, page)
+                report.read += len(page.records)
+                self._watch.go_on(report)
+        counts = self._store.counts(self._pair.name)
+        report.expected = counts["due"] + counts["due_strays"]
+        return limits, report
 
-    def _due(self, limits: Mapping[Side, Limits]) -> Iterator[Sequence[Link]]:
-        after, batch = 0, _batch(limits)
-        while links := self._store.due(self._pair.name, now=self._now(), after=after, limit=batch):
+    def _looked_at(self, count: int, report: Report) -> None:
+        report.looked_at += count
+        self._watch.go_on(report)
+
+    def _due(self) -> Iterator[Sequence[Link]]:
+        after = 0
+        while links := self._store.due(self._pair.name, now=self._now(), after=after, limit=WINDOW):
             yield links
+            self._watch.stay()
             after = links[-1].key
 
     def _decided(self, side: Side, limits: Mapping[Side, Limits]) -> Iterator[list[Pairing]]:
-        after, batch = "", _batch(limits)
-        while strays := self._store.strays(self._pair.name, side, after=after, limit=batch):
-            yield self._introductions.decide(strays, side)
+        after = ""
+        while strays := self._store.strays(self._pair.name, side, after=after, limit=WINDOW):
+            yield self._introductions.decide(strays, side, limits[side.other].batch)
+            self._watch.stay()
             after = strays[-1].record.id
 
     # --- plan
 
     def _plans(self, links: Sequence[Link], limits: Mapping[Side, Limits]) -> tuple[list[LinkPlan], list[Link]]:
-        ends = self._ends.of(links, _batch(limits))
+        ends = self._ends.of(links, limits)
         return [plan_link(link, here, self._pair.policy, limits) for link, here in ends.links], ends.gave_way
 
     def _planned(self, limits: Mapping[Side, Limits]) -> Iterator[Planned]:
-        for links in self._due(limits):
+        for links in self._due():
             plans, _ = self._plans(links, limits)
             yield from (Planned(plan) for plan in plans)
         for side in Side:
@@ -160,7 +186,7 @@ class ContactSync:
         for planned in self._planned(limits):
             _count(tally, planned, pair.policy)
             if len(sample) < _SAMPLE and planned.plan and planned.plan.writes:
-                sample.append(planned.told)
+                sample.append(planned.told(self._pair.policy.names))
         reasons = reasons_to_stop(tally, active, records, rule)
         before = self._store.stop(pair.name)
         if not reasons or (before and before.approves(reasons, tally)):
@@ -179,6 +205,8 @@ class ContactSync:
             self._store.ask(self._pair.name, asked)
             report.tally.linked += sum(each.same is not None for each in pairings)
             report.tally.questions += sum(each.is_question for each in asked)
+            report.expected += len(fresh)
+            self._looked_at(len(pairings), report)
 
     # --- apply, remember
 
@@ -193,7 +221,7 @@ class ContactSync:
         waiting = {link.key for link in still if link.not_before or RECORD in link.conflicts}
         self._store.save(self._pair.name, [*still, *gave_way], {}, due=waiting)
         if writing:
-            self._write(writing, limits, report)
+            self._writer.write(writing, limits, report)
 
     def _still(self, plan: LinkPlan) -> Link:
         return replace(remembered(plan, {}, self._pair.policy), not_before=plan.link.not_before)
@@ -208,56 +236,6 @@ class ContactSync:
                 return LinkPlan(link=link)
         return plan
 
-    def _write(self, plans: Sequence[LinkPlan], limits: Mapping[Side, Limits], report: Report) -> None:
-        pending = {plan.link.key: intended(plan, self._now(), SETTLING) for plan in plans}
-        losses = {plan.link.key: plan.losses for plan in plans}
-        self._store.save(self._pair.name, list(pending.values()), losses, due=pending)
-        results: dict[int, dict[Side, WriteResult]] = {plan.link.key: {} for plan in plans}
-        for side in Side:
-            writes = [(plan.link.key, plan.writes[side]) for plan in plans if side in plan.writes]
-            for at in range(0, len(writes), limits[side].batch):
-                some = writes[at : at + limits[side].batch]
-                for (key, _), result in zip(some, self._sent(side, [w for _, w in some], report), strict=True):
-                    results[key][side] = result
-        ended = [self._end(plan, pending[plan.link.key], results[plan.link.key]) for plan in plans]
-        report.written += sum(r.written is Written.DONE for each in results.values() for r in each.values())
-        self._store.save(
-            self._pair.name, [link for link, _ in ended], {}, due={link.key for link, is_due in ended if is_due}
-        )
-
-    def _sent(self, side: Side, writes: Sequence[ContactWrite], report: Report) -> Sequence[WriteResult]:
-        """The results; those of a call that failed say so for each write."""
-        try:
-            return self._sides[side].write(writes)
-        except UnknownOutcomeError as error:
-            report.failures.append(error)
-            return [WriteResult(written=Written.UNKNOWN, reason=str(error))] * len(writes)
-        except GatewayError as error:
-            report.failures.append(error)
-            return [WriteResult(written=Written.RETRY, reason=str(error))] * len(writes)
-
-    def _end(self, plan: LinkPlan, pending: Link, results: Mapping[Side, WriteResult]) -> tuple[Link, bool]:
-        """The link after its writes, and whether something stays to be done now."""
-        done = {side: each.record for side, each in results.items() if each.written is Written.DONE}
-        returned = {side: record for side, record in done.items() if record}
-        if len(done) == len(plan.writes):
-            return remembered(plan, returned, self._pair.policy), False
-        if any(each.written is Written.UNKNOWN for each in results.values()):
-            return pending, True
-        link = settled(_only(pending, returned), returned, self._pair.policy)
-        refused = [each.reason or "" for each in results.values() if each.written is Written.REFUSED]
-        if refused:
-            link = replace(link, problems={**link.problems, RECORD: " ".join(refused)})
-        again = any(each.written not in {Written.DONE, Written.REFUSED} for each in results.values())
-        return replace(link, not_before=None), again
-
-
-def _only(link: Link, returned: Mapping[Side, ContactRecord]) -> Link:
-    """The link with the intent of those writes alone that were carried out."""
-    assert link.intent  # noqa: S101 — stored before the writes
-    sent = {side: values for side, values in link.intent.sent.items() if side in returned}
-    return replace(link, intent=replace(link.intent, sent=sent, created=link.intent.created & returned.keys()))
-
 
 def _count(tally: Tally, planned: Planned, policy: SyncPolicy) -> None:
     if planned.plan:
@@ -265,7 +243,3 @@ def _count(tally: Tally, planned: Planned, policy: SyncPolicy) -> None:
     if planned.pairing:
         tally.linked += planned.pairing.same is not None
         tally.questions += planned.pairing.is_question
-
-
-def _batch(limits: Mapping[Side, Limits]) -> int:
-    return min(each.batch for each in limits.values())

@@ -34,7 +34,8 @@ from gateway.sdk import (
 )
 from gateway.sdk.discovery import configured
 from gateway.sdk.testing import LOST, ContactSideSuite
-from gateway.usecases.sync import ContactSync, Pair
+from gateway.usecases.contacts import Pair
+from gateway.usecases.sync import ContactSync
 from tests.fakes.contacts import Clock, FakeSide, MemoryLinks, phones
 from tests.unit.usecases.sync_desk import policy
 

@@ -25,6 +25,7 @@ from gateway.domain.contacts import (
 )
 from gateway.domain.pairing import Known, Pairing
 from gateway.domain.sync import Choice, Link, Loss
+from gateway.domain.undo import Change
 from gateway.errors import VersionConflictError
 from gateway.ports import StoredLoss, Stray
 from gateway.sdk.contacts import ContactPage
@@ -229,6 +230,8 @@ class _Rows:
     listed: dict[tuple[Side, str], set[str]] = field(default_factory=dict)
     losses: list[tuple[int, Loss]] = field(default_factory=list)
     stop: Stop | None = None
+    changes: dict[tuple[int, int, Side], Change] = field(default_factory=dict)
+    rules: str | None = None
 
 
 class MemoryLinks:
@@ -252,6 +255,14 @@ class MemoryLinks:
         return [s.question for s in self.rows(pair).strays.values() if s.question and s.question.is_question]
 
     # --- ContactLinks
+
+    def adopt(self, pair: str, rules: str) -> None:
+        rows = self.rows(pair)
+        if rows.rules not in {None, rules}:
+            for key in rows.links:
+                self._befall(rows, key)
+            rows.due_strays.update(rows.strays)
+        rows.rules = rules
 
     def cursor(self, pair: str, side: Side) -> Cursor | None:
         return self.rows(pair).cursors.get(side)
@@ -282,6 +293,9 @@ class MemoryLinks:
         rows = self.rows(pair)
         ids = sorted(id for each, id in rows.due_strays if each is side and id > after)
         return [rows.strays[side, id] for id in ids[:limit]]
+
+    def stray(self, pair: str, side: Side, id: str) -> Stray | None:
+        return self.rows(pair).strays.get((side, id))
 
     def in_question(self, pair: str, side: Side, *, after: str = "", limit: int) -> Sequence[Stray]:
         strays = sorted(self.rows(pair).strays.items())
@@ -314,8 +328,9 @@ class MemoryLinks:
         return added
 
     def save(
-        self, pair: str, links: Sequence[Link], losses: Mapping[int, Sequence[Loss]], *, due: Collection[int]
-    ) -> None:
+        self, pair: str, links: Sequence[Link], losses: Mapping[int, Sequence[Loss]], *, due: Collection[int],
+        run: int | None = None, changes: Sequence[Change] = (),
+    ) -> None:  # fmt: skip
         if not links:
             return
         self.on_call("save")
@@ -329,6 +344,8 @@ class MemoryLinks:
             self._keep(rows, link)
         for key, lost in losses.items():
             rows.losses += [(key, loss) for loss in lost if (key, loss) not in rows.losses]
+        if run is not None:
+            rows.changes |= {(run, each.link, each.side): each for each in changes}
         self.on_call("saved")
 
     def ask(self, pair: str, questions: Sequence[Pairing]) -> None:
@@ -363,6 +380,20 @@ class MemoryLinks:
 
     def active(self, pair: str) -> int:
         return sum(len(link.ids) == len(Side) and link.ended is None for link in self.links(pair))
+
+    def counts(self, pair: str) -> Mapping[str, int]:
+        rows = self.rows(pair)
+        return {
+            "linked": self.active(pair),
+            "unsettled": len(self.unsettled(pair, limit=len(rows.links))),
+            "due": len(rows.due),
+            "questions": len(self.questions(pair)),
+            "due_strays": len(rows.due_strays),
+        }
+
+    def at(self, pair: str, keys: Collection[int]) -> Sequence[Link]:
+        rows = self.rows(pair)
+        return [replace(rows.links[key], version=rows.versions[key]) for key in sorted(keys) if key in rows.links]
 
     def stop(self, pair: str) -> Stop | None:
         return self.rows(pair).stop

@@ -18,7 +18,8 @@ from gateway.domain.contacts import ContactRecord, Entry, FieldLimits, Side, Val
 from gateway.domain.policies import MatchPolicy
 from gateway.domain.sync import RECORD, WhenDeleted, Wins
 from gateway.errors import RetryableError, UnknownOutcomeError
-from gateway.usecases.sync import ContactSync, Pair
+from gateway.usecases.contacts import Pair
+from gateway.usecases.sync import ContactSync
 from tests.fakes.contacts import FakeSide, Habits, MemoryLinks
 from tests.unit.usecases.sync_desk import CRM, NAME, PLATFORM, SyncDesk, policy
 

@@ -16,6 +16,7 @@ import pytest
 import structlog
 
 from gateway import cli
+from gateway.cli import opening
 from gateway.domain.allowance import Outlook, Usage
 from gateway.domain.interactions import fold
 from gateway.domain.tasks import DELETED
@@ -216,7 +217,9 @@ def test_settings_without_a_problem_are_shown_with_where_to_post(run):
 
 
 def test_a_connector_that_is_broken_is_told_with_the_reason(run, monkeypatch):
-    monkeypatch.setattr(cli, "discover", lambda: Installed({}, {"generic": "connectors.generic:None: it is not there"}))
+    monkeypatch.setattr(
+        opening, "discover", lambda: Installed({}, {"generic": "connectors.generic:None: it is not there"})
+    )
     shown = run("check")
 
     assert shown.code == 2
@@ -330,7 +333,7 @@ STATE = OrgState(
 
 @pytest.fixture
 def at_now(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cli, "_now", lambda: NOW)
+    monkeypatch.setattr(cli, "now", lambda: NOW)
 
 
 def test_the_status_of_a_working_gateway_is_shown(run, database, interactions, at_now):

@@ -8,7 +8,8 @@ from typing import Any
 from gateway.domain.contacts import ContactRecord, Meaning, Side
 from gateway.domain.policies import MatchPolicy
 from gateway.domain.sync import Choice, FieldRule, Link, SidePolicy, SyncPolicy, WhenDeleted, Wins
-from gateway.usecases.sync import ContactSync, Pair, Report
+from gateway.usecases.contacts import Pair, Report
+from gateway.usecases.sync import ContactSync
 from tests.fakes.contacts import Clock, FakeSide, Habits, MemoryLinks
 
 CRM, PLATFORM = Side.SALESFORCE, Side.PLATFORM

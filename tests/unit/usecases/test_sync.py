@@ -304,9 +304,17 @@ def test_a_first_sync_links_what_is_the_same_and_asks_about_the_rest():
     desk.platform.people_create(**CASEY, title="Owner")
     desk.crm.people_create(**ROBIN)
     desk.platform.people_create(first="Someone", last="Other", phones=phones("+14155550124"))
-    told = [each.told for each in desk.sync().preview()]
+    told: list[str] = []
+    report = desk.sync().preview(lambda planned: told.append(planned.told(("first", "last"))))
 
-    assert "salesforce s1: p1; update on salesforce (title)" in told
+    assert report.tally.as_json() | {"linked": 1, "questions": 2} == report.tally.as_json()
+    assert any(
+        each.startswith("Casey Customer (salesforce s1); is platform p1: ")
+        and each.endswith("update on salesforce (title)")
+        for each in told
+    )
+    assert any(each.startswith("Robin") and "could be platform p2: " in each for each in told)
+    assert len(told) == 3
     assert (desk.crm.writes, desk.platform.writes, desk.store.links(NAME)) == ([], [], [])
     desk.settle()
     assert len(desk.on(CRM)) == len(desk.on(PLATFORM)) == 2

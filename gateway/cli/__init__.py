@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import json
-import os
 import signal
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
-from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
 from gateway import telemetry
-from gateway.config import Config, load
+from gateway.cli.opening import now, open_store, read_config
+from gateway.cli.printing import err, moment_text, new_table, out, print_json
 from gateway.errors import ConfigError, GatewayError
 from gateway.ports import DeliveryStatus, StoredDelivery, StoredInteraction
 from gateway.sdk import Connector
@@ -40,14 +39,6 @@ if TYPE_CHECKING:
     from gateway.sdk.testing.running import Outcome
 
 EXIT_FAILED, EXIT_USAGE = 1, 2
-
-# What platforms and people wrote is shown as it is: no word of it is markup.
-WIDTH_WITHOUT_TERMINAL = 160
-"""Characters in a line where a table goes into a file or a pipe, unless COLUMNS says otherwise."""
-
-_width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else WIDTH_WITHOUT_TERMINAL
-out = Console(soft_wrap=True, width=_width, markup=False, emoji=False)
-err = Console(stderr=True, soft_wrap=True, markup=False, emoji=False)
 
 
 def main() -> None:
@@ -94,7 +85,7 @@ def serve(path: Path | None, host: str | None, port: int | None) -> None:
     from gateway.bootstrap import Gateway  # noqa: PLC0415 - the other commands start faster without it
     from gateway.web.server import serve as listen  # noqa: PLC0415
 
-    config = _config(path)
+    config = read_config(path)
     with Gateway(config) as gateway:
         _tune_interpreter()
         gateway.start()
@@ -139,7 +130,7 @@ def check(path: Path | None, *, effective: bool) -> None:
     from gateway import bootstrap  # noqa: PLC0415 - the other commands start faster without it
     from gateway.usecases.pulling import works_of  # noqa: PLC0415 - as above
 
-    config = _config(path)
+    config = read_config(path)
     connections = bootstrap.connections_of(config)
     bootstrap.directories_of(bootstrap.rules_of(config), connections)
     works = works_of(connections, config.public_url)
@@ -151,7 +142,7 @@ def check(path: Path | None, *, effective: bool) -> None:
         return
     for warning in config.warnings:
         out.print(f"Note: {warning}", style="yellow", highlight=False)
-    table = _table("connection", "platform", "org", "post to")
+    table = new_table("connection", "platform", "org", "post to")
     base = config.public_url or f"http://{config.host}:{config.port}"
     for name, connection in config.connections.items():
         table.add_row(name, connection.connector, connection.policy.org, f"{base}/webhooks/{name}")
@@ -176,7 +167,7 @@ def doctor(context: click.Context, org: str | None, *, as_json: bool) -> None:
 
     if context.parent and context.parent.get_parameter_source("log_level") is ParameterSource.DEFAULT:
         telemetry.configure("ERROR")  # what a log would tell, the findings say
-    config = _config(context.obj)
+    config = read_config(context.obj)
     if org is not None and org not in config.orgs:
         raise ConfigError(f"{config.path}: there is no org {org!r}; there is {', '.join(config.orgs)}.")
     mapping = bootstrap.rules_of(config).mapping
@@ -185,7 +176,7 @@ def doctor(context: click.Context, org: str | None, *, as_json: bool) -> None:
         for name in ([org] if org else config.orgs)
     }
     if as_json:
-        _print_json([{"org": name, **asdict(finding)} for name in found for finding in found[name]])
+        print_json([{"org": name, **asdict(finding)} for name in found for finding in found[name]])
     else:
         _print_findings(found)
     if any(finding.level is Level.PROBLEM for name in found for finding in found[name]):
@@ -202,11 +193,11 @@ def status(path: Path | None, *, as_json: bool) -> None:
     """
     from gateway.usecases.status import overview  # noqa: PLC0415 - the other commands start faster without it
 
-    config = _config(path)
-    with _store(path) as store:
-        orgs = overview(config.fed_orgs, config.orgs, store, _now())
+    config = read_config(path)
+    with open_store(path) as store:
+        orgs = overview(config.fed_orgs, config.orgs, store, now())
     if as_json:
-        _print_json(orgs)
+        print_json(orgs)
         return
     for org in orgs:
         out.print(_org_status(org))
@@ -232,7 +223,7 @@ def list_connectors(name: str | None, *, as_json: bool) -> None:
         if not rows:
             raise _no_connector(name, installed)
     if as_json:
-        _print_json([*map(asdict, rows), *({"name": each, "broken": reason} for each, reason in broken.items())])
+        print_json([*map(asdict, rows), *({"name": each, "broken": reason} for each, reason in broken.items())])
     elif name:
         _print_connector(rows[0])
     else:
@@ -322,7 +313,7 @@ def _print_outcomes(name: str, outcomes: Mapping[str, Outcome]) -> None:
 
 
 def _capabilities(rows: Sequence[Capabilities]) -> Table:
-    table = _table("name", "platform", "ways", "proof", "formats", "channels", "events")
+    table = new_table("name", "platform", "ways", "proof", "formats", "channels", "events")
     for row in rows:
         listed = (", ".join(names) for names in (row.formats, row.channels))
         table.add_row(row.name, row.title, ", ".join(row.ways), row.proof, *listed, str(len(row.events)))
@@ -330,7 +321,7 @@ def _capabilities(rows: Sequence[Capabilities]) -> Table:
 
 
 def _quality(rows: Sequence[Capabilities]) -> Table:
-    table = _table("name", *RULES)
+    table = new_table("name", *RULES)
     for row in rows:
         table.add_row(row.name, *(_MARKS.get(mark.partition(":")[0], "?") for mark in row.quality.values()))
     return table
@@ -340,7 +331,7 @@ _MARKS = {DONE: "✓", EXEMPT: "–", TO_DO: ""}
 
 
 def _print_connector(row: Capabilities) -> None:
-    table = _table(row.name, row.title)
+    table = new_table(row.name, row.title)
     for name, value in asdict(row).items():
         if isinstance(value, list):
             table.add_row(name, ", ".join(value))
@@ -366,8 +357,8 @@ def create_token(path: Path | None, role: str, name: str) -> None:
 
     A reader sees interactions and deliveries; an operator may also read bodies, replay and retry; an admin may do all.
     """
-    with _store(path) as store:
-        _, secret = operations.create_token(store.tokens, name, operations.Role(role), _now())
+    with open_store(path) as store:
+        _, secret = operations.create_token(store.tokens, name, operations.Role(role), now())
     click.echo(secret)
 
 
@@ -375,11 +366,11 @@ def create_token(path: Path | None, role: str, name: str) -> None:
 @click.pass_obj
 def list_tokens(path: Path | None) -> None:
     """List the tokens, without their secrets."""
-    table = _table("id", "name", "role", "created", "revoked")
-    with _store(path) as store:
+    table = new_table("id", "name", "role", "created", "revoked")
+    with open_store(path) as store:
         for item in store.tokens.list():
-            revoked = _moment(item.revoked_at)
-            table.add_row(str(item.id), item.name, item.role, _moment(item.created_at), revoked)
+            revoked = moment_text(item.revoked_at)
+            table.add_row(str(item.id), item.name, item.role, moment_text(item.created_at), revoked)
     out.print(table)
 
 
@@ -388,8 +379,8 @@ def list_tokens(path: Path | None) -> None:
 @click.pass_obj
 def revoke_token(path: Path | None, id: int) -> None:
     """Make a token useless, at once."""
-    with _store(path) as store:
-        found = store.tokens.revoke(id, _now())
+    with open_store(path) as store:
+        found = store.tokens.revoke(id, now())
     if not found:
         raise click.ClickException(f"There is no token {id} in use; see `gateway token list`.")
 
@@ -410,12 +401,12 @@ def list_deliveries(
 ) -> None:
     """List deliveries; `--status parked` shows those that could not be read, with the reason."""
     wanted = DeliveryStatus[status.upper()] if status else None
-    with _store(path) as store:
+    with open_store(path) as store:
         found = store.deliveries.list(status=wanted, connection=connection, limit=limit)
     if as_json:
-        _print_json([_delivery_row(delivery) for delivery in found])
+        print_json([_delivery_row(delivery) for delivery in found])
         return
-    table = _table("id", "received", "connection", "status", "repeats", "interactions", "reason")
+    table = new_table("id", "received", "connection", "status", "repeats", "interactions", "reason")
     for delivery in found:
         row = _delivery_row(delivery)
         table.add_row(*(str(row[name] if row[name] is not None else "") for name in row))
@@ -427,7 +418,7 @@ def list_deliveries(
 @click.pass_obj
 def show_delivery(path: Path | None, id: int) -> None:
     """Print the body of a delivery, byte by byte as it came."""
-    with _store(path) as store:
+    with open_store(path) as store:
         delivery = store.deliveries.get(id)
     if delivery is None:
         raise click.ClickException(f"There is no delivery {id}; see `gateway deliveries list`.")
@@ -442,7 +433,7 @@ def show_delivery(path: Path | None, id: int) -> None:
 def replay_deliveries(path: Path | None, ids: tuple[int, ...], status: str | None, connection: str | None) -> None:
     """Have parked, ignored or conflicting deliveries read again: those of the IDS, or all of a status."""
     _check_choice(ids, connection, everything=status is not None)
-    with _store(path) as store:
+    with open_store(path) as store:
         if status:
             count = operations.replay_all(store.deliveries, DeliveryStatus[status.upper()], connection=connection)
             out.print(f"Deliveries that are due again: {count}", highlight=False)
@@ -468,16 +459,16 @@ def pull(
     if (anew or cursor) and (name is None or (anew and cursor)):
         raise click.UsageError("Name CONNECTION and NAME with --from or --anew, one of both.")
     start = None if cursor is None else _cursor(cursor)
-    with _store(path) as store:
+    with open_store(path) as store:
         jobs = [job for job in store.jobs.list() if connection in {None, job.connection} and name in {None, job.name}]
         if connection is None:
             _print_jobs([job_view(job) for job in jobs], as_json=as_json)
             return
         for job in jobs:
             if anew or cursor:
-                store.jobs.rewind(job.connection, job.name, start, _now())
+                store.jobs.rewind(job.connection, job.name, start, now())
             else:
-                store.jobs.demand(job.connection, job.name, _now())
+                store.jobs.demand(job.connection, job.name, now())
             out.print(f"{job.connection} {job.name} is due now.", highlight=False)
     if not jobs:
         raise click.ClickException("There is no such job, or it was never begun; see `gateway pull`.")
@@ -505,12 +496,12 @@ def fetches() -> None:
 @click.pass_obj
 def list_fetches(path: Path | None, connection: str | None, limit: int, *, as_json: bool) -> None:
     """List what was given up, with the reason; what is still asked for is counted by `gateway status`."""
-    with _store(path) as store:
+    with open_store(path) as store:
         found = store.fetches.given_up(connection=connection, limit=limit)
     if as_json:
-        _print_json([asdict(fetch) for fetch in found])
+        print_json([asdict(fetch) for fetch in found])
         return
-    table = _table("id", "connection", "name", "reason")
+    table = new_table("id", "connection", "name", "reason")
     for fetch in found:
         table.add_row(str(fetch.id), fetch.connection, fetch.name, fetch.reason)
     out.print(table)
@@ -524,12 +515,12 @@ def list_fetches(path: Path | None, connection: str | None, limit: int, *, as_js
 def retry_fetches(path: Path | None, ids: tuple[int, ...], connection: str | None, *, everything: bool) -> None:
     """Have platforms asked again: for those of the IDS, or for all that were given up."""
     _check_choice(ids, connection, everything=everything)
-    with _store(path) as store:
+    with open_store(path) as store:
         if everything:
-            count = operations.ask_again_for_all(store.fetches, _now(), connection=connection)
+            count = operations.ask_again_for_all(store.fetches, now(), connection=connection)
             out.print(f"Fetches that are due again: {count}", highlight=False)
             return
-        results = {id: operations.ask_again(store.fetches, id, _now()) for id in ids}
+        results = {id: operations.ask_again(store.fetches, id, now()) for id in ids}
     _report(results, "fetch")
 
 
@@ -550,10 +541,10 @@ def list_interactions(
     path: Path | None, state: str | None, connection: str | None, limit: int, *, as_json: bool
 ) -> None:
     """List interactions with the decision on each."""
-    with _store(path) as store:
+    with open_store(path) as store:
         found = store.interactions.list(state=state, connection=connection, limit=limit)
     if as_json:
-        _print_json([_interaction_row(interaction) for interaction in found])
+        print_json([_interaction_row(interaction) for interaction in found])
         return
     out.print(_interactions(found))
 
@@ -566,15 +557,15 @@ def show_interaction(path: Path | None, id: int) -> None:
 
     `gateway explain` says in words why it was decided so.
     """
-    with _store(path) as store:
+    with open_store(path) as store:
         interaction = store.interactions.get(id)
         history = history_of(store.interactions, id)
     if interaction is None:
         raise _no_interaction(id)
     row = _interaction_row(interaction)
-    more = {"decision": interaction.match, "written": interaction.written, "kept": interaction.kept}
+    more: dict[str, Any] = {"decision": interaction.match, "written": interaction.written, "kept": interaction.kept}
     more |= {"companions": interaction.companions, "chosen": interaction.chosen, "history": history}
-    _print_json(row | more | {"state": interaction.state})
+    print_json(row | more | {"state": interaction.state})
 
 
 @interactions.command("retry")
@@ -591,7 +582,7 @@ def retry_interactions(
     A Task that was deleted in Salesforce is written anew only where its interaction is among the IDS.
     """
     _check_choice(ids, org, connection, everything=everything)
-    with _store(path) as store:
+    with open_store(path) as store:
         if everything:
             count = operations.retry_all(store.interactions, org=org, connection=connection)
             out.print(f"Interactions that are due again: {count}", highlight=False)
@@ -613,9 +604,9 @@ def choose_for_interaction(path: Path | None, id: int, who: str | None, what: st
     wanted = {name: None if value == "none" else value for name, value in (("who", who), ("what", what)) if value}
     if not wanted:
         raise click.UsageError("Name --who, --what, or both.")
-    with _store(path) as store:
+    with open_store(path) as store:
         decider = _decider(path, store)
-        if not choosing.choose(decider, store.interactions, id, wanted, by="The command line", now=_now()):
+        if not choosing.choose(decider, store.interactions, id, wanted, by="The command line", now=now()):
             raise _no_interaction(id)
     out.print(f"Interaction {id} is due to be written as chosen.", highlight=False)
 
@@ -630,13 +621,13 @@ def explain(path: Path | None, interaction: str, *, with_now: bool, as_json: boo
 
     INTERACTION is an id, or CONNECTION:EXTERNAL_ID.
     """
-    with _store(path) as store:
+    with open_store(path) as store:
         row = found(store.interactions, interaction)
         if row is None:
             raise _no_interaction(interaction)
         told = explanation(row, store.interactions, _decider(path, store) if with_now else None)
     if as_json:
-        _print_json(told)
+        print_json(told)
         return
     for title, sentences in _explained(told):
         out.print(title, style="bold", highlight=False)
@@ -660,7 +651,7 @@ def rematch(
 
     It decides with the rules and the mirror as they are now. What a person has decided stays.
     """
-    with _store(path) as store:
+    with open_store(path) as store:
         pages = rematching.preview(
             _decider(path, store), store.interactions, since.replace(tzinfo=UTC), org=org, connection=connection
         )
@@ -669,7 +660,7 @@ def rematch(
             return
         if not yes:
             click.confirm(f"Correct the Tasks of these {len(ids)}?", abort=True)
-        due = rematching.apply(store.interactions, ids, _now())
+        due = rematching.apply(store.interactions, ids, now())
     out.print(f"Interactions that are due again: {due}", highlight=False)
 
 
@@ -688,8 +679,8 @@ def replay(path: Path | None, fixture: str, connection: str | None, to: str | No
     from gateway import replay as replaying  # noqa: PLC0415 - only this command needs it
     from gateway.bootstrap import connections_of  # noqa: PLC0415 - the other commands start faster without it
 
-    config = _config(path)
-    connectors = {name: each.verifier(_now()) for name, each in connections_of(config).items()}
+    config = read_config(path)
+    connectors = {name: each.verifier(now()) for name, each in connections_of(config).items()}
     prepared = replaying.prepare(config, connectors, fixture, connection, to)
     if not (replaying.is_here(prepared.address) or yes):
         raise ConfigError(f"{prepared.address} is on another machine: with --yes it is posted there all the same.")
@@ -699,7 +690,7 @@ def replay(path: Path | None, fixture: str, connection: str | None, to: str | No
     for answer in replaying.post(prepared):
         out.print(f"{prepared.address} answers {answer.status} {answer.text}", highlight=False)
         refused += not 200 <= answer.status < 300
-    with _store(path) as store:
+    with open_store(path) as store:
         became = replaying.become(prepared, store.deliveries, store.interactions)
     for reason in became.reasons:
         out.print(f"A delivery tells of no interaction: {reason}", style="yellow", highlight=False)
@@ -714,7 +705,7 @@ def _print_moves(pages: Iterator[rematching.Looked], since: datetime) -> list[in
     """Each move as it is found, then the counts; the ids of what would move."""
     ids: list[int] = []
     seen = kept = 0
-    start = _now()
+    start = now()
     with Progress(console=out, transient=True, disable=not out.is_terminal) as progress:
         task = progress.add_task("Deciding anew", total=max(1.0, (start - since).total_seconds()))
         for page in pages:
@@ -731,7 +722,7 @@ def _print_moves(pages: Iterator[rematching.Looked], since: datetime) -> list[in
 def _explained(told: Mapping[str, Any]) -> Iterator[tuple[str, Sequence[str]]]:
     """Titles with sentences; nothing of what there is nothing to say about."""
     yield f"Interaction {told['id']} ({told['connection']}:{told['external_id']})", []
-    yield f"Decided with the mirror of {_moment(told['decided_at']) or 'no time yet'}", told["in_words"]
+    yield f"Decided with the mirror of {moment_text(told['decided_at']) or 'no time yet'}", told["in_words"]
     if told["waits_for"]:
         yield "Tried again when something new appears under", told["waits_for"]
     if told["by_a_person"]:
@@ -740,7 +731,7 @@ def _explained(told: Mapping[str, Any]) -> Iterator[tuple[str, Sequence[str]]]:
             [f"{field} was set in Salesforce to {value or 'nothing'}." for field, value in told["kept"].items()],
         )
     if told["history"]:
-        yield "What happened to its Task", [f"{_moment(line['at'])}: {line['what']}" for line in told["history"]]
+        yield "What happened to its Task", [f"{moment_text(line['at'])}: {line['what']}" for line in told["history"]]
     if now := told.get("now"):
         yield f"Now it would be decided {'the same' if now['is_same'] else 'otherwise'}", now["in_words"]
 
@@ -752,29 +743,7 @@ def _no_interaction(name: object) -> click.ClickException:
 def _decider(path: Path | None, store: Any) -> Decider:
     from gateway.bootstrap import decider_of  # noqa: PLC0415 - the other commands start faster without it
 
-    return decider_of(_config(path), store)
-
-
-def _config(path: Path | None) -> Config:
-    installed = discover()
-    return load(path, os.environ, installed.connectors, installed.broken)
-
-
-@contextmanager
-def _store(path: Path | None) -> Iterator[Any]:
-    from gateway.storage.database import Database  # noqa: PLC0415 - only commands that read the store wait for it
-
-    store = Database(_config(path).database)
-    try:
-        yield store
-    finally:
-        store.close()
-
-
-def _now() -> Any:
-    from gateway.bootstrap import now  # noqa: PLC0415 - as above
-
-    return now()
+    return decider_of(read_config(path), store)
 
 
 def _tune_interpreter() -> None:
@@ -811,7 +780,7 @@ def _on_signal(stop: Any) -> None:
 def _delivery_row(delivery: StoredDelivery) -> dict[str, Any]:
     return {
         "id": delivery.id,
-        "received": _moment(delivery.received_at),
+        "received": moment_text(delivery.received_at),
         "connection": delivery.connection,
         "status": delivery.status.name.lower(),
         "repeats": delivery.repeats,
@@ -836,7 +805,7 @@ def _interaction_row(interaction: StoredInteraction) -> dict[str, Any]:
 
 
 def _interactions(found: Iterable[StoredInteraction]) -> Table:
-    table = _table("id", "connection", "external id", "match", "task", "reason")
+    table = new_table("id", "connection", "external id", "match", "task", "reason")
     for row in map(_interaction_row, found):
         table.add_row(
             *(str(row[name] or "") for name in ("id", "connection", "external_id", "match", "task", "reason"))
@@ -848,7 +817,7 @@ def _org_status(org: dict[str, Any]) -> Table:
     condition = org["condition"] + (f" until {org['paused_until']}" if org.get("paused_until") else "")
     if org["condition"] == "stopped":
         condition += f"; the gateway last worked at {org['told_at']}" if org["told_at"] else "; no gateway works for it"
-    table = _table(org["name"], condition)
+    table = new_table(org["name"], condition)
     for name, text in _org_lines(org):
         table.add_row(name, text)
     return table
@@ -913,9 +882,9 @@ def _report(results: dict[int, operations.Again], noun: str) -> None:
 
 def _print_jobs(jobs: Sequence[dict[str, Any]], *, as_json: bool) -> None:
     if as_json:
-        _print_json(jobs)
+        print_json(jobs)
         return
-    table = _table("connection", "job", "done", "records", "new", "next", "problem")
+    table = new_table("connection", "job", "done", "records", "new", "next", "problem")
     for job in jobs:
         names = ("connection", "name", "succeeded_at", "records", "new", "due_at", "problem")
         table.add_row(*(str(job[name] if job[name] is not None else "") for name in names))
@@ -931,22 +900,3 @@ def _print_findings(found: Mapping[str, Sequence[Finding]]) -> None:
             out.print(f"  {mark} {finding.check}: {finding.message}", style=style, highlight=False)
             if finding.fix:
                 out.print(f"      → {finding.fix}", highlight=False)
-
-
-def _table(*columns: str) -> Table:
-    """A plain table; columns of free text wrap, the others keep their line."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(column, overflow="fold", no_wrap=column not in _WRAPPED)
-    return table
-
-
-_WRAPPED = frozenset({"reason", "problem", "interactions", "external id", "formats", "channels", "post to"})
-
-
-def _moment(moment: Any) -> str:
-    return moment.strftime("%Y-%m-%d %H:%M:%SZ") if moment else ""
-
-
-def _print_json(value: Any) -> None:
-    click.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))

@@ -1,0 +1,41 @@
+"""What commands open: the settings, the store, the clock. What takes long to import waits until it is needed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gateway.config import Config, load
+from gateway.sdk.discovery import discover
+
+if TYPE_CHECKING:
+    from gateway.storage.database import Database
+
+
+def read_config(path: Path | None) -> Config:
+    """The settings, with the connectors that are installed."""
+    installed = discover()
+    return load(path, os.environ, installed.connectors, installed.broken)
+
+
+@contextmanager
+def open_store(path: Path | None) -> Iterator[Database]:
+    """The store of the settings in a file, closed at the end."""
+    from gateway.storage.database import Database  # noqa: PLC0415 - only commands that read the store wait for it
+
+    store = Database(read_config(path).database)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def now() -> datetime:
+    """The time, aware."""
+    from gateway.bootstrap import now  # noqa: PLC0415 - as above
+
+    return now()

@@ -1,0 +1,151 @@
+"""Contacts are written: what is planned for links is stored, carried out on both sides, and remembered as returned."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from gateway.domain.brakes import Brake, Stop, Tally
+from gateway.domain.contacts import ContactRecord, ContactWrite, Limits, Side, WriteResult, Written
+from gateway.domain.policies import MatchPolicy
+from gateway.domain.retries import SETTLING_SECONDS
+from gateway.domain.sync import RECORD, Link, LinkPlan, SyncPolicy, intended, remembered, settled
+from gateway.domain.undo import Change, carried_out, changes_of
+from gateway.errors import GatewayError, UnknownOutcomeError
+from gateway.ports import ContactLinks
+from gateway.sdk.contacts import ContactSide
+
+WINDOW = 2_000
+"""So many links are read, planned and written together; sides take them in calls of their own size."""
+
+_SETTLING = timedelta(seconds=SETTLING_SECONDS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """An org and a connection whose contacts are kept the same, and how."""
+
+    name: str
+    policy: SyncPolicy
+    matching: MatchPolicy
+    brake: Brake = field(default_factory=Brake)
+
+
+@dataclass(slots=True)
+class Report:
+    """What a run did so far, or why it stopped before it wrote anything.
+
+    `expected` is how many contacts and links it has to look at, `looked_at` how many it did. `failures` are calls that
+    have to be repeated. `newer` are changes that an undo left, as something newer stands there.
+    """
+
+    tally: Tally = field(default_factory=Tally)
+    stop: Stop | None = None
+    read: int = 0
+    expected: int = 0
+    looked_at: int = 0
+    written: int = 0
+    newer: int = 0
+    failures: list[GatewayError] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        """The numbers as plain JSON."""
+        names = ("read", "expected", "looked_at", "written", "newer")
+        return {name: getattr(self, name) for name in names} | self.tally.as_json()
+
+
+class Watch(Protocol):
+    """Who looks on at a run, and may end it by an error of its own."""
+
+    def go_on(self, report: Report) -> None:
+        """Between two windows: nothing is left half-done if the run ends here."""
+
+    def stay(self) -> None:
+        """Amid a window, after each call."""
+
+
+class Unwatched:
+    """Nobody looks on."""
+
+    def go_on(self, report: Report) -> None:
+        """Let it."""
+
+    def stay(self) -> None:
+        """Let it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContactWriter:
+    """Carries plans out, as the run with that number. `looks_again`: the links stay due, whatever becomes of them."""
+
+    pair: Pair
+    sides: Mapping[Side, ContactSide]
+    store: ContactLinks
+    now: Callable[[], datetime]
+    watch: Watch = field(default_factory=Unwatched)
+    run: int | None = None
+    looks_again: bool = False
+
+    def write(self, plans: Sequence[LinkPlan], limits: Mapping[Side, Limits], report: Report) -> None:
+        """Write what the plans say. What is interrupted is found again by what stands on both sides."""
+        pending = {plan.link.key: intended(plan, self.now(), _SETTLING) for plan in plans}
+        losses = {plan.link.key: plan.losses for plan in plans}
+        changes = {plan.link.key: changes_of(plan) for plan in plans}
+        self._save(list(pending.values()), _flat(changes), due=pending.keys(), losses=losses)
+        results: dict[int, dict[Side, WriteResult]] = {plan.link.key: {} for plan in plans}
+        for side in Side:
+            writes = [(plan.link.key, plan.writes[side]) for plan in plans if side in plan.writes]
+            for at in range(0, len(writes), limits[side].batch):
+                some = writes[at : at + limits[side].batch]
+                for (key, _), result in zip(some, self._sent(side, [w for _, w in some], report), strict=True):
+                    results[key][side] = result
+                    changes[key][side] = carried_out(changes[key][side], result)
+                self.watch.stay()
+        ended = [self._end(plan, pending[plan.link.key], results[plan.link.key]) for plan in plans]
+        report.written += sum(r.written is Written.DONE for each in results.values() for r in each.values())
+        due = {link.key for link, is_due in ended if is_due or self.looks_again}
+        self._save([link for link, _ in ended], _flat(changes), due=due)
+
+    def _save(
+        self, links: Sequence[Link], changes: Sequence[Change], *, due: Any, losses: Mapping[int, Any] | None = None
+    ) -> None:
+        self.store.save(self.pair.name, links, losses or {}, due=due, run=self.run, changes=changes)
+
+    def _sent(self, side: Side, writes: Sequence[ContactWrite], report: Report) -> Sequence[WriteResult]:
+        """The results; those of a call that failed say so for each write."""
+        try:
+            return self.sides[side].write(writes)
+        except UnknownOutcomeError as error:
+            report.failures.append(error)
+            return [WriteResult(written=Written.UNKNOWN, reason=str(error))] * len(writes)
+        except GatewayError as error:
+            report.failures.append(error)
+            return [WriteResult(written=Written.RETRY, reason=str(error))] * len(writes)
+
+    def _end(self, plan: LinkPlan, pending: Link, results: Mapping[Side, WriteResult]) -> tuple[Link, bool]:
+        """The link after its writes, and whether something stays to be done now."""
+        done = {side: each.record for side, each in results.items() if each.written is Written.DONE}
+        returned = {side: record for side, record in done.items() if record}
+        if len(done) == len(plan.writes):
+            return remembered(plan, returned, self.pair.policy), False
+        if any(each.written is Written.UNKNOWN for each in results.values()):
+            return pending, True
+        link = settled(_only(pending, returned), returned, self.pair.policy)
+        refused = [each.reason or "" for each in results.values() if each.written is Written.REFUSED]
+        if refused:
+            link = replace(link, problems={**link.problems, RECORD: " ".join(refused)})
+        again = any(each.written not in {Written.DONE, Written.REFUSED} for each in results.values())
+        return replace(link, not_before=None), again
+
+
+def _flat(changes: Mapping[int, Mapping[Side, Change]]) -> list[Change]:
+    return [change for of_link in changes.values() for change in of_link.values()]
+
+
+def _only(link: Link, returned: Mapping[Side, ContactRecord]) -> Link:
+    """The link with the intent of those writes alone that were carried out."""
+    assert link.intent  # noqa: S101 — stored before the writes
+    sent = {side: values for side, values in link.intent.sent.items() if side in returned}
+    return replace(link, intent=replace(link.intent, sent=sent, created=link.intent.created & returned.keys()))
