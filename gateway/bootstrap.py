@@ -19,7 +19,16 @@ from prometheus_client import Counter
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from gateway.config import Config, ConnectionConfig, JwtBearer, OrgConfig, RefreshToken, load_match_policy
+from gateway.config import (
+    Config,
+    ConnectionConfig,
+    JwtBearer,
+    OrgConfig,
+    PairConfig,
+    RefreshToken,
+    load_match_policy,
+    mapping_path,
+)
 from gateway.domain.creation import KINDS
 from gateway.domain.mappings import FieldMapping, compile_mapping
 from gateway.domain.matching import Sought
@@ -30,8 +39,10 @@ from gateway.engine.right_of_way import RightOfWay
 from gateway.engine.threads import Engine
 from gateway.errors import ConfigError, RetryableError
 from gateway.ports import DeliveryStatus, StoredInteraction
+from gateway.salesforce.contacts import ContactFields
 from gateway.salesforce.org import Flow, OrgSettings, SalesforceOrg
 from gateway.sdk import Connector, Directory
+from gateway.sdk.contacts import ContactSide
 from gateway.sdk.discovery import installed_connectors
 from gateway.storage.database import Database
 from gateway.telemetry import Metrics, OrgGauges
@@ -415,6 +426,28 @@ def directories_of(rules: Rules, connections: Mapping[str, Connection]) -> dict[
     return found
 
 
+def contact_sides_of(config: Config, connections: Mapping[str, Connection]) -> dict[str, ContactSide]:
+    """The platforms' contacts, by pair. ConfigError: a connection's settings name none."""
+    sides = {name: connections[pair.connection].connector.contact_side() for name, pair in config.sync.items()}
+    if lacking := [name for name, side in sides.items() if side is None]:
+        raise ConfigError(
+            *(
+                f"sync.{name}: {config.sync[name].connection} has no contacts by its settings; its connector's README"
+                " says which settings configure them"
+                for name in lacking
+            )
+        )
+    return {name: side for name, side in sides.items() if side}
+
+
+def contact_fields(pair: PairConfig) -> dict[Kind, ContactFields]:
+    """Where the values of a pair stand in the org's records, new ones in the first of the objects."""
+    return {
+        kind: ContactFields(texts=each.texts, sets=each.sets, other_id=pair.other_id)
+        for kind, each in pair.columns.items()
+    }
+
+
 def creation_mappings(config: Config) -> dict[str, FieldMapping]:
     """The mappings of people and cases that are created, by file. ConfigError as for `task_mapping`."""
     points = [point for connection in config.connections.values() for point in connection.policy.points]
@@ -458,17 +491,11 @@ def field_mapping(folder: Path, name: str) -> FieldMapping:
 
 def match_policy(folder: Path) -> MatchPolicy:
     """The weights of evidence, from `matching.yaml` likewise."""
-    return load_match_policy(_mapping_path(folder, "matching.yaml"))
-
-
-def _mapping_path(folder: Path, name: str) -> Path:
-    """The admin's file, else ours, which stand beside our package: also who asks may have a folder of that name."""
-    path = folder / name
-    return path if path.exists() else Path(__file__).parents[1] / "mappings" / name
+    return load_match_policy(mapping_path(folder, "matching.yaml"))
 
 
 def _mapping_file(folder: Path, name: str) -> tuple[Path, dict[str, Any]]:
-    path = _mapping_path(folder, name)
+    path = mapping_path(folder, name)
     try:
         document = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, YAMLError) as error:

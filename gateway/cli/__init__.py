@@ -22,6 +22,8 @@ from rich.table import Table
 from gateway import telemetry
 from gateway.cli.opening import now, open_store, read_config
 from gateway.cli.printing import err, moment_text, new_table, out, print_json
+from gateway.config import PairConfig
+from gateway.domain.contacts import Side
 from gateway.errors import ConfigError, GatewayError
 from gateway.ports import DeliveryStatus, StoredDelivery, StoredInteraction
 from gateway.sdk import Connector
@@ -135,6 +137,7 @@ def check(path: Path | None, *, effective: bool) -> None:
     bootstrap.directories_of(bootstrap.rules_of(config), connections)
     works = works_of(connections, config.public_url)
     bootstrap.creation_mappings(config)
+    bootstrap.contact_sides_of(config, connections)
     if effective:
         for each in config.effective:
             place = f"{each.connection} {each.address or '(all others)'}"
@@ -150,7 +153,22 @@ def check(path: Path | None, *, effective: bool) -> None:
     for name in connections:
         if jobs := ", ".join(work.name for connection, work in works if connection.name == name):
             out.print(f"{name} asks its platform: {jobs}", highlight=False)
+    for pair in config.sync.values():
+        out.print(_pair_line(pair), highlight=False)
     out.print(f"{config.path}: no problem found.", highlight=False)
+
+
+def _pair_line(pair: PairConfig) -> str:
+    """What a pair does, for people."""
+    sides = {Side.SALESFORCE: f"org {pair.org} ({', '.join(pair.objects)})", Side.PLATFORM: pair.connection}
+    creates = " and ".join(sides[side] for side in Side if pair.policy.sides[side].creates)
+    deletes = ", ".join(f"{sides[side]}: {pair.policy.sides[side].deletes}" for side in Side)
+    names = ", ".join(rule.name for rule in pair.policy.fields)
+    return (
+        f"{pair.name} keeps the contacts of {' and '.join(sides.values())} the same {pair.schedule}"
+        f"{', once it is not paused' if pair.is_paused else ''}: {names} by {pair.mapping.name};"
+        f" new ones are created in {creates or 'neither'}; what was deleted on the other side: {deletes}"
+    )
 
 
 @cli.command()

@@ -2,14 +2,17 @@
 
 from gateway.config.document import EXAMPLE
 from gateway.config.matching import load_match_policy
+from gateway.config.pairs import mapping_path
 from gateway.config.reading import OVERRIDES, load
 from gateway.config.settings import (
     Auth,
     ClientCredentials,
     Config,
     ConnectionConfig,
+    ContactColumns,
     JwtBearer,
     OrgConfig,
+    PairConfig,
     RefreshToken,
     SecretText,
 )
@@ -21,10 +24,13 @@ __all__ = [
     "ClientCredentials",
     "Config",
     "ConnectionConfig",
+    "ContactColumns",
     "JwtBearer",
     "OrgConfig",
+    "PairConfig",
     "RefreshToken",
     "SecretText",
     "load",
     "load_match_policy",
+    "mapping_path",
 ]

@@ -47,7 +47,7 @@ class Region(fields.String):
         raise ValidationError("is not a country of two letters, such as US, DE or JP")
 
 
-class _Short(fields.Nested):
+class Short(fields.Nested):
     """Settings of which the first may stand alone, in place of the whole."""
 
     def __init__(self, schema: type[Schema], alone: str, kinds: type | tuple[type, ...], **kwargs: Any) -> None:
@@ -93,14 +93,20 @@ class _Rules(fields.Dict):
             raise ValidationError({name: [text] for name, _, text in said}) from None
 
 
-def _one_of(names: Sequence[str]) -> validate.OneOf:
+def one_of(names: Sequence[str]) -> validate.OneOf:
+    """Whether it is one of these words."""
     return validate.OneOf(names, error="must be one of: {choices}")
 
+
+MAPPING_FILE = validate.Regexp(r"[\w.-]+\.yaml\Z", error="must be a file's name, such as case.yaml")
+"""A file in the mappings' folder."""
 
 _CREATES = [each.value for each in Creates]
 
 
-class _ConditionSchema(Schema):
+class ConditionSchema(Schema):
+    """Something asked of a record: that a path leads to something, or to a certain value."""
+
     path = _Path(data_key="from", required=True)
     equals = fields.Raw(allow_none=True)
 
@@ -115,12 +121,12 @@ class _ConditionSchema(Schema):
 
 
 class _CreateSchema(Schema):
-    policy = fields.String(load_default=Creates.NEVER.value, validate=_one_of(_CREATES))
+    policy = fields.String(load_default=Creates.NEVER.value, validate=one_of(_CREATES))
     record_type = fields.String(allow_none=True)
-    account_types = fields.Dict(keys=fields.String(), values=fields.String(validate=_one_of(_CREATES)))
+    account_types = fields.Dict(keys=fields.String(), values=fields.String(validate=one_of(_CREATES)))
     values = _Rules()
-    unless = _Short(_ConditionSchema, "from", str)
-    approval = _Short(_ConditionSchema, "from", str)
+    unless = Short(ConditionSchema, "from", str)
+    approval = Short(ConditionSchema, "from", str)
     source = fields.String(data_key="from")
 
     @post_load
@@ -139,9 +145,7 @@ class _WhenSchema(Schema):
 class _CaseSchema(Schema):
     when = fields.Nested(_WhenSchema, required=True)
     record_type = fields.String(allow_none=True)
-    mapping = fields.String(
-        validate=validate.Regexp(r"[\w.-]+\.yaml\Z", error="must be a file's name, such as case.yaml")
-    )
+    mapping = fields.String(validate=MAPPING_FILE)
 
     @post_load
     def _made(self, given: dict[str, Any], **_: Any) -> CaseRule:
@@ -154,7 +158,7 @@ class _CaseSchema(Schema):
 class _SecondPartySchema(Schema):
     dispositions = fields.List(fields.String())
     queues = fields.List(fields.String())
-    when_missing = fields.String(data_key="missing", validate=_one_of([each.value for each in WhenMissing]))
+    when_missing = fields.String(data_key="missing", validate=one_of([each.value for each in WhenMissing]))
 
     @post_load
     def _made(self, given: dict[str, Any], **_: Any) -> SecondParty:
@@ -173,12 +177,12 @@ class PointSchema(Schema):
 
     label = fields.String(allow_none=True)
     region = Region(allow_none=True)
-    create = _Short(_CreateSchema, "policy", str, allow_none=True)
+    create = Short(_CreateSchema, "policy", str, allow_none=True)
     companion_tasks = fields.Boolean(allow_none=True)
     threshold = fields.Float(allow_none=True, validate=validate.Range(0, error="must not be below 0"))
     margin = fields.Float(allow_none=True, validate=validate.Range(0, error="must not be below 0"))
     second_party = fields.Nested(_SecondPartySchema, allow_none=True)
-    stop_list = _Short(_StopListSchema, "identities", list, allow_none=True)
+    stop_list = Short(_StopListSchema, "identities", list, allow_none=True)
     cases = fields.List(fields.Nested(_CaseSchema), allow_none=True)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from gateway.config.document import parse, read
+from gateway.config.pairs import Pairs
 from gateway.config.points import NAMES, Effective, Level, PointSchema, effective, point_of, read_stop_list
 from gateway.config.report import Report, Trail
 from gateway.config.schemas import (
@@ -26,7 +27,7 @@ from gateway.config.schemas import (
 )
 from gateway.config.secrets import Secrets
 from gateway.config.settings import Auth, ClientCredentials, Config, ConnectionConfig, OrgConfig
-from gateway.config.shaping import Shaping, suggestion
+from gateway.config.shaping import Shaping, check_known, suggestion
 from gateway.domain.identity import MEANINGS
 from gateway.domain.policies import ConnectionPolicy, ContactPoint, CreatePolicy, MirrorPolicy
 from gateway.errors import ConfigError
@@ -82,6 +83,7 @@ class _Reading:
         self._connectors = connectors
         self._broken = broken
         self._secrets = Secrets(report, env, path.parent)
+        self._check_known = partial(check_known, report)
         self._shaped = Shaping(report, self._secrets).shaped
         self._effective: list[Effective] = []
 
@@ -97,10 +99,13 @@ class _Reading:
         platforms = self._platforms(top.pop("platforms", None) or {})
         connection = partial(self._connection, list(orgs), platforms, defaults)
         connections = self._named(top, "connections", connection)
+        reader = Pairs(self._report, self._shaped, self._path.parent, list(orgs), connections, self._connectors)
+        pairs = self._named(top, "sync", reader.pair)
+        reader.check_apart(pairs.values())
         if self._report.problems:
             return None
         return Config(
-            **{**top, "orgs": orgs, "connections": connections, "sync": MappingProxyType(top["sync"] or {})},
+            **{**top, "orgs": orgs, "connections": connections, "sync": pairs},
             path=self._path,
             effective=tuple(self._effective),
             warnings=tuple(self._report.sentences(self._report.warnings)),
@@ -118,7 +123,7 @@ class _Reading:
             )
 
     def _named(self, top: dict[str, Any], kind: str, read: Callable[[str, Any], Any]) -> Mapping[str, Any]:
-        """What stands under `orgs` or `connections`, by name."""
+        """What stands under `orgs`, `connections` or `sync`, by name."""
         found = {}
         for name, settings in (top.get(kind) or {}).items():
             if not re.fullmatch(r"[a-z0-9][a-z0-9_.-]{0,63}", name):
@@ -239,10 +244,6 @@ class _Reading:
             self._report.problem(trail, f'"{name}" is installed but cannot be used: {self._broken[name]}')
         else:
             self._check_known(name, list(self._connectors), trail, noun)
-
-    def _check_known(self, name: str | None, known: list[str], trail: Trail, noun: str | None = None) -> None:
-        if name is not None and name not in known:
-            self._report.problem(trail, f'no {noun or trail[-1]} is called "{name}"{suggestion(name, known)}')
 
     def _settings(self, shaped: dict[str, Any], trail: Trail) -> Mapping[str, Any]:
         resolved = self._secrets.resolve_inside(shaped.get("settings") or {}, trail)

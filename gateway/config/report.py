@@ -26,6 +26,12 @@ class Report:
         """Something that had better be changed."""
         self.warnings.append(self._located(trail, text))
 
+    def include(self, other: Report) -> None:
+        """What was found in another file, behind what was found in this one."""
+        last = max(self.lines.values(), default=1)
+        self.problems += [(last + line, text) for line, text in other.problems]
+        self.warnings += [(last + line, text) for line, text in other.warnings]
+
     def place(self, trail: Trail) -> str:
         """Where a setting stands, for people."""
         return f"{self.label}:{self._line(trail)}"

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
+from zoneinfo import available_timezones
 
-from marshmallow import Schema, ValidationError, fields, validate
+from jmespath.exceptions import JMESPathError
+from marshmallow import Schema, ValidationError, fields, post_load, validate, validates_schema
 
-from gateway.config.points import PointSchema, Region
+from gateway.config.points import MAPPING_FILE, ConditionSchema, PointSchema, Region, Short, one_of
 from gateway.config.settings import Auth, ClientCredentials, JwtBearer, RefreshToken, SecretText
+from gateway.domain import schedules
+from gateway.domain.brakes import Brake
+from gateway.domain.contacts import Side, as_json
+from gateway.domain.policies import Condition
+from gateway.domain.records import Kind
+from gateway.domain.sync import WhenDeleted
 from gateway.sdk import Secret
 
 
@@ -98,7 +107,63 @@ class _Seconds(fields.Field[float]):
         return float(seconds)
 
 
+class _Cron(fields.String):
+    """A line of cron that comes at some time."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
+        try:
+            found = schedules.cron(super()._deserialize(value, attr, data, **kwargs))
+        except ValueError as error:
+            raise ValidationError(str(error)) from None
+        if found.never_comes:
+            raise ValidationError("never comes: none of these months has such a day")
+        return found
+
+
+class _TimeZone(fields.String):
+    """The IANA name of a time zone."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
+        name = super()._deserialize(value, attr, data, **kwargs)
+        known = available_timezones()
+        if name not in known:
+            close = get_close_matches(name, sorted(known), 1)
+            raise ValidationError(f"is no time zone, such as {close[0] if close else 'Europe/Vienna'}")
+        return name
+
+
+class _Share(fields.String):
+    """A percentage, as a part of 1."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:  # noqa: ARG002
+        told = re.fullmatch(r"([1-9]\d{0,2})\s?%", value) if isinstance(value, str) else None
+        if told is None or int(told[1]) > 100:
+            raise ValidationError("must be from 1% to 100%, such as 30%")
+        return int(told[1]) / 100
+
+
+class _Filter(Short):
+    """A condition on a contact's values; what cannot be asked of one does not hold for it."""
+
+    def __init__(self) -> None:
+        super().__init__(ConditionSchema, "from", str, allow_none=True)
+
+    def _deserialize(self, *args: Any, **kwargs: Any) -> Any:
+        condition: Condition = super()._deserialize(*args, **kwargs)
+
+        def holds(values: Mapping[str, Any]) -> bool:
+            try:
+                return condition.holds(as_json(values))
+            except JMESPathError:
+                return False
+
+        return Condition(condition.text, holds)
+
+
 _NOT_EMPTY = validate.Length(min=1, error="is empty; fill it in")
+_CUSTOM_FIELD = validate.Regexp(
+    r"[A-Za-z]\w{0,76}__c\Z", error="must be the API name of a custom field, which ends in __c"
+)
 
 
 class _FlowSchema(Schema):
@@ -143,13 +208,7 @@ class OrgSchema(Schema):
     login_url = _WebAddress(load_default="https://login.salesforce.com")
     api_version = _ApiVersion(load_default="62.0")
     auth = fields.Dict(required=True)
-    task_key = fields.String(
-        load_default="Gateway_Interaction_Key__c",
-        allow_none=True,
-        validate=validate.Regexp(
-            r"[A-Za-z]\w{0,76}__c\Z", error="must be the API name of a custom field, which ends in __c"
-        ),
-    )
+    task_key = fields.String(load_default="Gateway_Interaction_Key__c", allow_none=True, validate=_CUSTOM_FIELD)
     concurrent_calls = fields.Integer(
         load_default=6,
         strict=True,
@@ -197,6 +256,52 @@ class ConnectionSchema(PointSchema):
     contact_points = fields.Dict(load_default=dict, allow_none=True)
     strict = fields.Boolean(load_default=False)
     retired = fields.Boolean(load_default=False)
+
+
+def _by_side(make: Callable[[], fields.Field[Any]]) -> fields.Nested:
+    """A setting that each side has for itself."""
+    return fields.Nested(Schema.from_dict({side.value: make() for side in Side}), load_default=dict)
+
+
+class _BrakeSchema(Schema):
+    share = _Share()
+    least = fields.Integer(strict=True, validate=validate.Range(1, error="must be 1 or more"))
+
+    @post_load
+    def _made(self, given: dict[str, Any], **_: Any) -> Brake:
+        return Brake(**given)
+
+
+SYNCED = (Kind.CONTACT, Kind.LEAD)
+"""Objects whose records are contacts."""
+
+
+class PairSchema(Schema):
+    org = fields.String(required=True)
+    connection = fields.String(required=True)
+    every = _Seconds(load_default=60.0)
+    cron = _Cron()
+    time_zone = _TimeZone()
+    mapping = fields.String(load_default="contacts-sync.yaml", validate=MAPPING_FILE)
+    objects = fields.List(
+        fields.String(validate=one_of([*SYNCED])), load_default=[Kind.CONTACT.value], validate=_NOT_EMPTY
+    )
+    other_id = fields.String(load_default=None, allow_none=True, validate=_CUSTOM_FIELD)
+    region = Region()
+    create = _by_side(fields.Boolean)
+    delete = _by_side(lambda: fields.String(validate=one_of([*WhenDeleted])))
+    filter = _by_side(_Filter)
+    brake = fields.Nested(_BrakeSchema, load_default=Brake)
+    paused = fields.Boolean(load_default=False)
+
+    @validates_schema(skip_on_field_errors=False, pass_original=True)
+    def _is_told_once(self, _: Any, given: Any, **__: Any) -> None:
+        if not isinstance(given, dict):
+            return
+        if "every" in given and "cron" in given:
+            raise ValidationError("stands beside every; keep one of them", "cron")
+        if "time_zone" in given and "cron" not in given:
+            raise ValidationError("is for cron only; remove it", "time_zone")
 
 
 class FileSchema(Schema):

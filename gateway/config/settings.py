@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar, TypeAlias
 
 from gateway.config.points import Effective
+from gateway.domain.brakes import Brake
 from gateway.domain.policies import ConnectionPolicy, MirrorPolicy
+from gateway.domain.records import Kind
+from gateway.domain.schedules import Schedule
+from gateway.domain.sync import SyncPolicy
 
 
 class SecretText(str):
@@ -88,8 +92,41 @@ class ConnectionConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ContactColumns:
+    """Where contacts stand in the records of an object: a field for each of our `texts`, and for each type of a set."""
+
+    texts: Mapping[str, str]
+    sets: Mapping[str, Mapping[str, str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairConfig:
+    """An org and a connection whose contacts are kept the same.
+
+    `columns` has the objects that take part; new contacts become records of the first. `other_id` is the External ID
+    field that holds the platform's id. `mapping` is the file that says which fields are synced.
+    """
+
+    name: str
+    org: str
+    connection: str
+    schedule: Schedule
+    columns: Mapping[Kind, ContactColumns]
+    other_id: str | None
+    policy: SyncPolicy
+    brake: Brake
+    is_paused: bool
+    mapping: Path
+
+    @property
+    def objects(self) -> tuple[Kind, ...]:
+        """The objects that take part."""
+        return tuple(self.columns)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """All settings. `sync` is kept as written; `warnings` are sentences for `gateway check`.
+    """All settings. `sync` are the pairs by name; `warnings` are sentences for `gateway check`.
 
     `effective` tells what holds at each contact point, and where it is written.
     """
@@ -100,7 +137,7 @@ class Config:
     port: int
     orgs: Mapping[str, OrgConfig]
     connections: Mapping[str, ConnectionConfig]
-    sync: Mapping[str, Any] = field(repr=False)
+    sync: Mapping[str, PairConfig]
     path: Path
     effective: tuple[Effective, ...] = ()
     warnings: tuple[str, ...] = ()

@@ -110,6 +110,12 @@ def _keys(schema: Shape, trail: Trail) -> list[str]:
     return [inner.data_key or name for name, inner in schema.load_fields.items()] if isinstance(schema, Schema) else []
 
 
+def check_known(report: Report, name: str | None, known: list[str], trail: Trail, noun: str | None = None) -> None:
+    """Report a name that nothing has; `noun` says what, else the setting's own name does."""
+    if name is not None and name not in known:
+        report.problem(trail, f'no {noun or trail[-1]} is called "{name}"{suggestion(name, known)}')
+
+
 def suggestion(word: str, known: list[str]) -> str:
     """The end of a sentence about a word that is not known: what may have been meant, and what there is."""
     close = get_close_matches(word, known, 1)

@@ -193,7 +193,7 @@ def test_all_problems_of_all_levels_at_once(tmp_path):
 
     assert problems(tmp_path, text) == [
         "gateway.yaml:1: defaults.region: is not a country of two letters, such as US, DE or JP",
-        'gateway.yaml:3: platforms.dsk: no platform is called "dsk"; did you mean "desk"? (known: desk)',
+        'gateway.yaml:3: platforms.dsk: no platform is called "dsk"; did you mean "desk"? (known: desk, book)',
         "gateway.yaml:14: connections.desk.default_region: is another word for region; keep one of them",
         (
             "gateway.yaml:15: connections.desk.stop_list.file: none.txt cannot be read; write a text file of lines, each"

@@ -1,0 +1,191 @@
+"""Pairs whose contacts are kept the same: what their settings become, and what is said about every mistake."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from gateway.bootstrap import contact_fields
+from gateway.config import ContactColumns, PairConfig
+from gateway.domain.brakes import Brake
+from gateway.domain.contacts import Entry, Side
+from gateway.domain.records import Kind
+from gateway.domain.schedules import Interval, cron
+from gateway.domain.sync import FieldRule, Flow, SidePolicy, WhenDeleted, Wins
+from gateway.salesforce.contacts import ContactFields
+from tests.unit.test_config import ORG, load, problems
+
+BOOK = """\
+connections:
+  phonebook: {connector: book, org: main, default_region: AT, settings: {token: {env: DESK_TOKEN}}}
+  front-desk: {connector: desk, org: main, settings: {token: {env: DESK_TOKEN}}}
+  former: {connector: book, org: main, retired: true, settings: {token: {env: DESK_TOKEN}}}
+sync:
+"""
+SHORT = "  book: {org: main, connection: phonebook}\n"
+LINE = 10
+
+
+def pair(folder: Path, settings: str = "") -> PairConfig:
+    """The pair with these settings besides those that it must have."""
+    text = f"{ORG}{BOOK}  book: {{org: main, connection: phonebook{settings}}}\n"
+    return load(folder, text).sync["book"]
+
+
+def said(folder: Path, settings: str) -> list[str]:
+    """What is said about a pair with these settings, without its place."""
+    text = f"{ORG}{BOOK}  book: {{org: main, connection: phonebook{settings}}}\n"
+    return [each.removeprefix(f"gateway.yaml:{LINE}: sync.book") for each in problems(folder, text)]
+
+
+def mapping(folder: Path, fields: str, name: str = "contacts-sync.yaml") -> Path:
+    """A mapping file of the admin's."""
+    path = folder / "mappings" / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(f'version: "2"\nfields:\n{fields}', encoding="utf-8")
+    return path
+
+
+class TestShortForm:
+    def test_is_cautious(self, tmp_path):
+        """Often, both ways, nothing deleted unasked, and as the shipped mapping says."""
+        found = pair(tmp_path)
+
+        assert (found.name, found.org, found.connection) == ("book", "main", "phonebook")
+        assert (found.schedule, found.is_paused, found.other_id) == (Interval(60), False, None)
+        assert found.brake == Brake(share=0.3, least=10)
+        assert found.policy.region == "AT"
+        assert found.policy.sides == {side: SidePolicy(creates=True, deletes=WhenDeleted.ASK) for side in Side}
+        assert found.mapping == Path(__file__).parents[2] / "mappings/contacts-sync.yaml"
+
+    def test_syncs_what_a_phone_book_has(self, tmp_path):
+        found = pair(tmp_path)
+
+        assert found.columns == {
+            Kind.CONTACT: ContactColumns(
+                texts={"last": "LastName", "first": "FirstName", "title": "Title"},
+                sets={
+                    "phones": {
+                        "work": "Phone", "mobile": "MobilePhone", "home": "HomePhone", "other": "OtherPhone", "fax": "Fax",
+                    },
+                    "emails": {"work": "Email"},
+                },
+            )
+        }  # fmt: skip
+        assert [rule.name for rule in found.policy.fields] == ["last", "first", "title", "phones", "emails"]
+        assert found.policy.names == ("last", "first")
+        assert found.policy.readings.keys() == {"phones", "emails"}
+        assert {(rule.flow, rule.wins) for rule in found.policy.fields} == {(Flow.BOTH, Wins.NOBODY)}
+
+
+class TestSettings:
+    def test_all_of_them(self, tmp_path):
+        mapping(tmp_path, "  last: {salesforce: Surname__c, name: true, wins: newest}\n", "own.yaml")
+        found = pair(
+            tmp_path,
+            ', cron: "30 2 * * 1-5", time_zone: Europe/Vienna, mapping: own.yaml, other_id: Phonebook_Id__c, region: US,'
+            " create: {salesforce: false}, delete: {salesforce: keep, platform: delete}, brake: {share: 5%, least: 100},"
+            " paused: true",
+        )
+
+        assert str(found.schedule) == 'by cron "30 2 * * 1-5" (Europe/Vienna)'
+        assert found.policy.fields == (FieldRule(name="last", wins=Wins.NEWEST, is_name=True),)
+        assert found.policy.sides == {
+            Side.SALESFORCE: SidePolicy(creates=False, deletes=WhenDeleted.KEEP),
+            Side.PLATFORM: SidePolicy(creates=True, deletes=WhenDeleted.DELETE),
+        }
+        assert (found.policy.region, found.brake, found.is_paused) == ("US", Brake(share=0.05, least=100), True)
+        assert contact_fields(found) == {
+            Kind.CONTACT: ContactFields(texts={"last": "Surname__c"}, other_id="Phonebook_Id__c")
+        }
+
+    def test_cron_is_in_utc_unless_told_otherwise(self, tmp_path):
+        assert pair(tmp_path, ', cron: "0 3 * * sun"').schedule == replace(cron("0 3 * * sun"), time_zone="UTC")
+
+    def test_leads_alone_have_fields_of_their_own(self, tmp_path):
+        found = pair(tmp_path, ", objects: [Lead]")
+
+        assert found.columns[Kind.LEAD].texts["company"] == "Company"
+        assert found.columns[Kind.LEAD].sets["phones"] == {"work": "Phone", "mobile": "MobilePhone", "fax": "Fax"}
+        assert "company" in {rule.name for rule in found.policy.fields}
+
+    def test_the_first_object_is_that_of_new_contacts(self, tmp_path):
+        mapping(
+            tmp_path,
+            "  last: {salesforce: LastName, name: true}\n  city: {salesforce: MailingCity, lead: City}\n"
+            "  company: {salesforce: Company__c, lead: Company}\n",
+        )
+        found = pair(tmp_path, ", objects: [Lead, Contact]")
+
+        assert found.objects == (Kind.LEAD, Kind.CONTACT)
+        assert [each.texts["city"] for each in found.columns.values()] == ["City", "MailingCity"]
+
+    def test_a_filter_asks_texts_and_sets(self, tmp_path):
+        found = pair(
+            tmp_path,
+            ", filter: {salesforce: {from: title, equals: Buyer}, platform: \"emails[?ends_with(value, '@example.com')]\"}",
+        )
+        here, there = (found.policy.sides[side].filter for side in Side)
+
+        assert (here.holds({"title": "Buyer"}), here.holds({"title": "Seller"}), here.holds({})) == (True, False, False)
+        assert there.holds({"emails": (Entry("a@example.org"), Entry("b@example.com"))})
+        assert not there.holds({"emails": (Entry("a@example.org"),)})
+
+    def test_a_filter_that_cannot_be_asked_does_not_hold(self, tmp_path):
+        found = pair(tmp_path, ", filter: {platform: \"starts_with(title, 'B')\"}").policy.sides[Side.PLATFORM]
+
+        assert found.filter.holds({"title": "Buyer"})
+        assert not found.filter.holds({"title": None})
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentences"),
+    [
+        (', every: 1m, cron: "* * * * *"', [".cron: stands beside every; keep one of them"]),
+        (", time_zone: UTC", [".time_zone: is for cron only; remove it"]),
+        (', cron: "0 0 * * *", time_zone: Europe/Wien', [".time_zone: is no time zone, such as Europe/Vienna"]),
+        (', cron: "0 24 * * *"', ['.cron: hour "24" is not from 0 to 23']),
+        (', cron: "0 0 30 2 *"', [".cron: never comes: none of these months has such a day"]),
+        (", every: 2d", [".every: must be a time from 1s to 24h, such as 30s, 5m or 1h"]),
+        (", objects: []", [".objects: is empty; fill it in"]),
+        (", objects: [Account]", [".objects.0: must be one of: Contact, Lead"]),
+        (", other_id: Department", [".other_id: must be the API name of a custom field, which ends in __c"]),
+        (", delete: {platform: never}", [".delete.platform: must be one of: delete, keep, ask"]),
+        (", brake: {share: 0.3}", [".brake.share: must be from 1% to 100%, such as 30%"]),
+        (", brake: {share: 101%, least: 0}", [
+            ".brake.share: must be from 1% to 100%, such as 30%", ".brake.least: must be 1 or more",
+        ]),
+        (", create: {sales: true}", ['.create.sales: no such setting; did you mean "salesforce"? (known: salesforce, platform)']),
+        (", mapping: ../x.yaml", [".mapping: must be a file's name, such as case.yaml"]),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_said(tmp_path, settings, sentences):
+    assert said(tmp_path, settings) == sentences
+
+
+@pytest.mark.parametrize(
+    ("written", "sentence"),
+    [
+        ("{org: man, connection: phonebook}", '.org: no org is called "man"; did you mean "main"? (known: main)'),
+        (
+            "{org: main, connection: phonebok}",
+            (
+                '.connection: no connection is called "phonebok"; did you mean "phonebook"?'
+                " (known: phonebook, front-desk, former)"
+            ),
+        ),
+        (
+            "{org: main, connection: front-desk}",
+            ".connection: the connector desk of front-desk has no contacts to sync; those of book have",
+        ),
+        (
+            "{org: main, connection: former}",
+            ".connection: former is retired; remove the pair, or retired: true at the connection",
+        ),
+        ("phonebook", ": must be a mapping, of lines `name: value`"),
+    ],
+)
+def test_what_it_names_must_be_there(tmp_path, written, sentence):
+    assert problems(tmp_path, f"{ORG}{BOOK}  book: {written}\n") == [f"gateway.yaml:{LINE}: sync.book{sentence}"]
