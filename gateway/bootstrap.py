@@ -29,6 +29,7 @@ from gateway.config import (
     load_match_policy,
     mapping_path,
 )
+from gateway.domain.contacts import Side
 from gateway.domain.creation import KINDS
 from gateway.domain.mappings import FieldMapping, compile_mapping
 from gateway.domain.matching import Sought
@@ -36,6 +37,7 @@ from gateway.domain.policies import MatchPolicy
 from gateway.domain.records import Kind, Known
 from gateway.engine.clock import Every
 from gateway.engine.right_of_way import RightOfWay
+from gateway.engine.schedule import next_after
 from gateway.engine.threads import Engine
 from gateway.errors import ConfigError, RetryableError
 from gateway.ports import DeliveryStatus, StoredInteraction
@@ -47,14 +49,17 @@ from gateway.sdk.discovery import installed_connectors
 from gateway.storage.database import Database
 from gateway.telemetry import Metrics, OrgGauges
 from gateway.usecases.connections import Connection
+from gateway.usecases.contacts import Pair
 from gateway.usecases.decisions import Decider, Rules, stored
 from gateway.usecases.interactions import Folding
-from gateway.usecases.jobs import LOOK_SECONDS, Duty, Workplace
+from gateway.usecases.jobs import LOOK_SECONDS, Duty, Work, Workplace
 from gateway.usecases.mending import UNMIRRORED_SECONDS, Mending
 from gateway.usecases.mirror import MirrorFeed
 from gateway.usecases.people import Creator
 from gateway.usecases.pulling import works_of
 from gateway.usecases.status import TELL_SECONDS, OrgState, overview, tell
+from gateway.usecases.sync_operations import PairPlace, SyncOperations
+from gateway.usecases.syncing import Syncing
 from gateway.usecases.tasks import TaskWriter
 from gateway.web import Services, create_app
 from gateway.web.bodies import MAX_BODY
@@ -157,7 +162,8 @@ class Gateway:
         )
         self._telling = Every(TELL_SECONDS, self._tell, "status")
         self._loading = [Every(1.0, feed.load, f"load-{name}") for name, feed in self.feeds.items()]
-        place = self._workplace()
+        place = workplace_of(self.database, self.metrics, self.right_of_way.give)
+        works += self._syncing(connections)
         self._duties = [Duty(connection, work, place) for connection, work in works]
         self._working = [Every(LOOK_SECONDS, duty.step, duty.name) for duty in self._duties]
         self._mending = [self._mending_of(writer) for writer in writers]
@@ -278,17 +284,15 @@ class Gateway:
             give_way=self.right_of_way.give,
         )
 
-    def _workplace(self) -> Workplace:
-        return Workplace(
-            jobs=self.database.jobs,
-            fetches=self.database.fetches,
-            inbox=self.database.inbox,
-            ledger=JobMetrics(self.metrics),
-            # No other process has the same, not even one of the same number in another container.
-            owner=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
-            now=now,
-            give_way=self.right_of_way.give,
-        )
+    def _syncing(self, connections: Mapping[str, Connection]) -> list[tuple[Connection, Work]]:
+        sides = contact_sides_of(self.config, connections)
+        return [
+            (
+                connections[pair.connection],
+                syncing_of(pair, self.orgs[pair.org], sides[name], self.database, self.rules),
+            )
+            for name, pair in self.config.sync.items()
+        ]
 
     def _mending_of(self, writer: TaskWriter) -> Every:
         name = writer.org.name
@@ -319,6 +323,7 @@ class Gateway:
             interactions=store.interactions,
             fetches=store.fetches,
             tokens=store.tokens,
+            syncs=sync_operations(self.config, store),
             decider=_decider(self.rules, store, self.feeds),
             metrics=self.metrics,
             orgs=tuple(self.orgs),
@@ -446,6 +451,52 @@ def contact_fields(pair: PairConfig) -> dict[Kind, ContactFields]:
         kind: ContactFields(texts=each.texts, sets=each.sets, other_id=pair.other_id)
         for kind, each in pair.columns.items()
     }
+
+
+def syncing_of(pair: PairConfig, org: SalesforceOrg, side: ContactSide, store: Database, rules: Rules) -> Syncing:
+    """The work of a pair."""
+    policy = Pair(name=pair.name, policy=pair.policy, matching=rules.matching, brake=pair.brake)
+    sides = {Side.SALESFORCE: org.contacts(contact_fields(pair), pair.policy.readings), Side.PLATFORM: side}
+    return Syncing(
+        pair=policy,
+        sides=sides,
+        links=store.links,
+        runs=store.runs,
+        next_after=lambda moment: next_after(pair.schedule, moment),
+        on_request_only=pair.is_paused,
+    )
+
+
+def sync_duty(config: Config, store: Database, name: str) -> Duty:
+    """The job of one pair, to be done by this process beside or without a running gateway."""
+    pair, connections = config.sync[name], connections_of(config)
+    org = SalesforceOrg(org_settings(config.orgs[pair.org]))
+    side = contact_sides_of(config, connections)[name]
+    syncing = syncing_of(pair, org, side, store, rules_of(config))
+    return Duty(connections[pair.connection], syncing, workplace_of(store, Metrics()))
+
+
+def sync_operations(config: Config, store: Database) -> SyncOperations:
+    """What people do about the pairs."""
+    places = {
+        name: PairPlace(name=name, org=pair.org, connection=pair.connection, times=str(pair.schedule))
+        for name, pair in config.sync.items()
+    }
+    return SyncOperations(places, store.links, store.runs, store.jobs, now)
+
+
+def workplace_of(store: Database, metrics: Metrics, give_way: Callable[[], None] = lambda: None) -> Workplace:
+    """What all jobs of this process share."""
+    return Workplace(
+        jobs=store.jobs,
+        fetches=store.fetches,
+        inbox=store.inbox,
+        ledger=JobMetrics(metrics),
+        # No other process has the same, not even one of the same number in another container.
+        owner=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
+        now=now,
+        give_way=give_way,
+    )
 
 
 def creation_mappings(config: Config) -> dict[str, FieldMapping]:

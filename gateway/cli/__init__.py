@@ -22,6 +22,7 @@ from rich.table import Table
 from gateway import telemetry
 from gateway.cli.opening import now, open_store, read_config
 from gateway.cli.printing import err, moment_text, new_table, out, print_json
+from gateway.cli.sync import sync
 from gateway.config import PairConfig
 from gateway.domain.contacts import Side
 from gateway.errors import ConfigError, GatewayError
@@ -219,6 +220,9 @@ def status(path: Path | None, *, as_json: bool) -> None:
         return
     for org in orgs:
         out.print(_org_status(org))
+
+
+cli.add_command(sync)
 
 
 @cli.group()

@@ -29,7 +29,21 @@ def new_table(*columns: str) -> Table:
     return table
 
 
-_WRAPPED = frozenset({"reason", "problem", "interactions", "external id", "formats", "channels", "post to"})
+_WRAPPED = frozenset(
+    {
+        "reason",
+        "problem",
+        "interactions",
+        "external id",
+        "formats",
+        "channels",
+        "post to",
+        "value",
+        "before",
+        "after",
+        "counts",
+    }
+)
 
 
 def moment_text(moment: datetime | None) -> str:

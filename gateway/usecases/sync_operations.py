@@ -69,8 +69,6 @@ class SyncOperations:
     def request(self, pair: str, kind: RunKind, by: str, undoes: int | None = None) -> None:
         """Have it done at once."""
         self._place(pair)
-        if (paused_by := self.runs.paused(pair)) is not None:
-            raise RejectedError(f"{pair} was paused by {paused_by}: let it run again first.")
         if kind is RunKind.UNDO:
             run = self.run(pair, undoes or 0)
             if run.kind is RunKind.PLAN:
@@ -86,7 +84,7 @@ class SyncOperations:
         return run
 
     def pause(self, pair: str, by: str) -> None:
-        """Let it rest, after the window that is under way, until it is resumed."""
+        """Let it rest after the run that is under way: until it is resumed, it runs only when somebody asks."""
         self._place(pair)
         self.runs.pause(pair, by)
 
@@ -102,7 +100,7 @@ class SyncOperations:
         if (stop := self.links.stop(pair)) is None:
             raise RejectedError(f"No run of {pair} waits for an approval.")
         self.links.set_stop(pair, replace(stop, approved_by=by))
-        self._demand(pair)
+        self.request(pair, RunKind.SYNC, by)
 
     # --- what waits for a person
 

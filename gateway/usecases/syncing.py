@@ -33,13 +33,17 @@ def job_name(pair: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Syncing:
-    """Does what was requested, else syncs. `next_after` tells when it is due again; `sides` open both of the pair."""
+    """Does what was requested, else syncs, unless paused or `on_request_only`.
+
+    `next_after` tells when it is due again.
+    """
 
     pair: Pair
-    sides: Callable[[], Mapping[Side, ContactSide]]
+    sides: Mapping[Side, ContactSide]
     links: ContactLinks
     runs: SyncRuns
     next_after: Callable[[datetime], datetime]
+    on_request_only: bool = False
     starts_anew: bool = False
 
     @property
@@ -48,7 +52,8 @@ class Syncing:
         return job_name(self.pair.name)
 
     def is_wanted(self, place: Workplace) -> bool:  # noqa: ARG002 - whatever else is done there
-        return self.runs.paused(self.pair.name) is None
+        name = self.pair.name
+        return self.runs.requested(name) is not None or not (self.on_request_only or self.runs.paused(name))
 
     def do(self, run: Run) -> datetime:
         started, name = run.now(), self.pair.name
@@ -68,14 +73,13 @@ class Syncing:
         return started + PAUSE if report.stop else self.next_after(started)
 
     def _done(self, asked: Request, record: _Record) -> Report:
-        sides = self.sides()
         number, now = record.kept.id, record.run.now
         if asked.kind is RunKind.UNDO:
             writer = ContactWriter(
-                pair=self.pair, sides=sides, store=self.links, now=now, watch=record, run=number, looks_again=True
+                pair=self.pair, sides=self.sides, store=self.links, now=now, watch=record, run=number, looks_again=True
             )
             return ContactUndo(writer, self.links, self.runs).undo(asked.undoes or 0)
-        sync = ContactSync(self.pair, sides, self.links, now=now, run=number, watch=record)
+        sync = ContactSync(self.pair, self.sides, self.links, now=now, run=number, watch=record)
         return sync.run() if asked.kind is RunKind.SYNC else sync.preview(lambda each: record.plan(each, self.pair))
 
 

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import wraps
-from typing import Any, TypeAlias
+from typing import Any
 
 from flask import Flask, g, request
-from flask_smorest import Api, Blueprint
-from marshmallow import RAISE, Schema
+from flask_smorest import Api
 
 from gateway.errors import RejectedError, VersionConflictError
-from gateway.ports import Token
 from gateway.telemetry import running_version
 from gateway.usecases.choosing import choose
 from gateway.usecases.explaining import explanation, history_of
-from gateway.usecases.operations import Again, Role, allows, ask_again, authenticate, replay, retry
-from gateway.web import schemas
+from gateway.usecases.operations import Again, Role, allows, ask_again, replay, retry
+from gateway.web import schemas, sync
+from gateway.web.operations import Operations, identify
 from gateway.web.problems import PROBLEM_JSON, RefusedError, plain_refusal
 from gateway.web.services import Services
 from gateway.web.views import connection_view, delivery_view, fetch_view, interaction_view, page_of
 
-View: TypeAlias = Callable[..., Any]
+_ID = schemas.ID_IN_PATH
 
 _ABOUT = """Contact-centre interactions, the Salesforce Tasks they became, and the deliveries they came in.
 
@@ -43,36 +40,6 @@ class _Api(Api):  # type: ignore[misc]
         pass
 
 
-class _Operations:
-    """The blueprint under construction; `add` is a decorator for each operation."""
-
-    def __init__(self, tag: str, about: str) -> None:
-        self.blueprint = Blueprint(tag, tag, url_prefix="/api", description=about)
-
-    def add(
-        self, method: str, path: str, answer: type[Schema], *,
-        status: int = 200, query: type[Schema] | None = None, body: type[Schema] | None = None,
-        role: Role = Role.READER, refusals: tuple[int, ...] = (),
-    ) -> Callable[[View], View]:  # fmt: skip
-        """Route the view, document it, check query and body before it and the token before everything."""
-
-        def decorate(view: View) -> View:
-            if body is not None:
-                view = self.blueprint.arguments(body, unknown=RAISE)(view)
-            if query is not None:
-                # An unknown parameter is refused: a misspelt filter must not list everything.
-                view = self.blueprint.arguments(query, location="query", unknown=RAISE)(view)
-            view = self.blueprint.response(status, answer)(view)
-            for refusal in (401, 403, *refusals):
-                view = self.blueprint.alt_response(refusal, plain_refusal(refusal).title.upper().replace(" ", "_"))(
-                    view
-                )
-            routed: View = self.blueprint.route(path, methods=[method])(_needs(role)(view))
-            return routed
-
-        return decorate
-
-
 def register(app: Flask, services: Services) -> None:
     """Add the API to the application."""
     app.config.update(
@@ -88,14 +55,14 @@ def register(app: Flask, services: Services) -> None:
         },
     )
     api = _Api(app)
-    for describe in (_interactions, _decisions, _deliveries, _fetches, _configuration):
+    for describe in (_interactions, _decisions, _deliveries, _fetches, sync.operations, _configuration):
         operations = describe(services)
-        operations.blueprint.before_request(_identify(services))
+        operations.blueprint.before_request(identify(services))
         api.register_blueprint(operations.blueprint)
 
 
-def _interactions(services: Services) -> _Operations:
-    operations = _Operations("interactions", "Calls, chats, e-mails, and their Tasks.")
+def _interactions(services: Services) -> Operations:
+    operations = Operations("interactions", "Calls, chats, e-mails, and their Tasks.")
 
     @operations.add("GET", "/interactions", schemas.InteractionPage, query=schemas.InteractionFilter, refusals=(422,))
     def list_interactions(query: dict[str, Any]) -> Any:
@@ -121,11 +88,15 @@ def _interactions(services: Services) -> _Operations:
     return operations
 
 
-def _decisions(services: Services) -> _Operations:
-    operations = _Operations("decisions", "Why an interaction belongs to whom, and what people say to it.")
+def _decisions(services: Services) -> Operations:
+    operations = Operations("decisions", "Why an interaction belongs to whom, and what people say to it.")
 
     @operations.add(
-        "GET", f"/interactions/{_ID}/explanation", schemas.Explanation, query=schemas.Explaining, refusals=(404, 422)
+        "GET",
+        f"/interactions/{_ID}/explanation",
+        schemas.Explanation,
+        query=schemas.Explaining,
+        refusals=(404, 422),
     )
     def explain_interaction(query: dict[str, Any], id: int) -> Any:
         """Why it was decided on as it was, what became of it since, and what would be decided now."""
@@ -154,8 +125,8 @@ def _decisions(services: Services) -> _Operations:
     return operations
 
 
-def _deliveries(services: Services) -> _Operations:
-    operations = _Operations("deliveries", "What platforms sent.")
+def _deliveries(services: Services) -> Operations:
+    operations = Operations("deliveries", "What platforms sent.")
 
     @operations.add("GET", "/deliveries", schemas.DeliveryPage, query=schemas.DeliveryFilter, refusals=(422,))
     def list_deliveries(query: dict[str, Any]) -> Any:
@@ -182,8 +153,8 @@ def _deliveries(services: Services) -> _Operations:
     return operations
 
 
-def _fetches(services: Services) -> _Operations:
-    operations = _Operations("fetches", "What deliveries name, and the platform would not tell.")
+def _fetches(services: Services) -> Operations:
+    operations = Operations("fetches", "What deliveries name, and the platform would not tell.")
 
     @operations.add("GET", "/fetches", schemas.FetchPage, query=schemas.FetchFilter, refusals=(422,))
     def list_fetches(query: dict[str, Any]) -> Any:
@@ -199,8 +170,8 @@ def _fetches(services: Services) -> _Operations:
     return operations
 
 
-def _configuration(services: Services) -> _Operations:
-    operations = _Operations("configuration", "What is connected with what.")
+def _configuration(services: Services) -> Operations:
+    operations = Operations("configuration", "What is connected with what.")
 
     @operations.add("GET", "/orgs", schemas.Orgs)
     def list_orgs() -> Any:
@@ -228,35 +199,6 @@ def _configuration(services: Services) -> _Operations:
         return {"items": [connection_view(connection, base) for _, connection in by_name]}
 
     return operations
-
-
-_ID = f"<int(min=1, max={schemas.MAX_ID}):id>"
-
-
-def _identify(services: Services) -> Callable[[], None]:
-    def identify() -> None:
-        scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
-        token = authenticate(services.tokens, secret.strip()) if scheme.lower() == "bearer" else None
-        if token is None:
-            challenge = {"WWW-Authenticate": 'Bearer realm="gateway"'}
-            raise plain_refusal(401, "This needs a valid token: Authorization: Bearer gw_…", challenge)
-        g.token = token
-
-    return identify
-
-
-def _needs(role: Role) -> Callable[[View], View]:
-    def decorate(view: View) -> View:
-        @wraps(view)
-        def checked(*args: Any, **kwargs: Any) -> Any:
-            token: Token = g.token
-            if not allows(token, role):
-                raise plain_refusal(403, f"This needs a token of the role {role.value}.")
-            return view(*args, **kwargs)
-
-        return checked
-
-    return decorate
 
 
 def _queued(id: int, again: Again, not_stuck: str) -> dict[str, Any]:

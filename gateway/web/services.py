@@ -12,6 +12,7 @@ from gateway.ports import Deliveries, Fetches, Inbox, Interactions, Tokens
 from gateway.telemetry import Metrics
 from gateway.usecases.connections import Connection
 from gateway.usecases.decisions import Decider
+from gateway.usecases.sync_operations import SyncOperations
 
 
 def no_problems() -> Sequence[str]:
@@ -50,6 +51,7 @@ class Services:
     interactions: Interactions
     fetches: Fetches
     tokens: Tokens
+    syncs: SyncOperations
     decider: Decider
     metrics: Metrics
     clock: Callable[[], datetime]

@@ -8,10 +8,10 @@ from dataclasses import asdict
 from typing import Any, TypeVar
 
 from gateway.domain.interactions import interaction_of
-from gateway.ports import StoredDelivery, StoredFetch, StoredInteraction
+from gateway.ports import StoredDelivery, StoredFetch, StoredInteraction, StoredLoss, SyncRun
 from gateway.usecases.connections import Connection
 
-Row = TypeVar("Row", StoredDelivery, StoredFetch, StoredInteraction)
+Row = TypeVar("Row", StoredDelivery, StoredFetch, StoredInteraction, StoredLoss, SyncRun)
 Shown = dict[str, Any]
 TaskLink = Callable[[str, str], str | None]
 
