@@ -354,3 +354,32 @@ def test_what_is_commented_in_the_shipped_mapping_is_right(tmp_path):
         there = {each.name for each in described[kind.value.lower()].fields.values()}
         assert set(fields.columns) - there <= {"MiddleName", "Suffix"}
     assert len(examples) >= 10
+
+
+def documented(*begins: str) -> list[str]:
+    """The examples of the documentation that begin so."""
+    text = SHIPPED.with_name("README.md").read_text("utf-8")
+    return [begin + text.partition(f"```yaml\n{begin}")[2].partition("```")[0] for begin in begins]
+
+
+def test_the_examples_of_the_documentation(tmp_path):
+    settings, fields = documented("sync:\n", 'version: "2"\nfields:\n')
+    folder = tmp_path / "mappings"
+    folder.mkdir()
+    (folder / "buyers-sync.yaml").write_text(fields, encoding="utf-8")
+    book = "{connector: book, org: main, settings: {token: {env: DESK_TOKEN}}}"
+
+    loaded = load(tmp_path, f"{ORG}connections:\n  phonebook: {book}\n  purchasing: {book}\n{settings}")
+
+    short, buyers = loaded.sync["crm-phonebook"], loaded.sync["buyers"]
+    assert loaded.warnings == ()
+    assert short == replace(pair(tmp_path), name="crm-phonebook", policy=replace(short.policy, region="US"))
+    assert str(buyers.schedule) == 'by cron "30 2 * * 1-5" (Europe/Vienna)'
+    assert {rule.name: (rule.flow, rule.wins) for rule in buyers.policy.fields} == {
+        "last": (Flow.BOTH, Wins.SALESFORCE),
+        "first": (Flow.BOTH, Wins.SALESFORCE),
+        "title": (Flow.TO_PLATFORM, Wins.NOBODY),
+        "phones": (Flow.BOTH, Wins.NEWEST),
+        "emails": (Flow.BOTH, Wins.NOBODY),
+    }
+    assert buyers.policy.sides[Side.PLATFORM].filter.holds({"emails": (Entry("b@example.com"),)})
