@@ -126,7 +126,7 @@ class Pairs:
                 self.report.problem(
                     (*trail, "objects"),
                     f"by its mapping, a {kind} has no {', '.join(missing)}, and all objects of a pair need the same"
-                    " fields and types; name a mapping without them, or make a pair for each object",
+                    " fields and types; name a mapping without them",
                 )
 
     def _check_creation(self, pair: PairConfig, trail: Trail) -> None:

@@ -170,9 +170,9 @@ class TestSettings:
         (", mapping: none.yaml", [".mapping: there is no none.yaml in mappings; create it there"]),
         (", objects: [Contact, Lead]", [
             (".objects: by its mapping, a Contact has no company, and all objects of a pair need the same fields and types;"
-            " name a mapping without them, or make a pair for each object"),
+            " name a mapping without them"),
             (".objects: by its mapping, a Lead has no phones.home, phones.other, and all objects of a pair need the same fields"
-            " and types; name a mapping without them, or make a pair for each object"),
+            " and types; name a mapping without them"),
         ]),
         (", mapping: ../x.yaml", [".mapping: must be a file's name, such as case.yaml"]),
     ],
