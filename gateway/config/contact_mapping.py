@@ -80,9 +80,10 @@ def load_contact_mapping(path: Path, report: Report) -> ContactMapping:
     """The fields that are synced; what is wrong with them is reported. ConfigError: it cannot be read at all."""
     shaping = Shaping(report, Secrets(report, {}, path.parent))
     top = shaping.shaped(_FileSchema(), parse(read(path), report, SMALLEST), ())
-    if top.get("fields") == {}:
+    written = top.get("fields_", {})
+    if written == {} and not report.problems:
         report.problem(("fields",), "names none; at least one must be synced")
-    shaped = {name: shaping.shaped(_schema(name), raw, ("fields", name)) for name, raw in top.get("fields", {}).items()}
+    shaped = {name: shaping.shaped(_schema(name), raw, ("fields", name)) for name, raw in written.items()}
     if report.problems:
         return ContactMapping(())
     mapping = ContactMapping(tuple(_mapped(name, given) for name, given in shaped.items()))
@@ -163,16 +164,12 @@ _COMPOUND = validate.NoneOf(
 _ONE: dict[str, Any] = {
     "invalid": "must be the API name of one field, such as Title; only phones and emails have types"
 }
-_TYPES: dict[str, Any] = {"invalid": "must have a field for each type, such as {work: Phone, mobile: MobilePhone}"}
+_TYPES: dict[str, Any] = {"invalid": "must have a field for each type, such as {{work: Phone, mobile: MobilePhone}}"}
 
 
 class _FileSchema(Schema):
     version = fields.String(required=True, validate=validate.Length(1, 40, error="must have 1 to 40 characters"))
     fields_ = fields.Dict(keys=fields.String(validate=_WORD), required=True, data_key="fields")
-
-    @post_load
-    def _named(self, shaped: dict[str, Any], **_: Any) -> dict[str, Any]:
-        return {"fields": shaped["fields_"]}
 
 
 def _column(**kwargs: Any) -> fields.String:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,8 @@ from gateway.config.contact_mapping import ContactMapping, load_contact_mapping
 from gateway.config.report import Report, Trail
 from gateway.config.schemas import PairSchema
 from gateway.config.settings import ConnectionConfig, PairConfig
-from gateway.config.shaping import check_known
-from gateway.domain.contacts import Side
+from gateway.config.shaping import check_known, suggestion
+from gateway.domain.contacts import Entry, Side
 from gateway.domain.records import Kind
 from gateway.domain.schedules import Cron, Interval, Schedule
 from gateway.domain.sync import FieldRule, Flow, SidePolicy, SyncPolicy, WhenDeleted
@@ -22,6 +22,9 @@ from gateway.sdk import Connector
 
 _REQUIRED = {Kind.CONTACT: ("LastName",), Kind.LEAD: ("LastName", "Company")}
 """What no record is created without."""
+
+
+_OF_ENTRIES = tuple(each.name for each in fields(Entry))
 
 
 def mapping_path(folder: Path, name: str) -> Path:
@@ -68,6 +71,7 @@ class Pairs:
             mapping=path,
         )
         self._check_creation(pair, trail)
+        self._check_filter(pair, trail)
         return pair
 
     def check_apart(self, pairs: Iterable[PairConfig | None]) -> None:
@@ -122,7 +126,7 @@ class Pairs:
                 self.report.problem(
                     (*trail, "objects"),
                     f"by its mapping, a {kind} has no {', '.join(missing)}, and all objects of a pair need the same"
-                    " fields and types; name a mapping without them, or make a pair for each object",
+                    " fields and types; name a mapping without them",
                 )
 
     def _check_creation(self, pair: PairConfig, trail: Trail) -> None:
@@ -134,6 +138,16 @@ class Pairs:
                 trail,
                 f"a {kind} is created with {' and '.join(missing)} only, which nothing fills; map it in"
                 f" {pair.mapping.name}, or write create: {{salesforce: false}}",
+            )
+
+    def _check_filter(self, pair: PairConfig, trail: Trail) -> None:
+        """Of Salesforce's records nothing is read but what is mapped."""
+        asked, names = pair.policy.sides[Side.SALESFORCE].filter, [rule.name for rule in pair.policy.fields]
+        for name in sorted(asked.names - {*names, *_OF_ENTRIES}) if asked else ():
+            self.report.problem(
+                (*trail, "filter", Side.SALESFORCE.value),
+                f'{pair.mapping.name} has no field "{name}"{suggestion(name, names)};'
+                " a field that the platform does not have may stand there, too",
             )
 
 

@@ -19,7 +19,7 @@ from phonenumbers import SUPPORTED_REGIONS
 from gateway.config.report import Report, Trail
 from gateway.domain.identity import email_key, phone_key
 from gateway.domain.mappings import compile_mapping
-from gateway.domain.paths import compile_path, is_false
+from gateway.domain.paths import compile_path, is_false, names_in
 from gateway.domain.policies import (
     CaseRule,
     Condition,
@@ -112,12 +112,12 @@ class ConditionSchema(Schema):
 
     @post_load
     def _made(self, given: dict[str, Any], **_: Any) -> Condition:
-        find = compile_path(given["path"])
+        find, names = compile_path(given["path"]), names_in(given["path"])
         if "equals" not in given:
-            return Condition(given["path"], lambda record: not is_false(find(record)))
+            return Condition(given["path"], lambda record: not is_false(find(record)), names)
         wanted = given["equals"]
         text = f"{given['path']} = {json.dumps(wanted, ensure_ascii=False)}"
-        return Condition(text, lambda record: find(record) == wanted and type(find(record)) is type(wanted))
+        return Condition(text, lambda record: find(record) == wanted and type(find(record)) is type(wanted), names)
 
 
 class _CreateSchema(Schema):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from difflib import get_close_matches
 from ipaddress import ip_address
 from typing import Any
@@ -157,7 +158,7 @@ class _Filter(Short):
             except JMESPathError:
                 return False
 
-        return Condition(condition.text, holds)
+        return replace(condition, holds=holds)
 
 
 _NOT_EMPTY = validate.Length(min=1, error="is empty; fill it in")

@@ -6,7 +6,7 @@ that mappings are mostly made of become functions here, once; all others are lef
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -27,6 +27,18 @@ _functions = Functions()
 def compile_path(expression: str) -> Path:
     """The expression as a function. JMESPathError: it is none."""
     return _compiled(jmespath.compile(expression).parsed)
+
+
+def names_in(expression: str) -> frozenset[str]:
+    """The names of fields that an expression asks for, at any depth. JMESPathError: it is none."""
+    return frozenset(_names(jmespath.compile(expression).parsed))
+
+
+def _names(node: _Node) -> Iterator[str]:
+    if node["type"] == "field":
+        yield node["value"]
+    for child in node["children"]:
+        yield from _names(child)
 
 
 def _compiled(node: _Node) -> Path:

@@ -97,10 +97,11 @@ class Creates(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """Something asked of an interaction's record; `text` is how the admin wrote it."""
+    """Something asked of a record; `text` is how the admin wrote it, `names` are the fields that it asks for."""
 
     text: str
     holds: Callable[[Mapping[str, Any]], bool] = field(compare=False)
+    names: frozenset[str] = field(default=frozenset(), compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

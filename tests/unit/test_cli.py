@@ -206,6 +206,59 @@ def test_wrong_use_is_told_with_exit_code_2(run, wrong):
 
 # --- check
 
+PHONEBOOK = """\
+  phonebook:
+    connector: csv
+    org: main
+    settings: {folder: contacts, columns: {first: First, last: Last, phones.mobile: Mobile}}
+sync:
+  crm-phonebook: {org: main, connection: phonebook}
+"""
+
+
+def test_each_pair_is_told_in_a_line(run, folder):
+    (folder / "gateway.yaml").write_text(SETTINGS + PHONEBOOK)
+    shown = run("check")
+
+    assert (shown.code, shown.err) == (0, "")
+    assert (
+        "crm-phonebook keeps the contacts of org main (Contact) and phonebook the same every 60s:"
+        " last, first, title, phones, emails by contacts-sync.yaml;"
+        " new ones are created in org main (Contact) and phonebook;"
+        " what was deleted on the other side: org main (Contact): ask, phonebook: ask\n"
+    ) in shown.out
+    assert not (folder / "contacts").exists()
+
+
+def test_a_pair_with_settings_of_its_own_is_told_with_them(run, folder):
+    own = (
+        'cron: "30 2 * * 1-5", objects: [Lead], create: {platform: false}, delete: {salesforce: keep, platform: delete},'
+        " paused: true"
+    )
+    (folder / "gateway.yaml").write_text(SETTINGS + PHONEBOOK.replace("phonebook}", f"phonebook, {own}}}"))
+
+    assert (
+        'crm-phonebook keeps the contacts of org main (Lead) and phonebook the same by cron "30 2 * * 1-5" (UTC),'
+        " once it is not paused: last, first, title, company, phones, emails by contacts-sync.yaml;"
+        " new ones are created in org main (Lead);"
+        " what was deleted on the other side: org main (Lead): keep, phonebook: delete\n"
+    ) in run("check").out
+
+
+def test_what_is_wrong_with_a_pair_and_its_mapping_is_told(run, folder):
+    (folder / "mappings").mkdir()
+    (folder / "mappings" / "contacts-sync.yaml").write_text(
+        'version: "1"\nfields: {last: {salesforce: Account.Name}}\n'
+    )
+    (folder / "gateway.yaml").write_text(
+        SETTINGS + PHONEBOOK.replace("connection: phonebook", "connection: front-desk")
+    )
+    shown = run("check")
+
+    assert shown.code == 2
+    assert "sync.crm-phonebook.connection: the connector generic of front-desk has no contacts to sync" in shown.err
+    assert "contacts-sync.yaml:2: fields.last.salesforce: must be the API name of a field" in shown.err
+
 
 def test_settings_without_a_problem_are_shown_with_where_to_post(run):
     shown = run("check")

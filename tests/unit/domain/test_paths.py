@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jmespath.exceptions import JMESPathError
 
-from gateway.domain.paths import compile_path
+from gateway.domain.paths import compile_path, names_in
 
 EXPRESSIONS = [
     "a", "a.b", "a.b.a", "@", "a[0]", "a[-1].b", "a[]", "a[*].b", "a.*", "a || b", "a.b || b || `0`", "a && b", "!a",
@@ -44,3 +44,16 @@ def test_a_path_finds_what_jmespath_finds(expression, value):
 def test_an_expression_that_is_none_is_refused():
     with pytest.raises(JMESPathError):
         compile_path("a[")
+
+
+@pytest.mark.parametrize(
+    ("expression", "names"),
+    [
+        ("title", {"title"}),
+        ("legs[?team == 'a'].agent.id | [0]", {"legs", "team", "agent", "id"}),
+        ("starts_with(a, 'b') && {c: d}.c", {"a", "c", "d"}),
+        ("@", set()),
+    ],
+)
+def test_the_names_that_are_asked_for(expression, names):
+    assert names_in(expression) == names

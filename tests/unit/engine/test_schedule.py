@@ -95,5 +95,5 @@ def test_all_who_ask_before_a_slot_are_told_the_same_one(schedule, moment, part)
     slot = next_after(schedule, moment)
 
     assert slot > moment
-    assert next_after(schedule, moment + (slot - moment) * part) == slot
+    assert next_after(schedule, min(moment + (slot - moment) * part, slot - timedelta(microseconds=1))) == slot
     assert next_after(schedule, moment.astimezone(ZoneInfo("Asia/Tokyo"))) == slot
