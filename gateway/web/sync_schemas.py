@@ -117,7 +117,7 @@ class ChangePage(Schema):
     next_after = fields.Integer(allow_none=True)
 
 
-class Chosen(Schema):
+class Resolution(Schema):
     winner = word("The side that is right.", Side, allow_none=False)
     by = fields.String(required=True)
     at = moment("When.")
@@ -131,7 +131,7 @@ class Conflict(Schema):
     base = fields.Dict(required=True, **doc("By side, what both agreed on."))
     by = fields.Dict(required=True, **doc("By side, who changed it."))
     at = fields.Dict(required=True, **doc("By side, when it was changed."))
-    chosen = fields.Nested(Chosen, allow_none=True, **doc("A choice that the next run carries out."))
+    chosen = fields.Nested(Resolution, allow_none=True, **doc("A choice that the next run carries out."))
 
 
 class Unsettled(Schema):
@@ -154,7 +154,7 @@ class Contact(Schema):
     values = fields.Dict(required=True)
 
 
-class Candidate(Contact):
+class CandidateContact(Contact):
     """A contact that could be meant."""
 
     score = fields.Float(required=True)
@@ -168,7 +168,7 @@ class Question(Contact):
     side = word("Where the contact is.", Side, allow_none=False)
     reason = text("Why it is asked.")
     answer = maybe("What a person said; the next run heeds it. Empty: nobody.")
-    candidates = fields.List(fields.Nested(Candidate), required=True)
+    candidates = fields.List(fields.Nested(CandidateContact), required=True)
 
 
 class QuestionPage(Schema):

@@ -19,13 +19,16 @@ from gateway.telemetry import Metrics
 from gateway.usecases.connections import Connection
 from gateway.usecases.decisions import Decider, Rules, stored
 from gateway.usecases.operations import Role, create_token
+from gateway.usecases.sync_operations import PairPlace, SyncOperations
 from gateway.web import Services, create_app
 from tests.fakes.store import MemoryStore
+from tests.fakes.sync_runs import MemoryRuns
 
 RULES = Rules(FieldMapping("1", ()), MatchPolicy(version="1"), {})
 NOW = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)
 SECRET = b"signing secret"
 PATH = "/webhooks/front-desk"
+PAIR = "crm-phonebook"
 
 
 def sign(body: bytes) -> str:
@@ -238,6 +241,10 @@ class Gateway:
         self.interactions = MemoryInteractions()
         self.tokens = MemoryTokens()
         self.store = MemoryStore()
+        self.links = self.store.links
+        self.runs = MemoryRuns(self.links)
+        place = PairPlace(name=PAIR, org="main", connection="phonebook", times="every 60s")
+        syncs = SyncOperations({PAIR: place}, self.links, self.runs, self.store.jobs, lambda: NOW)
         self.metrics = Metrics()
         self.stopping = threading.Event()
         connections = {
@@ -254,6 +261,7 @@ class Gateway:
             **{
                 "connections": connections, "inbox": self.inbox, "deliveries": self.deliveries,
                 "interactions": self.interactions, "fetches": self.store.fetches, "tokens": self.tokens, "metrics": self.metrics,
+                "syncs": syncs,
                 "decider": Decider(stored(self.store.mirror, self.store.choices), RULES),
                 "clock": lambda: NOW, "stopping": self.stopping, "orgs": ("main", "spare"),
                 "task_link": lambda org, task: f"https://{org}.example.com/{task}", **services,

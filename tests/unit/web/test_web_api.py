@@ -21,7 +21,8 @@ from gateway.ports import DeliveryStatus, NewFetch
 from gateway.usecases.operations import Role
 from gateway.usecases.status import overview
 from tests.fakes.store import MemoryStore
-from tests.unit.web.doubles import NOW, Gateway
+from tests.unit.web.doubles import NOW, PAIR, Gateway
+from tests.unit.web.test_sync_api import begin
 
 MATCH = {
     "state": "ambiguous",
@@ -78,12 +79,33 @@ OPERATIONS = [
     ("GET", "/api/orgs", Role.READER),
     ("GET", "/api/connections", Role.READER),
     ("GET", "/api/status", Role.READER),
+    ("GET", "/api/sync", Role.READER),
+    ("GET", "/api/sync/crm-phonebook", Role.READER),
+    ("POST", "/api/sync/crm-phonebook/pause", Role.OPERATOR),
+    ("POST", "/api/sync/crm-phonebook/resume", Role.OPERATOR),
+    ("POST", "/api/sync/crm-phonebook/approve", Role.OPERATOR),
+    ("GET", "/api/sync/crm-phonebook/runs", Role.READER),
+    ("POST", "/api/sync/crm-phonebook/runs", Role.OPERATOR),
+    ("GET", "/api/sync/crm-phonebook/runs/1", Role.READER),
+    ("GET", "/api/sync/crm-phonebook/runs/1/changes", Role.OPERATOR),
+    ("GET", "/api/sync/crm-phonebook/conflicts", Role.OPERATOR),
+    ("POST", "/api/sync/crm-phonebook/conflicts/1", Role.OPERATOR),
+    ("GET", "/api/sync/crm-phonebook/questions", Role.OPERATOR),
+    ("POST", "/api/sync/crm-phonebook/questions/salesforce/s2", Role.OPERATOR),
+    ("GET", "/api/sync/crm-phonebook/losses", Role.OPERATOR),
 ]
+
+BODIES = {
+    "/choice": {"who": None},
+    "/runs": {"kind": "sync"},
+    "/conflicts/1": {"field": "title", "winner": "salesforce"},
+    "/questions/salesforce/s2": {"same": None},
+}
 
 
 def test_the_list_of_operations_is_complete(gateway):
     rules = {
-        (method, rule.rule.replace("<int(min=1, max=9223372036854775807):id>", "1"))
+        (method, _filled(rule.rule))
         for rule in gateway.app.url_map.iter_rules()
         for method in rule.methods or ()
         if rule.rule.startswith("/api/") and method not in {"HEAD", "OPTIONS"}
@@ -92,17 +114,29 @@ def test_the_list_of_operations_is_complete(gateway):
     assert rules == {(method, path) for method, path, _ in OPERATIONS} | {("GET", "/api/openapi.json")}
 
 
+def _filled(rule: str) -> str:
+    """An address of a route."""
+    parts = {
+        "<int(min=1, max=9223372036854775807):id>": "1", "<string:pair>": PAIR, "<string:id>": "s2",
+        "<any(salesforce, platform):side>": "salesforce",
+    }  # fmt: skip
+    for part, value in parts.items():
+        rule = rule.replace(part, value)
+    return rule
+
+
 @pytest.mark.parametrize(("method", "path", "needed"), OPERATIONS)
 def test_who_may_what(gateway, method, path, needed):
     gateway.interactions.add(1, parked="No such field.")
     gateway.deliveries.add(1, status=DeliveryStatus.PARKED)
+    begin(gateway)
 
     refused = gateway.client.open(path, method=method)
     assert_problem(refused, 401)
     assert refused.headers["WWW-Authenticate"].startswith("Bearer")
     roles = list(Role)
     for role in roles:
-        body = {"who": None} if path.endswith("/choice") else None
+        body = next((body for end, body in BODIES.items() if method == "POST" and path.endswith(end)), None)
         give_up(gateway.store, "call-0")
         response = gateway.client.open(path, method=method, headers=gateway.bearer(role), json=body)
         if roles.index(role) < roles.index(needed):
