@@ -11,10 +11,13 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl
+
+import orjson
 
 from gateway.domain.interactions import clean_text
 from gateway.errors import RejectedError
@@ -254,14 +257,8 @@ class _Entry(Fields):
 
 def read_json(body: bytes) -> object:
     """The JSON value of a body: UTF-8, bounded in size, depth and digits; of duplicate keys the last one counts."""
-    text = decoded(body)
-    try:
-        value: object = _DECODER.decode(text)
-    except json.JSONDecodeError as error:
-        raise RejectedError(_broken_json(error, text)) from None
-    except RecursionError:
-        raise RejectedError(TOO_DEEP) from None
-    if text.count("{") + text.count("[") > MAX_DEPTH and _is_deep(value):
+    value = _read(body)
+    if body.count(b"{") + body.count(b"[") > MAX_DEPTH and _is_deep(value):
         raise RejectedError(TOO_DEEP)
     return value
 
@@ -369,6 +366,20 @@ def decoded(body: bytes, largest: int = MAX_BYTES) -> str:
     return text
 
 
+def _read(body: bytes) -> object:
+    """What orjson does not take may still be JSON: Python's slower reader takes all of it, or says where it breaks."""
+    if len(body) <= MAX_BYTES and _LONG_NUMBER not in b" " + body.translate(_NUMBERS):
+        with suppress(orjson.JSONDecodeError):
+            return orjson.loads(body)
+    text = decoded(body)
+    try:
+        return _DECODER.decode(text)
+    except json.JSONDecodeError as error:
+        raise RejectedError(_broken_json(error, text)) from None
+    except RecursionError:
+        raise RejectedError(TOO_DEEP) from None
+
+
 def _broken_json(error: json.JSONDecodeError, text: str) -> str:
     where = f"line {error.lineno}, column {error.colno}"
     # A string that never closes is reported where it opens.
@@ -395,18 +406,13 @@ def _no_constant(name: str) -> float:
 
 
 def _is_deep(value: object) -> bool:
-    level: list[object] = [value]
+    level: list[Any] = [value]
     for _ in range(MAX_DEPTH + 1):
-        level = [member for outer in level for member in _members(outer)]
+        level = [inner for inner in level if inner and isinstance(inner, (dict, list))]
         if not level:
             return False
+        level = [member for outer in level for member in (outer.values() if isinstance(outer, dict) else outer)]
     return True
-
-
-def _members(value: object) -> list[object]:
-    if isinstance(value, dict):
-        return list(value.values())
-    return value if isinstance(value, list) else []
 
 
 def _text_of(value: object) -> str | None:
@@ -425,6 +431,10 @@ def _is_plain(value: object) -> bool:
     return value is None or isinstance(value, str | int)
 
 
+# To orjson whole numbers beyond 64 bits, which have 19 digits at the least, are floats. Here each digit is a zero, and
+# what stands before a number a space: that finds them faster than a pattern.
+_NUMBERS = bytes.maketrans(b"123456789:,[-\t\r\n", b"000000000       ")
+_LONG_NUMBER = b" " + b"0" * 19
 _DECODER = json.JSONDecoder(parse_int=_whole, parse_float=_finite, parse_constant=_no_constant)
 _KINDS: tuple[tuple[type, str], ...] = (
     (bool, "true or false"),
