@@ -209,7 +209,7 @@ def state_of(partial: PartialInteraction) -> State:
     """The state that a single partial amounts to."""
     stamp = [-1 if partial.sequence is None else partial.sequence, _micros(partial.occurred_at)]
     return {
-        "events": {partial.event.value: stamp},
+        "events": {str(partial.event): stamp},
         "fields": _registers(partial, _SCALARS, stamp),
         "attributes": _stamped(partial.attributes or {}, stamp),
         "references": {name: [told] for name, told in _stamped(partial.references or {}, stamp).items()},
@@ -370,14 +370,16 @@ def _members(members: tuple[Any, ...], names: Iterable[str], stamp: list[int], k
 def _merge_registers(one: State, other: State) -> State:
     if not one or not other:
         return one or other
-    merged = dict(one)
+    merged = one.copy()
     for name, register in other.items():
-        if name not in merged or _is_later(register, merged[name]):
+        if name not in one or _is_later(register, one[name]):
             merged[name] = register
     return merged
 
 
 def _merge_references(one: State, other: State) -> State:
+    if not one and not other:
+        return {}
     return {name: _latest([*_all(one.get(name, [])), *_all(other.get(name, []))]) for name in {**one, **other}}
 
 
@@ -406,7 +408,7 @@ def _is_later(one: Register, other: Register) -> bool:
         return bool(one[0] > other[0])
     if one[1] != other[1]:
         return bool(one[1] > other[1])
-    return one[2:] != other[2:] and _canonical(one[2:]) > _canonical(other[2:])
+    return one != other and _canonical(one[2:]) > _canonical(other[2:])
 
 
 def _merge_member(one: State, other: State) -> State:
@@ -417,20 +419,26 @@ def _merge_member(one: State, other: State) -> State:
 
 
 def _merge_members(one: State, other: State) -> State:
-    merged = dict(one)
+    if not one or not other:
+        return one or other
+    merged = one.copy()
     for name, member in other.items():
         merged[name] = _merge_member(merged[name], member) if name in merged else member
     return merged
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, str):
+        # A slice of a word of a vocabulary is plain text.
+        is_plain = type(value) is str and len(value) <= MAX_TEXT
+        return clean_text(value if is_plain else value[:MAX_TEXT])
     if isinstance(value, datetime):
         return _micros(value)
-    if isinstance(value, str):
-        return clean_text(str(value[:MAX_TEXT]))
+    if isinstance(value, (int, float)):
+        return value
     if isinstance(value, Mapping):
         return {clean_text(str(key)): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
+    if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
     return value
 
