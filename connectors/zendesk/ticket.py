@@ -13,6 +13,7 @@ from datetime import datetime
 
 from gateway.sdk import Channel, Direction, Event, Leg, PartialInteraction, Party
 from gateway.sdk.attributes import Named, named
+from gateway.sdk.parties import customer
 from gateway.sdk.reading import Fields
 
 PREFIX = "zen:event-type:ticket."
@@ -168,13 +169,11 @@ def _external(ticket: Fields) -> dict[str, str]:
 
 
 def _requester(requester: Fields, ours: Named) -> tuple[Party, ...]:
-    party = Party(
-        role="customer",
+    return customer(
         name=ours.customer_name or requester.text("name"),
         email=ours.customer_email or requester.text("email"),
         phone=ours.customer_phone or requester.text("phone"),
     )
-    return () if party == Party(role="customer") else (party,)
 
 
 def _details(detail: Fields) -> dict[str, object]:
