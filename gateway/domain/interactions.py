@@ -467,8 +467,7 @@ def clean_text(text: str) -> str:
     return _UNCLEAN.sub("", text)
 
 
-def _canonical(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
