@@ -10,6 +10,7 @@ import re
 from datetime import datetime
 
 from gateway.sdk import CallType, Channel, Direction, Event, Leg, PartialInteraction, Party
+from gateway.sdk.parties import customer
 from gateway.sdk.reading import Fields
 
 ENDED = "call.ended"
@@ -84,13 +85,11 @@ def _parties(call: Fields) -> tuple[Party, ...]:
     numbers = (_phone(one, "value") for one in contact.inners("phone_numbers"))
     emails = (one.text("value") for one in contact.inners("emails"))
     names = [name for key in ("first_name", "last_name") if (name := contact.text(key))]
-    party = Party(
-        role="customer",
+    return customer(
         phone=_phone(call, "raw_digits") or next(filter(None, numbers), None),
         email=next(filter(None, emails), None),
         name=" ".join(names) or None,
     )
-    return () if party == Party(role="customer") else (party,)
 
 
 def _legs(call: Fields, *, passed_on_at: datetime | None, is_over: bool) -> tuple[Leg, ...]:

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from gateway.sdk import CallType, Channel, Direction, Event, Leg, PartialInteraction, Party
+from gateway.sdk.parties import customer
 from gateway.sdk.reading import Fields
 
 STARTS = "CallStart"
@@ -114,8 +115,7 @@ def _parties(row: Fields, direction: Direction | None) -> tuple[Party, ...]:
         return ()
     side = row.inner("callerInfo" if direction is Direction.INBOUND else "calleeInfo")
     phone, name = _phone(side, "phoneNumber"), side.text("displayName")
-    party = Party(role="customer", phone=phone, name=None if name and _PHONE.fullmatch(name) else name)
-    return () if party == Party(role="customer") else (party,)
+    return customer(phone=phone, name=None if name and _PHONE.fullmatch(name) else name)
 
 
 def _leg(row: Fields, direction: Direction | None, staff: Mapping[str, str]) -> Leg:

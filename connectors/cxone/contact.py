@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 
 from gateway.sdk import CallType, Channel, Direction, Event, Leg, PartialInteraction, Party
 from gateway.sdk.attributes import Named, named
+from gateway.sdk.parties import customer
 from gateway.sdk.reading import Fields
 
 EVENT = "completedContact"
@@ -203,14 +204,12 @@ def _parties(address: str | None, channel: Channel | None, ours: Named) -> tuple
     address = address or ""
     is_phone, is_email = bool(_PHONE.fullmatch(address)), "@" in address
     is_handle = bool(address) and channel is not Channel.VOICE and not (is_phone or is_email)
-    party = Party(
-        role="customer",
+    return customer(
         phone=ours.customer_phone or (address if is_phone else None),
         email=ours.customer_email or (address if is_email else None),
         name=ours.customer_name,
         handle=address if is_handle else None,
     )
-    return () if party == Party(role="customer") else (party,)
 
 
 def _details(contact: Fields, body: Fields) -> dict[str, object]:

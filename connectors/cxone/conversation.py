@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 from gateway.sdk import Channel, Direction, Event, Leg, PartialInteraction, Party
 from gateway.sdk.attributes import Named, named
+from gateway.sdk.parties import customer
 from gateway.sdk.reading import LATEST, Fields
 from gateway.sdk.transcript import Message, transcript
 
@@ -146,19 +147,15 @@ def _channel(contact: Fields, body: Fields) -> Channel | None:
 
 
 def _parties(contact: Fields, channel: Channel | None, ours: Named) -> tuple[Party, ...]:
-    customer = contact.inner("authorEndUserIdentity")
-    address = customer.identifier("idOnExternalPlatform") or ""
+    writer = contact.inner("authorEndUserIdentity")
+    address = writer.identifier("idOnExternalPlatform") or ""
     is_phone, is_email = channel in PHONED and bool(_PHONE.fullmatch(address)), "@" in address
-    party = Party(
-        role="customer",
+    return customer(
         phone=ours.customer_phone or (address if is_phone else None),
         email=ours.customer_email or (address if is_email else None),
-        name=ours.customer_name
-        or _name(customer, "firstName", "lastName")
-        or contact.inner("endUser").text("fullName"),
+        name=ours.customer_name or _name(writer, "firstName", "lastName") or contact.inner("endUser").text("fullName"),
         handle=address or None if not (is_phone or is_email) else None,
     )
-    return () if party == Party(role="customer") else (party,)
 
 
 def _custom_fields(contact: Fields) -> dict[str, str]:

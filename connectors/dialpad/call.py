@@ -12,6 +12,7 @@ from collections.abc import Mapping
 
 from gateway.sdk import CallType, Channel, Direction, Event, Leg, PartialInteraction, Party, RejectedError
 from gateway.sdk.attributes import named
+from gateway.sdk.parties import customer
 from gateway.sdk.reading import Fields, read_json
 
 STATES = {
@@ -102,14 +103,12 @@ def _legs(call: Fields, own: str) -> tuple[Leg, ...]:
 def _parties(call: Fields) -> tuple[Party, ...]:
     contact = call.inner("contact")
     name = contact.text("name")
-    party = Party(
-        role="customer",
+    return customer(
         phone=_phone(call, "external_number") or _phone(contact, "phone"),
         email=contact.text("email"),
         # Of somebody unknown the number stands for the name.
         name=name if name and any(map(str.isalpha, name)) else None,
     )
-    return () if party == Party(role="customer") else (party,)
 
 
 def _phone(source: Fields, key: str) -> str | None:

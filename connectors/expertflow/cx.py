@@ -14,6 +14,7 @@ from dataclasses import replace
 from connectors.expertflow.site import Site, customer_of, moment
 from gateway.sdk import CallType, Channel, Direction, Event, Leg, PartialInteraction, Party
 from gateway.sdk.attributes import named
+from gateway.sdk.parties import customer
 from gateway.sdk.reading import MAX_FILLED_IN, Fields, clean
 
 EVENTS = {
@@ -135,22 +136,20 @@ def _data(partial: PartialInteraction, event: Fields, site: Site) -> PartialInte
 
 
 def _parties(
-    used: Fields, customer: Fields, told: Mapping[str, str], channel: Channel | None, site: Site
+    used: Fields, owner: Fields, told: Mapping[str, str], channel: Channel | None, site: Site
 ) -> tuple[Party, ...]:
     """The customer by the address they used; of an anonymous one the name is the platform's own invention."""
     ours, address = named(told, site.names), used.text("channelCustomerIdentifier")
     is_number = address is not None and bool(_NUMBER.fullmatch(address)) and channel in (*PHONED, None)
     email = address if channel is Channel.EMAIL else None
     names = (used.text("customerFirstName"), used.text("customerLastName"))
-    is_known = not customer.flag("isAnonymous")
-    party = Party(
-        role="customer",
+    is_known = not owner.flag("isAnonymous")
+    return customer(
         phone=address if is_number else ours.customer_phone or told.get("phoneNumber"),
         email=email or ours.customer_email,
         handle=address if channel in SOCIAL else None,
         name=(_name(told, ours.customer_name) if is_known else None) or " ".join(filter(None, names)) or None,
     )
-    return () if party == Party(role="customer") else (party,)
 
 
 def _name(told: Mapping[str, str], ours: str | None) -> str | None:

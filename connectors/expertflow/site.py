@@ -9,6 +9,7 @@ from datetime import datetime
 
 from gateway.sdk import Party
 from gateway.sdk.attributes import Named
+from gateway.sdk.parties import customer
 from gateway.sdk.reading import Fields
 
 _OUTSIDE = re.compile(r"\+?[0-9][0-9 ().-]{5,24}[0-9]")
@@ -44,13 +45,11 @@ def outside(number: str | None) -> str | None:
 
 def customer_of(phone: str | None, ours: Named) -> tuple[Party, ...]:
     """The customer by number, and by what the site's own data tells."""
-    party = Party(
-        role="customer",
+    return customer(
         phone=phone or ours.customer_phone,
         email=ours.customer_email,
         name=ours.customer_name,
     )
-    return () if party == Party(role="customer") else (party,)
 
 
 def moment(fields: Fields, key: str) -> datetime | None:

@@ -14,6 +14,7 @@ from datetime import timedelta
 
 from gateway.sdk import CallType, Channel, Direction, Event, Leg, PartialInteraction, Party
 from gateway.sdk.attributes import named
+from gateway.sdk.parties import customer
 from gateway.sdk.reading import Fields
 
 EVENTS = {
@@ -142,10 +143,9 @@ def _wrapped_up(partial: PartialInteraction, event: Fields, names: Names) -> Par
 def _attributes(partial: PartialInteraction, event: Fields, names: Names) -> PartialInteraction:
     told = event.filled_in("attributes")
     ours = named(told, names.attributes)
-    party = Party(role="customer", name=ours.customer_name, email=ours.customer_email, phone=ours.customer_phone)
     return replace(
         partial,
-        parties=() if party == Party(role="customer") else (party,),
+        parties=customer(name=ours.customer_name, email=ours.customer_email, phone=ours.customer_phone),
         queue=ours.queue,
         subject=ours.subject,
         disposition=ours.disposition,

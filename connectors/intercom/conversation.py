@@ -13,6 +13,7 @@ from datetime import datetime
 
 from gateway.sdk import Channel, Direction, Event, Leg, PartialInteraction, Party
 from gateway.sdk.attributes import Named, named
+from gateway.sdk.parties import customer
 from gateway.sdk.reading import Fields
 
 ASSIGNED = "conversation.admin.assigned"
@@ -111,13 +112,11 @@ def _direction(source: Fields) -> Direction | None:
 def _customer(conversation: Fields, source: Fields, ours: Named) -> tuple[Party, ...]:
     """Whoever of the authors is no teammate; version 2 tells of contacts nothing but their ids."""
     one = next((person for person in _people(conversation, source) if _is_customer(person)), Fields({}))
-    party = Party(
-        role="customer",
+    return customer(
         name=ours.customer_name or one.text("name"),
         email=ours.customer_email or one.text("email"),
         phone=ours.customer_phone,
     )
-    return () if party == Party(role="customer") else (party,)
 
 
 def _legs(conversation: Fields, source: Fields, names: Names, *, assigned_at: datetime | None) -> tuple[Leg, ...]:

@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 from connectors.twilio.address import email_in, phone_in
 from gateway.sdk import CallType, Channel, Direction, Event, Leg, PartialInteraction, Party, RejectedError
 from gateway.sdk.attributes import Named, named
+from gateway.sdk.parties import customer
 from gateway.sdk.reading import Fields, read_json
 
 TASK_EVENTS = {
@@ -201,15 +202,13 @@ def _parties(attributes: Mapping[str, str], direction: Direction | None, ours: N
     address = attributes.get("customerAddress") or attributes.get(key)
     phone, email = phone_in(address), email_in(address)
     named_so = (attributes.get(key) for key in ("customerName", "name"))
-    party = Party(
-        role="customer",
+    return customer(
         phone=ours.customer_phone or phone,
         email=ours.customer_email or email,
         # Flex puts the number there where it knows no name.
         name=ours.customer_name or next((name for name in named_so if name and _is_name(name)), None),
         handle=None if phone or email else address,
     )
-    return () if party == Party(role="customer") else (party,)
 
 
 def _is_name(text: str) -> bool:

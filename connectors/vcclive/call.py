@@ -9,7 +9,7 @@ seconds. These were seen in public programs that read records, not in the vendor
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta, tzinfo
 from typing import Any
@@ -51,6 +51,8 @@ SECONDS = {
 }
 MAX_SECONDS = 366 * 86_400
 MAX_CONTACTS = 100
+
+_PEOPLE = {f"phone{number}": number for number in range(1, MAX_CONTACTS + 1)}
 
 
 def is_record(body: Fields) -> bool:
@@ -164,17 +166,15 @@ def _contact(call: Fields, phone: str) -> Mapping[str, str]:
 
     The vendor says that they are in `client_data`, but not where in it.
     """
-    data = _object(call, "client_data")
-    places = (data, _object(data, "contacts"))
-    names = [f"phone{number}" for number in range(1, MAX_CONTACTS + 1)]
-    people = (place.filled_in(name) for place in places for name in names if name in place)
+    data = call.anything("client_data")
+    places = (data, data.get("contacts")) if isinstance(data, dict) else ()
+    people = (one for place in places if isinstance(place, dict) for one in _people(place))
     return next((one for one in people if _digits(one.get("phone", "")) == _digits(phone)), {})
 
 
-def _object(call: Fields, key: str) -> Fields:
-    """The object at `key`; one without fields where it is something else, such as PHP's empty list."""
-    value = call.anything(key)
-    return Fields(value if isinstance(value, dict) else {}, call.path(key))
+def _people(place: Mapping[str, object]) -> Iterator[Mapping[str, str]]:
+    fields = Fields(place)
+    return (fields.filled_in(name) for name in sorted(_PEOPLE.keys() & place.keys(), key=_PEOPLE.__getitem__))
 
 
 def _number(call: Fields, key: str) -> str | None:

@@ -8,11 +8,12 @@ the events of one action is in `meta.sequence.position`, which starts anew with 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from gateway.sdk import Channel, Direction, Event, Leg, PartialInteraction, Party
 from gateway.sdk.attributes import Named, named
+from gateway.sdk.parties import customer
 from gateway.sdk.reading import Fields
 
 PREFIX = "zen:event-type:ticket."
@@ -71,7 +72,7 @@ def told_by_event(body: Fields, names: Names) -> PartialInteraction:
     ours = named(_told_fields(detail, change, kind), names.fields)
     group = _id(detail, "group_id")
     status = (detail.text("status") or "").lower()
-    partial = PartialInteraction(
+    return PartialInteraction(
         id=detail.needed("id", detail.identifier("id")),
         event=_event(status, is_new=kind == "created"),
         occurred_at=at,
@@ -82,9 +83,11 @@ def told_by_event(body: Fields, names: Names) -> PartialInteraction:
         ended_at=at if status in FINISHED and kind in {"status_changed", "custom_status_changed"} else None,
         queue=ours.queue or (names.groups.get(group, group) if group else None),
         subject=ours.subject or detail.text("subject"),
+        disposition=ours.disposition,
+        notes=ours.notes,
+        references=ours.references,
         attributes={**_details(detail), **_changed(change, kind)} or None,
     )
-    return _with_names(partial, ours)
 
 
 def told_by_trigger(ticket: Fields, names: Names) -> PartialInteraction:
@@ -94,7 +97,7 @@ def told_by_trigger(ticket: Fields, names: Names) -> PartialInteraction:
     at = ticket.needed("updated_at_with_timestamp", ticket.iso_time("updated_at_with_timestamp"))
     status, assignee = (ticket.text("status") or "").lower(), ticket.inner("assignee")
     agent = assignee.identifier("id")
-    partial = PartialInteraction(
+    return PartialInteraction(
         id=ticket.needed("id", ticket.identifier("id")),
         event=_event(status, is_new=False),
         occurred_at=at,
@@ -105,13 +108,11 @@ def told_by_trigger(ticket: Fields, names: Names) -> PartialInteraction:
         started_at=ticket.iso_time("created_at_with_timestamp"),
         queue=ours.queue or ticket.inner("group").text("name"),
         subject=ours.subject or ticket.text("title"),
+        disposition=ours.disposition,
+        notes=ours.notes,
+        references=ours.references,
         attributes=ticket.filled_in("ticket_fields") or None,
     )
-    return _with_names(partial, ours)
-
-
-def _with_names(partial: PartialInteraction, ours: Named) -> PartialInteraction:
-    return replace(partial, references=ours.references, disposition=ours.disposition, notes=ours.notes)
 
 
 def _event(status: str, *, is_new: bool) -> Event:
@@ -168,13 +169,11 @@ def _external(ticket: Fields) -> dict[str, str]:
 
 
 def _requester(requester: Fields, ours: Named) -> tuple[Party, ...]:
-    party = Party(
-        role="customer",
+    return customer(
         name=ours.customer_name or requester.text("name"),
         email=ours.customer_email or requester.text("email"),
         phone=ours.customer_phone or requester.text("phone"),
     )
-    return () if party == Party(role="customer") else (party,)
 
 
 def _details(detail: Fields) -> dict[str, object]:

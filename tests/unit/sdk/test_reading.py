@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -14,6 +15,7 @@ from gateway.errors import RejectedError
 from gateway.sdk.reading import (
     MAX_BYTES,
     MAX_DEPTH,
+    MAX_DIGITS,
     Fields,
     clean,
     form_pairs,
@@ -98,6 +100,35 @@ def test_what_is_read_can_be_stored(value):
     except RejectedError:
         return
     json.dumps(told, allow_nan=False)
+
+
+edges = st.sampled_from([2**53, 2**63, 2**64, 10**18, 10**19, 10**20])
+numbers = st.builds(
+    lambda edge, further, sign: f"{sign}{edge + further}", edges, st.integers(-2, 2), st.sampled_from(["", "-"])
+)
+numbers |= st.from_regex(r"-?(0|[1-9][0-9]{0,24})(\.[0-9]{1,22})?([eE][+-]?[0-9]{1,3})?", fullmatch=True)
+
+
+@pytest.mark.parametrize("around", ["%s", "[%s]", '{"a":%s}', '{"a": %s}', "[\n%s\n]", "[\t%s,%s]", "\r%s"])
+@given(number=numbers)
+def test_numbers_are_those_of_python_or_refused(around, number):
+    body = around.replace("%s", number)
+    if re.fullmatch("-?[0-9]+", number) and len(number) > MAX_DIGITS:
+        assert refused(read_json, body.encode()) == f"The body holds a whole number of more than {MAX_DIGITS} digits."
+    elif "Infinity" in json.dumps(json.loads(body)):
+        assert refused(read_json, body.encode()) == "The body holds a number that is too large."
+    else:
+        assert repr(read_json(body.encode())) == repr(json.loads(body))
+
+
+@given(anything, st.sampled_from([None, 1]), st.booleans())
+def test_texts_and_nestings_are_those_of_python(value, indent, ascii_only):
+    body = json.dumps(value, indent=indent, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass")
+    try:
+        told = read_json(body)
+    except RejectedError:
+        return
+    assert repr(told) == repr(json.loads(body))
 
 
 @given(st.text(st.characters()) | st.text(st.characters(categories=["Cs", "Cc", "L"])))
