@@ -13,11 +13,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any, TypeAlias, TypeVar, dataclass_transform
+from typing import Any, TypeAlias
 
 from gateway.errors import RejectedError
-
-T = TypeVar("T")
 
 State: TypeAlias = dict[str, Any]
 """The folded, JSON-able state: `events`, `fields`, `attributes`, `references`, `legs`, `parties`, `seen`.
@@ -86,16 +84,7 @@ class Status(StrEnum):
     FOLLOWED_UP = "followed_up"
 
 
-@dataclass_transform(frozen_default=True, kw_only_default=True)
-def _frozen(cls: type[T]) -> type[T]:
-    """A frozen dataclass with slots, but frozen for the type checker only.
-
-    At run time it would take three times as long to make one, and each delivery makes several.
-    """
-    return dataclass(slots=True, kw_only=True, unsafe_hash=True)(cls)
-
-
-@_frozen
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Party:
     """One person outside. `id` is the platform's; without one, the role and its ordinal name the party."""
 
@@ -108,7 +97,7 @@ class Party:
     verified: bool | None = None
 
 
-@_frozen
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Leg:
     """One agent's part. Times are aware; `agent_*` name the agent as the platform does."""
 
@@ -124,7 +113,7 @@ class Leg:
     notes: str | None = None
 
 
-@_frozen
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PartialInteraction:
     """What one delivery tells of one interaction; None means *not said*, an empty text takes back what was said.
 
