@@ -87,10 +87,13 @@ def _accounts_of(person: Record, known: Known) -> list[str]:
 
 def _above(ids: Iterable[str], known: Known) -> Record | None:
     """The nearest account above all of these, itself one of them or their parent."""
-    chains = [list(_chain(id, known)) for id in ids]
-    if not chains or not all(chains):
-        return None
-    return next((known.by_id[id] for id in chains[0] if all(id in chain for chain in chains[1:])), None)
+    above: list[str] | None = None
+    for id in ids:
+        chain = list(_chain(id, known))
+        above = chain if above is None else [one for one in above if one in chain]
+        if not above:
+            return None
+    return known.by_id[above[0]] if above else None
 
 
 def _chain(id: str | None, known: Known) -> Iterator[str]:

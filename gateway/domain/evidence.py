@@ -97,8 +97,9 @@ def _evidence(scene: Scene) -> Iterator[tuple[Record, Evidence]]:
     for key in scene.keys:
         records = scene.known.by_key.get(key, ())
         people = people_of(records, scene.known)
-        for person in people:
-            yield person, _by_key(key, len(people), scene)
+        if people:
+            shown = _by_key(key, len(people), scene)
+            yield from ((person, shown) for person in people)
         if remembered := scene.known.remembered.get(key):
             yield from _by_memory(key, remembered, {person.id for person in people}, scene)
         if records:
@@ -115,8 +116,8 @@ def _named(scene: Scene) -> Iterator[tuple[Record, Evidence]]:
             yield person, Evidence(naming(reference, named, called), weight)
     for key in scene.numbers:
         people = people_of(known.by_key.get(key, ()), known)
-        for person in people:
-            yield person, Evidence(f"{opening(key)} is on this record.", _shared(weight, len(people)))
+        shown = Evidence(f"{opening(key)} is on this record.", _shared(weight, len(people)))
+        yield from ((person, shown) for person in people)
     if scene.explicit and (contact := known.by_id.get(scene.explicit.contact_id or "")):
         yield contact, Evidence(f"Case {scene.explicit.number} is theirs.", scene.policy.case_contact)
 
