@@ -10,10 +10,10 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Connection,
-    Select,
     bindparam,
     delete,
     func,
+    literal_column,
     select,
     text,
     type_coerce,
@@ -28,7 +28,7 @@ from gateway.domain.mending import Change
 from gateway.domain.records import Kind, Record
 from gateway.ports import MOST_COUNTED, MOST_OF_ONE_KEY, ChangePage
 from gateway.storage import searches
-from gateway.storage.bulk import insert_rows, load_rows
+from gateway.storage.bulk import Query, fetch_rows, insert_rows, load_rows
 from gateway.storage.columns import Listed, among, each_of, json_of, unindexed, value_of
 from gateway.storage.tables import (
     ACTIVE_RELATION,
@@ -46,6 +46,9 @@ _CHUNK = 5000
 
 _fields = tuple(type_coerce(column, NULLTYPE).label(column.name) for column in records.c)
 """A row as the driver has it: what did not change is never read."""
+
+_names: tuple[ColumnElement[Any], ...] = tuple(literal_column(column.name) for column in records.c)
+"""The same in few words: what is longer than 4096 characters PostgreSQL's driver reads anew each time."""
 
 _of_org = records.c.org == bindparam("of_org")
 _by_ids = select(*_fields).where(_of_org, among(records.c.id, bindparam("ids", type_=Listed())))
@@ -103,7 +106,7 @@ _start = union_all(_by_keys.where(records.c.id.is_not(None)), _by_ids).cte("star
 def _where(column: Column[Any], of_start: str, *conditions: Any) -> Any:
     """The records in which the column has the value of another one in what was found first."""
     values = select(_start.c[of_start]).where(_start.c[of_start].is_not(None)).scalar_subquery()
-    return select(*_fields).where(among(column, values), *conditions)
+    return select(*_names).select_from(records).where(among(column, values), *conditions)
 
 
 _around = union_all(
@@ -186,7 +189,7 @@ class MirrorTables:
         if not keys:
             return {}
         with self._transactions.reading() as connection:
-            return dict(connection.execute(_sharing, {"of_org": org, "keys": keys}).all())
+            return dict(fetch_rows(connection, _sharing, {"of_org": org, "keys": keys}))
 
     def by_ids(self, org: str, ids: Collection[str]) -> list[Record]:
         return self._records(_by_ids, {"of_org": org, "ids": ids}) if ids else []
@@ -195,14 +198,15 @@ class MirrorTables:
         found: dict[str, dict[str, int]] = {}
         if domains:
             with self._transactions.reading() as connection:
-                for key, account, count in connection.execute(_accounts_of_domains, {"of_org": org, "keys": domains}):
-                    if account:
-                        found.setdefault(key, {})[account] = count
+                rows = fetch_rows(connection, _accounts_of_domains, {"of_org": org, "keys": domains})
+            for key, account, count in rows:
+                if account:
+                    found.setdefault(key, {})[account] = count
         return found
 
-    def _records(self, query: Select[Any] | Any, values: Mapping[str, Any]) -> list[Record]:
+    def _records(self, query: Query, values: dict[str, Any]) -> list[Record]:
         with self._transactions.reading() as connection:
-            found = {row[1]: row for row in connection.execute(query, values).all()}
+            found = {row[1]: row for row in fetch_rows(connection, query, values)}
         return [_record(found[id]) for id in sorted(id for id in found if id)]
 
 
@@ -292,8 +296,7 @@ def _delete_records(connection: Connection, org: str, ids: Sequence[str]) -> lis
 
 
 def _known(connection: Connection, org: str, ids: Sequence[str]) -> dict[str, _Stored]:
-    rows: Sequence[Any] = connection.execute(_by_ids, {"of_org": org, "ids": ids}).all()
-    return {row[1]: tuple(row) for row in rows}
+    return {row[1]: row for row in fetch_rows(connection, _by_ids, {"of_org": org, "ids": ids})}
 
 
 def _remove(connection: Connection, org: str, gone: Sequence[Record]) -> None:
