@@ -71,25 +71,26 @@ def _first_of(key: Column[Any], place: Column[Any]) -> ColumnElement[bool]:
     return is_wanted & (place <= func.coalesce(last_wanted, last))
 
 
-_by_keys = (
-    select(*_fields)
+_of_keys = (
+    select(record_keys.c.record_id)
     .select_from(_wanted)
     .outerjoin(record_keys, _first_of(record_keys.c.key, record_keys.c.record_id))
-    .outerjoin(records, _of_org & (records.c.id == record_keys.c.record_id))
+    .scalar_subquery()
 )
+_by_keys = select(*_fields).where(_of_org, among(records.c.id, _of_keys))
 _sharers = (
     select(record_keys.c.record_id)
     .where(record_keys.c.org == bindparam("of_org"), record_keys.c.key == _wanted.c.value)
     .correlate(_wanted)
     .order_by(record_keys.c.record_id)
     .limit(MOST_COUNTED)
-    .subquery()
+    .scalar_subquery()
 )
 _people = (
     select(func.count())
-    .select_from(_sharers)
-    .join(records, _of_org & (records.c.id == _sharers.c.record_id))
+    .where(_of_org, among(records.c.id, _sharers))
     .where((records.c.kind == Kind.CONTACT.value) | (records.c.kind == Kind.LEAD.value))
+    .correlate(_wanted)
 )
 _sharing = select(_wanted.c.value, _people.scalar_subquery())
 _of_org_too = unindexed(records.c.org) == bindparam("of_org", type_=records.c.org.type)
@@ -100,7 +101,7 @@ _accounts_of_domains = (
 )
 
 
-_start = union_all(_by_keys.where(records.c.id.is_not(None)), _by_ids).cte("start").prefix_with("MATERIALIZED")
+_start = union_all(_by_keys, _by_ids).cte("start").prefix_with("MATERIALIZED")
 
 
 def _where(column: Column[Any], of_start: str, *conditions: Any) -> Any:
