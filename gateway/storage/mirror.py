@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
@@ -229,7 +230,9 @@ def _clean(words: str | None) -> str | None:
     return None if words is None else clean_text(words)
 
 
-def _record(stored: Sequence[Any]) -> Record:
+@lru_cache(maxsize=4096)
+def _record(stored: _Stored) -> Record:
+    """The same crowds, accounts and agents are asked for again and again."""
     _, id, kind, name, account_id, contact_id, number, is_open, keys, topics, merged_into, type, record_type = stored
     return Record(
         kind=_KINDS[kind], id=id, name=name, keys=_listed(keys), account_id=account_id, contact_id=contact_id,
