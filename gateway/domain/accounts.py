@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from gateway.domain.identity import opening
 from gateway.domain.policies import MatchPolicy
-from gateway.domain.records import Kind, Known, Record
+from gateway.domain.records import ACCOUNT, Known, Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ def shared_account(people: Sequence[Record], known: Known) -> AccountChoice:
 def account_of_keys(keys: Iterable[str], domain: str | None, known: Known, policy: MatchPolicy) -> AccountChoice:
     """The organisation whose own number or address it is, else the one behind the e-mail domain."""
     for key in keys:
-        own = {record.id: record for record in known.by_key.get(key, ()) if record.kind is Kind.ACCOUNT}
+        own = {record.id: record for record in known.by_key.get(key, ()) if record.kind is ACCOUNT}
         if len(own) == 1:
             (account,) = own.values()
             return AccountChoice(account, f"{opening(key)} is that of {account.name}, and of no contact.")
@@ -99,7 +99,7 @@ def _above(ids: Iterable[str], known: Known) -> Record | None:
 def _chain(id: str | None, known: Known) -> Iterator[str]:
     """The account and its parents, the nearest first."""
     seen: set[str] = set()
-    while id and id not in seen and (account := known.by_id.get(id)) and account.kind is Kind.ACCOUNT:
+    while id and id not in seen and (account := known.by_id.get(id)) and account.kind is ACCOUNT:
         seen.add(id)
         yield id
         id = account.account_id

@@ -26,7 +26,7 @@ from sqlalchemy.types import NULLTYPE
 from gateway.domain.identity import is_domain
 from gateway.domain.interactions import clean_text
 from gateway.domain.mending import Change
-from gateway.domain.records import Kind, Record
+from gateway.domain.records import ACCOUNT, CONTACT, Kind, Record
 from gateway.ports import MOST_COUNTED, MOST_OF_ONE_KEY, ChangePage
 from gateway.storage import searches
 from gateway.storage.bulk import Query, fetch_rows, insert_rows, load_rows
@@ -261,7 +261,7 @@ def _shown(records: Collection[Record]) -> tuple[set[tuple[str, str]], Counter[t
     keys: set[tuple[str, str]] = set()
     domains: Counter[tuple[str, str]] = Counter()
     for record in records:
-        speaks_for = record.id if record.kind is Kind.ACCOUNT else record.account_id
+        speaks_for = record.id if record.kind is ACCOUNT else record.account_id
         for key in dict.fromkeys(record.keys):
             if not is_domain(key):
                 keys.add((key, record.id))
@@ -270,7 +270,7 @@ def _shown(records: Collection[Record]) -> tuple[set[tuple[str, str]], Counter[t
     return keys, domains
 
 
-_SPEAKING = frozenset({Kind.ACCOUNT, Kind.CONTACT})
+_SPEAKING = frozenset({ACCOUNT, CONTACT})
 
 
 # --- statements of one page ----------------------------------------------------------------------------------------
