@@ -68,12 +68,18 @@ def load_rows(connection: Connection, table: Table, rows: Sequence[Sequence[Any]
             for row in rows:
                 copy.write_row(row)
         return
-    most = MOST_PARAMETERS // len(table.c)
-    for start in range(0, len(rows), most):
-        some = rows[start : start + most]
-        marks = ", ".join([f"({', '.join('?' * len(table.c))})"] * len(some))
-        values = tuple(chain.from_iterable(some))
+    start = 0
+    while left := len(rows) - start:
+        count = _power_of_two(min(left, MOST_PARAMETERS // len(table.c)))
+        marks = ", ".join([f"({', '.join('?' * len(table.c))})"] * count)
+        values = tuple(chain.from_iterable(rows[start : start + count]))
         connection.exec_driver_sql(f"INSERT INTO {table.name} ({names}) VALUES {marks}", values)  # noqa: S608 - our names
+        start += count
+
+
+def _power_of_two(most: int) -> int:
+    """So many rows at once: words that SQLite has read before take a third of the time."""
+    return 1 << most.bit_length() - 1
 
 
 def update_rows(connection: Connection, statement: Update, given: Given, rows: Sequence[Row]) -> int:
