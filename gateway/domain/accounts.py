@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from gateway.domain.identity import opening
 from gateway.domain.policies import MatchPolicy
-from gateway.domain.records import Kind, Known, Record
+from gateway.domain.records import ACCOUNT, Known, Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ def shared_account(people: Sequence[Record], known: Known) -> AccountChoice:
 def account_of_keys(keys: Iterable[str], domain: str | None, known: Known, policy: MatchPolicy) -> AccountChoice:
     """The organisation whose own number or address it is, else the one behind the e-mail domain."""
     for key in keys:
-        own = {record.id: record for record in known.by_key.get(key, ()) if record.kind is Kind.ACCOUNT}
+        own = {record.id: record for record in known.by_key.get(key, ()) if record.kind is ACCOUNT}
         if len(own) == 1:
             (account,) = own.values()
             return AccountChoice(account, f"{opening(key)} is that of {account.name}, and of no contact.")
@@ -87,16 +87,19 @@ def _accounts_of(person: Record, known: Known) -> list[str]:
 
 def _above(ids: Iterable[str], known: Known) -> Record | None:
     """The nearest account above all of these, itself one of them or their parent."""
-    chains = [list(_chain(id, known)) for id in ids]
-    if not chains or not all(chains):
-        return None
-    return next((known.by_id[id] for id in chains[0] if all(id in chain for chain in chains[1:])), None)
+    above: list[str] | None = None
+    for id in ids:
+        chain = list(_chain(id, known))
+        above = chain if above is None else [one for one in above if one in chain]
+        if not above:
+            return None
+    return known.by_id[above[0]] if above else None
 
 
 def _chain(id: str | None, known: Known) -> Iterator[str]:
     """The account and its parents, the nearest first."""
     seen: set[str] = set()
-    while id and id not in seen and (account := known.by_id.get(id)) and account.kind is Kind.ACCOUNT:
+    while id and id not in seen and (account := known.by_id.get(id)) and account.kind is ACCOUNT:
         seen.add(id)
         yield id
         id = account.account_id

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from gateway.domain.identity import case_key
 from gateway.domain.interactions import Interaction
-from gateway.domain.records import Kind, Known, Record, full_id
+from gateway.domain.records import CASE, Known, Record, full_id
 from gateway.domain.references import sole
 
 
@@ -28,7 +28,7 @@ def explicit_case(references: Mapping[str, str], numbers: Iterable[str], known: 
         return None
     key = case_key(references.get("case_number", ""))
     named = [*known.by_key.get(key or "", ()), known.named(references.get("case_id"))]
-    return next((record for record in named if record and record.kind is Kind.CASE), sole(Kind.CASE, numbers, known))
+    return next((record for record in named if record and record.kind is CASE), sole(CASE, numbers, known))
 
 
 def choose_case(
@@ -79,7 +79,7 @@ def _named_but_missing(references: Mapping[str, str]) -> str:
 
 def _own_cases(people: Sequence[Record], keys: Iterable[str], known: Known) -> list[Record]:
     theirs = [case for person in people for case in known.cases.get(person.id, ())]
-    theirs += [r for key in keys for r in known.by_key.get(key, ()) if r.kind is Kind.CASE and r.is_open]
+    theirs += [r for key in keys for r in known.by_key.get(key, ()) if r.kind is CASE and r.is_open]
     return sorted({case.id: case for case in theirs}.values(), key=lambda case: (case.number or "", case.id))
 
 

@@ -10,7 +10,7 @@ from gateway.domain.identity import is_shared_mailbox, opening, spoken
 from gateway.domain.interactions import Channel, Interaction, Party
 from gateway.domain.names import Agreement, agreement, words_of_name
 from gateway.domain.policies import MatchPolicy
-from gateway.domain.records import Kind, Known, Record, Remembered, full_id
+from gateway.domain.records import ACCOUNT, CASE, CONTACT, LEAD, Known, Record, Remembered, full_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +97,9 @@ def _evidence(scene: Scene) -> Iterator[tuple[Record, Evidence]]:
     for key in scene.keys:
         records = scene.known.by_key.get(key, ())
         people = people_of(records, scene.known)
-        for person in people:
-            yield person, _by_key(key, len(people), scene)
+        if people:
+            shown = _by_key(key, len(people), scene)
+            yield from ((person, shown) for person in people)
         if remembered := scene.known.remembered.get(key):
             yield from _by_memory(key, remembered, {person.id for person in people}, scene)
         if records:
@@ -115,8 +116,8 @@ def _named(scene: Scene) -> Iterator[tuple[Record, Evidence]]:
             yield person, Evidence(naming(reference, named, called), weight)
     for key in scene.numbers:
         people = people_of(known.by_key.get(key, ()), known)
-        for person in people:
-            yield person, Evidence(f"{opening(key)} is on this record.", _shared(weight, len(people)))
+        shown = Evidence(f"{opening(key)} is on this record.", _shared(weight, len(people)))
+        yield from ((person, shown) for person in people)
     if scene.explicit and (contact := known.by_id.get(scene.explicit.contact_id or "")):
         yield contact, Evidence(f"Case {scene.explicit.number} is theirs.", scene.policy.case_contact)
 
@@ -171,7 +172,7 @@ def _by_supplied(
     key: str, records: Iterable[Record], people: Sequence[Record], scene: Scene
 ) -> Iterator[tuple[Record, Evidence]]:
     """The contact of an open case that was opened with this number or address, and does not have it otherwise."""
-    cases = [record for record in records if record.kind is Kind.CASE and record.is_open and record.contact_id]
+    cases = [record for record in records if record.kind is CASE and record.is_open and record.contact_id]
     if not cases:
         return
     holders = {person.id for person in people}
@@ -182,23 +183,22 @@ def _by_supplied(
 
 
 _ANOTHER = "The name given is another."
+_SAID: Mapping[Agreement, tuple[str, str]] = {
+    Agreement.SAME: ("The name given agrees.", "name"),
+    Agreement.PARTLY: ("The name given agrees in part.", "first_name"),
+    Agreement.RELATIVE: ("The name given is that of another with the same last name.", "relative"),
+    Agreement.OTHER: (_ANOTHER, "other_name"),
+}
+"""What is said of a name, and its weight."""
 
 
 def _by_name(person: Record, scene: Scene) -> Evidence | None:
-    given, policy = scene.party.name, scene.policy
-    if not given:
+    given = scene.party.name
+    said = _SAID.get(agreement(given, person.name)) if given else None
+    if given is None or said is None or (said[0] is _ANOTHER and _is_their_account(given, person, scene.known)):
         return None
-    match agreement(given, person.name):
-        case Agreement.SAME:
-            return Evidence("The name given agrees.", policy.name)
-        case Agreement.PARTLY:
-            return Evidence("The name given agrees in part.", policy.first_name)
-        case Agreement.RELATIVE:
-            return Evidence("The name given is that of another with the same last name.", policy.relative)
-        case Agreement.OTHER if not _is_their_account(given, person, scene.known):
-            return Evidence(_ANOTHER, policy.other_name)
-        case _:
-            return None
+    sentence, weight = said
+    return Evidence(sentence, getattr(scene.policy, weight))
 
 
 def _is_their_account(given: str, person: Record, known: Known) -> bool:
@@ -233,9 +233,9 @@ def _shared(weight: float, sharing: int) -> float:
 def people_of(records: Iterable[Record], known: Known) -> list[Record]:
     """The people behind some records, each once; a lead beside a contact of the same name is that contact."""
     people = {person.id: person for record in records if (person := _person(record, known))}
-    if len(people) > 1 and any(person.kind is Kind.LEAD for person in people.values()):
-        contacts = {words_of_name(person.name) for person in people.values() if person.kind is Kind.CONTACT}
-        return [p for p in people.values() if p.kind is not Kind.LEAD or words_of_name(p.name) not in contacts]
+    if len(people) > 1 and any(person.kind is LEAD for person in people.values()):
+        contacts = {words_of_name(person.name) for person in people.values() if person.kind is CONTACT}
+        return [p for p in people.values() if p.kind is not LEAD or words_of_name(p.name) not in contacts]
     return list(people.values())
 
 
@@ -243,11 +243,11 @@ def _person(record: Record | None, known: Known) -> Record | None:
     """The contact or open lead that a record stands for: a converted lead and a person account for their contact."""
     if record is None:
         return None
-    if record.kind is Kind.CONTACT or (record.kind is Kind.LEAD and record.is_open):
+    if record.kind is CONTACT or (record.kind is LEAD and record.is_open):
         return record
     if record.kind in _STAND_INS and record.contact_id:
         return known.by_id.get(record.contact_id)
     return None
 
 
-_STAND_INS = frozenset({Kind.LEAD, Kind.ACCOUNT})
+_STAND_INS = frozenset({LEAD, ACCOUNT})

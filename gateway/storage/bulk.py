@@ -1,4 +1,4 @@
-"""Many rows in one statement.
+"""Many rows in one statement, and rows as the driver has them.
 
 A driver lets go of the interpreter at each statement, and SQLite then works beside Python instead of in its place; on
 PostgreSQL a statement is a round trip. SQLAlchemy's own way costs more per row than either database does.
@@ -10,15 +10,18 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
-from typing import Any
+from typing import Any, TypeAlias, cast
 
 from sqlalchemy import ColumnElement, Connection, Dialect, Insert, Table, Update, literal_column
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.selectable import TypedReturnsRows
 from sqlalchemy.types import TypeEngine
 
 MOST_PARAMETERS = 32_000
 """SQLite takes 32,766 in one statement, PostgreSQL 65,535."""
 
 Row = dict[str, Any]
+Query: TypeAlias = TypedReturnsRows[*tuple[Any, ...]]
 _Encoder = Callable[[Any], Any] | None
 
 
@@ -31,6 +34,21 @@ class Given:
     def __getattr__(self, name: str) -> ColumnElement[Any]:
         position = list(self.types).index(name) + 1
         return literal_column(f"given.column{position}", self.types[name])
+
+
+def fetch_rows(connection: Connection, query: Query, values: Row) -> list[tuple[Any, ...]]:
+    """All rows of a query, as the driver has them: for what is asked about every interaction.
+
+    Of a connection that broke SQLAlchemy hears, which replaces all that are as old.
+    """
+    question, cursor = _question(connection.dialect, query), connection.connection.cursor()
+    try:
+        cursor.execute(question.before, tuple(question.values([values])))
+        return cast("list[tuple[Any, ...]]", cursor.fetchall())
+    except connection.dialect.loaded_dbapi.OperationalError as error:
+        if connection.dialect.is_disconnect(error, connection.connection.dbapi_connection, cursor):
+            connection.execute(query, values)
+        raise
 
 
 def insert_rows(connection: Connection, statement: Insert, rows: Sequence[Row]) -> int:
@@ -50,12 +68,18 @@ def load_rows(connection: Connection, table: Table, rows: Sequence[Sequence[Any]
             for row in rows:
                 copy.write_row(row)
         return
-    most = MOST_PARAMETERS // len(table.c)
-    for start in range(0, len(rows), most):
-        some = rows[start : start + most]
-        marks = ", ".join([f"({', '.join('?' * len(table.c))})"] * len(some))
-        values = tuple(chain.from_iterable(some))
+    start = 0
+    while left := len(rows) - start:
+        count = _power_of_two(min(left, MOST_PARAMETERS // len(table.c)))
+        marks = ", ".join([f"({', '.join('?' * len(table.c))})"] * count)
+        values = tuple(chain.from_iterable(rows[start : start + count]))
         connection.exec_driver_sql(f"INSERT INTO {table.name} ({names}) VALUES {marks}", values)  # noqa: S608 - our names
+        start += count
+
+
+def _power_of_two(most: int) -> int:
+    """So many rows at once: words that SQLite has read before take a third of the time."""
+    return 1 << most.bit_length() - 1
 
 
 def update_rows(connection: Connection, statement: Update, given: Given, rows: Sequence[Row]) -> int:
@@ -94,16 +118,17 @@ def _execute(connection: Connection, statement: _Statement, rows: Sequence[Row])
 
 
 @lru_cache(maxsize=64)
+def _question(dialect: Dialect, query: Query) -> _Statement:
+    compiled = query.compile(dialect=_positional(dialect))
+    return _Statement(compiled.string, "", *_parameters(compiled, dialect), "", "")
+
+
+@lru_cache(maxsize=64)
 def _insertion(dialect: Dialect, statement: Insert) -> _Statement:
     compiled = statement.compile(dialect=_positional(dialect))
     before, values, after = compiled.string.partition(" VALUES ")
     row, closed, after = after.partition(")")
-    encoders = {
-        name: encode for bound, name in compiled.bind_names.items() if (encode := _encoder(bound.type, dialect))
-    }
-    constants = {name: bound.value for bound, name in compiled.bind_names.items() if not bound.required}
-    columns = tuple((name, encoders.get(name)) for name in compiled.positiontup or ())
-    return _Statement(before + values, after, columns, constants, row + closed, row + closed)
+    return _Statement(before + values, after, *_parameters(compiled, dialect), row + closed, row + closed)
 
 
 @lru_cache(maxsize=64)
@@ -118,6 +143,13 @@ def _updating(dialect: Dialect, statement: Update, given: Given) -> _Statement:
         names = (dialect.type_compiler_instance.process(type.dialect_impl(dialect)) for type in given.types.values())
         first = f"({', '.join(f'{_mark(dialect)}::{name}' for name in names)})"
     return _Statement(f"{what} FROM (VALUES ", f") AS given WHERE {which}", columns, {}, first, others)
+
+
+def _parameters(compiled: SQLCompiler, dialect: Dialect) -> tuple[tuple[tuple[str, _Encoder], ...], Row]:
+    """The parameters in their order, and the values of those that are always the same."""
+    encoders = {name: _encoder(bound.type, dialect) for bound, name in compiled.bind_names.items()}
+    constants = {name: bound.value for bound, name in compiled.bind_names.items() if not bound.required}
+    return tuple((name, encoders[name]) for name in compiled.positiontup or ()), constants
 
 
 @lru_cache(maxsize=8)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
     Column,
     ColumnElement,
     Connection,
-    Select,
     bindparam,
     delete,
     func,
+    literal_column,
     select,
     text,
     type_coerce,
@@ -25,10 +26,10 @@ from sqlalchemy.types import NULLTYPE
 from gateway.domain.identity import is_domain
 from gateway.domain.interactions import clean_text
 from gateway.domain.mending import Change
-from gateway.domain.records import Kind, Record
+from gateway.domain.records import ACCOUNT, CONTACT, Kind, Record
 from gateway.ports import MOST_COUNTED, MOST_OF_ONE_KEY, ChangePage
 from gateway.storage import searches
-from gateway.storage.bulk import insert_rows, load_rows
+from gateway.storage.bulk import Query, fetch_rows, insert_rows, load_rows
 from gateway.storage.columns import Listed, among, each_of, json_of, unindexed, value_of
 from gateway.storage.tables import (
     ACTIVE_RELATION,
@@ -46,6 +47,9 @@ _CHUNK = 5000
 
 _fields = tuple(type_coerce(column, NULLTYPE).label(column.name) for column in records.c)
 """A row as the driver has it: what did not change is never read."""
+
+_names: tuple[ColumnElement[Any], ...] = tuple(literal_column(column.name) for column in records.c)
+"""The same in few words: what is longer than 4096 characters PostgreSQL's driver reads anew each time."""
 
 _of_org = records.c.org == bindparam("of_org")
 _by_ids = select(*_fields).where(_of_org, among(records.c.id, bindparam("ids", type_=Listed())))
@@ -68,25 +72,26 @@ def _first_of(key: Column[Any], place: Column[Any]) -> ColumnElement[bool]:
     return is_wanted & (place <= func.coalesce(last_wanted, last))
 
 
-_by_keys = (
-    select(*_fields)
+_of_keys = (
+    select(record_keys.c.record_id)
     .select_from(_wanted)
     .outerjoin(record_keys, _first_of(record_keys.c.key, record_keys.c.record_id))
-    .outerjoin(records, _of_org & (records.c.id == record_keys.c.record_id))
+    .scalar_subquery()
 )
+_by_keys = select(*_fields).where(_of_org, among(records.c.id, _of_keys))
 _sharers = (
     select(record_keys.c.record_id)
     .where(record_keys.c.org == bindparam("of_org"), record_keys.c.key == _wanted.c.value)
     .correlate(_wanted)
     .order_by(record_keys.c.record_id)
     .limit(MOST_COUNTED)
-    .subquery()
+    .scalar_subquery()
 )
 _people = (
     select(func.count())
-    .select_from(_sharers)
-    .join(records, _of_org & (records.c.id == _sharers.c.record_id))
+    .where(_of_org, among(records.c.id, _sharers))
     .where((records.c.kind == Kind.CONTACT.value) | (records.c.kind == Kind.LEAD.value))
+    .correlate(_wanted)
 )
 _sharing = select(_wanted.c.value, _people.scalar_subquery())
 _of_org_too = unindexed(records.c.org) == bindparam("of_org", type_=records.c.org.type)
@@ -97,13 +102,13 @@ _accounts_of_domains = (
 )
 
 
-_start = union_all(_by_keys.where(records.c.id.is_not(None)), _by_ids).cte("start").prefix_with("MATERIALIZED")
+_start = union_all(_by_keys, _by_ids).cte("start").prefix_with("MATERIALIZED")
 
 
 def _where(column: Column[Any], of_start: str, *conditions: Any) -> Any:
     """The records in which the column has the value of another one in what was found first."""
     values = select(_start.c[of_start]).where(_start.c[of_start].is_not(None)).scalar_subquery()
-    return select(*_fields).where(among(column, values), *conditions)
+    return select(*_names).select_from(records).where(among(column, values), *conditions)
 
 
 _around = union_all(
@@ -186,7 +191,7 @@ class MirrorTables:
         if not keys:
             return {}
         with self._transactions.reading() as connection:
-            return dict(connection.execute(_sharing, {"of_org": org, "keys": keys}).all())
+            return dict(fetch_rows(connection, _sharing, {"of_org": org, "keys": keys}))
 
     def by_ids(self, org: str, ids: Collection[str]) -> list[Record]:
         return self._records(_by_ids, {"of_org": org, "ids": ids}) if ids else []
@@ -195,14 +200,15 @@ class MirrorTables:
         found: dict[str, dict[str, int]] = {}
         if domains:
             with self._transactions.reading() as connection:
-                for key, account, count in connection.execute(_accounts_of_domains, {"of_org": org, "keys": domains}):
-                    if account:
-                        found.setdefault(key, {})[account] = count
+                rows = fetch_rows(connection, _accounts_of_domains, {"of_org": org, "keys": domains})
+            for key, account, count in rows:
+                if account:
+                    found.setdefault(key, {})[account] = count
         return found
 
-    def _records(self, query: Select[Any] | Any, values: Mapping[str, Any]) -> list[Record]:
+    def _records(self, query: Query, values: dict[str, Any]) -> list[Record]:
         with self._transactions.reading() as connection:
-            found = {row[1]: row for row in connection.execute(query, values).all()}
+            found = {row[1]: row for row in fetch_rows(connection, query, values)}
         return [_record(found[id]) for id in sorted(id for id in found if id)]
 
 
@@ -224,7 +230,9 @@ def _clean(words: str | None) -> str | None:
     return None if words is None else clean_text(words)
 
 
-def _record(stored: Sequence[Any]) -> Record:
+@lru_cache(maxsize=4096)
+def _record(stored: _Stored) -> Record:
+    """The same crowds, accounts and agents are asked for again and again."""
     _, id, kind, name, account_id, contact_id, number, is_open, keys, topics, merged_into, type, record_type = stored
     return Record(
         kind=_KINDS[kind], id=id, name=name, keys=_listed(keys), account_id=account_id, contact_id=contact_id,
@@ -253,7 +261,7 @@ def _shown(records: Collection[Record]) -> tuple[set[tuple[str, str]], Counter[t
     keys: set[tuple[str, str]] = set()
     domains: Counter[tuple[str, str]] = Counter()
     for record in records:
-        speaks_for = record.id if record.kind is Kind.ACCOUNT else record.account_id
+        speaks_for = record.id if record.kind is ACCOUNT else record.account_id
         for key in dict.fromkeys(record.keys):
             if not is_domain(key):
                 keys.add((key, record.id))
@@ -262,7 +270,7 @@ def _shown(records: Collection[Record]) -> tuple[set[tuple[str, str]], Counter[t
     return keys, domains
 
 
-_SPEAKING = frozenset({Kind.ACCOUNT, Kind.CONTACT})
+_SPEAKING = frozenset({ACCOUNT, CONTACT})
 
 
 # --- statements of one page ----------------------------------------------------------------------------------------
@@ -292,8 +300,7 @@ def _delete_records(connection: Connection, org: str, ids: Sequence[str]) -> lis
 
 
 def _known(connection: Connection, org: str, ids: Sequence[str]) -> dict[str, _Stored]:
-    rows: Sequence[Any] = connection.execute(_by_ids, {"of_org": org, "ids": ids}).all()
-    return {row[1]: tuple(row) for row in rows}
+    return {row[1]: row for row in fetch_rows(connection, _by_ids, {"of_org": org, "ids": ids})}
 
 
 def _remove(connection: Connection, org: str, gone: Sequence[Record]) -> None:

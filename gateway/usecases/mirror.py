@@ -14,7 +14,7 @@ import structlog
 
 from gateway.domain.identity import email_key
 from gateway.domain.matching import Sought
-from gateway.domain.records import Kind, Known, Record, Remembered
+from gateway.domain.records import ACCOUNT, CASE, CONTACT, LEAD, RELATION, USER, Known, Record, Remembered
 from gateway.errors import GatewayError
 from gateway.ports import MOST_OF_ONE_KEY, ChangePage, Choices, Mirror, Org, Records
 
@@ -186,7 +186,7 @@ class Recollection:
 
     def sharing(self, org: str, keys: Collection[str]) -> dict[str, int]:
         del org
-        people = [record for record in self._records if record.kind in {Kind.CONTACT, Kind.LEAD}]
+        people = [record for record in self._records if record.kind in {CONTACT, LEAD}]
         return dict(Counter(key for person in people for key in set(person.keys).intersection(keys)))
 
     def by_ids(self, org: str, ids: Collection[str]) -> list[Record]:
@@ -197,7 +197,7 @@ class Recollection:
         del org
         found: dict[str, dict[str, int]] = {}
         for record in self._records:
-            account = {Kind.ACCOUNT: record.id, Kind.CONTACT: record.account_id}.get(record.kind)
+            account = {ACCOUNT: record.id, CONTACT: record.account_id}.get(record.kind)
             for key in set(record.keys).intersection(domains) if account else ():
                 counts = found.setdefault(key, {})
                 counts[account or ""] = counts.get(account or "", 0) + 1
@@ -211,9 +211,9 @@ def with_what_belongs_to(start: Sequence[Record], records: Sequence[Record]) -> 
     all_of = ids.union(accounts, (record.contact_id for record in start if record.contact_id))
 
     def belongs(record: Record) -> bool:
-        if record.id in all_of or record.kind not in {Kind.CASE, Kind.RELATION} or not record.is_open:
+        if record.id in all_of or record.kind not in {CASE, RELATION} or not record.is_open:
             return record.id in all_of
-        if record.contact_id or record.kind is Kind.RELATION:
+        if record.contact_id or record.kind is RELATION:
             return record.contact_id in ids
         return record.account_id in ids | accounts
 
@@ -252,10 +252,10 @@ def known_of(
     domains = mirror.accounts_of_domains(org, {domain for sought in soughts for domain in sought.domains if domain})
     named = {id for sought in soughts for id in sought.ids}.union(also, _chosen(remembered), *domains.values())
     around = _all_around(mirror, org, keys, named)
-    relations = [record for record in around.values() if record.kind is Kind.RELATION]
-    by_id = {id: record for id, record in around.items() if record.kind is not Kind.RELATION}
+    relations = [record for record in around.values() if record.kind is RELATION]
+    by_id = {id: record for id, record in around.items() if record.kind is not RELATION}
     found = [record for record in by_id.values() if not keys.isdisjoint(record.keys)]
-    cases = [record for record in by_id.values() if record.kind is Kind.CASE and record.is_open]
+    cases = [record for record in by_id.values() if record.kind is CASE and record.is_open]
     standing = {id: record for id in by_id if (record := _survivor(id, by_id))}
     related = _related(relations, standing)
     crowded = _crowded(found, keys)
@@ -270,14 +270,14 @@ def _all_around(mirror: Records, org: str, keys: AbstractSet[str], ids: Collecti
     while further := _further(by_id) - asked:
         by_id |= _by_id(mirror.around(org, (), further))
         asked |= further
-    parents = {record.account_id for record in by_id.values() if record.kind is Kind.ACCOUNT and record.account_id}
+    parents = {record.account_id for record in by_id.values() if record.kind is ACCOUNT and record.account_id}
     return by_id | _by_id(mirror.by_ids(org, parents.difference(by_id)))
 
 
 def _further(by_id: Mapping[str, Record]) -> set[str]:
     """Whom the records lead to: who took their place, the contacts of cases and converted leads, missing accounts."""
     people = {id for record in by_id.values() for id in (record.merged_into, record.contact_id) if id}
-    accounts = {record.account_id for record in by_id.values() if record.account_id and record.kind is not Kind.ACCOUNT}
+    accounts = {record.account_id for record in by_id.values() if record.account_id and record.kind is not ACCOUNT}
     return people | accounts.difference(by_id)
 
 
@@ -336,7 +336,7 @@ def _by_owner(cases: Collection[Record]) -> dict[str, list[Record]]:
 def owner_of(agent_emails: Sequence[str], known: Known) -> Record | None:
     """The active user behind the last agent whose e-mail exactly one has."""
     for email in reversed(agent_emails):
-        users = [r for r in known.by_key.get(email_key(email) or "", ()) if r.kind is Kind.USER and r.is_open]
+        users = [r for r in known.by_key.get(email_key(email) or "", ()) if r.kind is USER and r.is_open]
         if len(users) == 1:
             return users[0]
     return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
 import pytest
@@ -265,6 +265,23 @@ class TestPages:
 
         _apply(database, contact("003A", "phone:2"), contact("003B"), Contact="2")
         assert database.mirror.around("main", ["phone:1", "phone:2"], ()) == [contact("003A", "phone:2")]
+
+    @pytest.mark.parametrize("url", ["postgresql"], indirect=True)
+    def test_all_connections_that_broke_are_replaced_after_one_failure(self, database, url):
+        _apply(database, contact("003A", "phone:1"))
+        with ExitStack() as stack:
+            for _ in range(3):
+                stack.enter_context(database._transactions.reading()).exec_driver_sql("SELECT 1")
+        with raw(url) as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        with pytest.raises(RetryableError, match="The database did not do it"):
+            database.mirror.around("main", ["phone:1"], ())
+
+        for _ in range(4):
+            assert [record.id for record in database.mirror.around("main", ["phone:1"], ())] == ["003A"]
 
     def test_many_who_apply_the_same_pages_at_once_count_once(self, database, url):
         other = Database(url)
