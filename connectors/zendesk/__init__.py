@@ -1,5 +1,7 @@
 """Zendesk Support: tickets, from event webhooks and from a trigger that tells who the requester is.
 
+`contacts.py` keeps its end users the same as an org's contacts.
+
 Sources: https://developer.zendesk.com/api-reference/webhooks/event-types/ticket-events (events),
 https://developer.zendesk.com/documentation/webhooks/verifying (the signature; the page's older vector has body and
 timestamp the other way round), https://support.zendesk.com/hc/en-us/articles/4408886858138 (placeholders).
@@ -7,12 +9,23 @@ timestamp the other way round), https://support.zendesk.com/hc/en-us/articles/44
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from marshmallow import fields
 
+from connectors.zendesk.contacts import ContactSettings, ZendeskSide
 from connectors.zendesk.ticket import EVENTS, PREFIX, TRIGGER, Names, told_by_event, told_by_trigger
-from gateway.sdk import Connector, Delivery, PartialInteraction, Request, Secrets, Settings, UnauthorizedError
+from gateway.sdk import (
+    Connector,
+    ContactSide,
+    Delivery,
+    PartialInteraction,
+    Request,
+    Secrets,
+    Settings,
+    UnauthorizedError,
+)
 from gateway.sdk.attributes import AttributeNames
 from gateway.sdk.reading import iso_time, read_object
 from gateway.sdk.verify import check_fresh, check_hmac, several, signature
@@ -31,6 +44,7 @@ class ZendeskSettings(Settings):
     agents = _names("The e-mail address of each agent, by their id")
     groups = _names("The name of each group, by its id")
     ticket_fields = AttributeNames(metadata={"description": "Your ticket fields, or external_id, by what they mean"})
+    contacts = fields.Nested(ContactSettings, metadata={"description": "Whose end users are kept the same as contacts"})
 
 
 class ZendeskConnector(Connector):
@@ -47,6 +61,13 @@ class ZendeskConnector(Connector):
         "covers_time": "done",
         "replay": "done",
     }
+
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        super().__init__(settings)
+        self._side = ZendeskSide(settings["contacts"]) if "contacts" in settings else None
+
+    def contact_side(self) -> ContactSide | None:
+        return self._side
 
     def verify(self, request: Request) -> None:
         signed_at = request.headers.get("x-zendesk-webhook-signature-timestamp", "")
