@@ -1,4 +1,4 @@
-"""Intercom: conversations, posted by an app's webhook.
+"""Intercom: conversations, posted by an app's webhook. `contacts.py` keeps its contacts the same as an org's.
 
 Sources: https://developers.intercom.com/docs/references/2.16/webhooks/webhook-models (the topics),
 https://developers.intercom.com/docs/webhooks/setting-up-webhooks, and for the conversation's fields
@@ -7,12 +7,24 @@ https://github.com/intercom/Intercom-OpenAPI (`descriptions/2.11`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from marshmallow import fields
 
+from connectors.intercom.contacts import ContactSettings, IntercomSide
 from connectors.intercom.conversation import EVENTS, Names, interaction
-from gateway.sdk import Answer, Connector, Delivery, PartialInteraction, RejectedError, Request, Secrets, Settings
+from gateway.sdk import (
+    Answer,
+    Connector,
+    ContactSide,
+    Delivery,
+    PartialInteraction,
+    RejectedError,
+    Request,
+    Secrets,
+    Settings,
+)
 from gateway.sdk.attributes import AttributeNames
 from gateway.sdk.reading import read_object
 from gateway.sdk.verify import check_hmac, several, signature
@@ -33,6 +45,7 @@ class IntercomSettings(Settings):
     admins = _names("The e-mail address of each teammate, by their id")
     teams = _names("The name of each team, by its id")
     custom_attributes = AttributeNames(metadata={"description": "Your conversation attributes, by what they mean"})
+    contacts = fields.Nested(ContactSettings, metadata={"description": "Which contacts are kept the same as an org's"})
 
 
 class IntercomConnector(Connector):
@@ -50,6 +63,13 @@ class IntercomConnector(Connector):
         "covers_time": "exempt: Intercom's signature holds no time.",
         "replay": "done",
     }
+
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        super().__init__(settings)
+        self._side = IntercomSide(settings["contacts"]) if "contacts" in settings else None
+
+    def contact_side(self) -> ContactSide | None:
+        return self._side
 
     def verify(self, request: Request) -> None:
         """Intercom asks whether the address answers by a HEAD that nobody signed; it is told nothing else."""

@@ -38,7 +38,7 @@ from gateway.sdk.comparing import settled_already, versioned
 from gateway.sdk.finding import Bearers, holds, marks_of_keys
 from gateway.sdk.http import Address, Api, MissingError, Reply
 from gateway.sdk.naming import NAMES
-from gateway.sdk.reading import Fields
+from gateway.sdk.reading import Fields, expecting
 from gateway.sdk.writing import answered, one_by_one
 
 BATCH = 100
@@ -107,7 +107,8 @@ class ZendeskSide:
     def limits(self) -> Limits:
         known = {**OURS, **dict.fromkeys(self._user_fields, FieldLimits())}
         told = _asked(self._api, "users/count", {"role": "end-user"})
-        return Limits(fields=known, records=told.inner("count").whole("value") or 0, batch=BATCH)
+        with expecting("a number of users"):
+            return Limits(fields=known, records=told.inner("count").whole("value") or 0, batch=BATCH)
 
     def changes(self, cursor: Cursor | None, now: datetime) -> Iterator[ContactPage]:  # noqa: ARG002 — Zendesk's own time counts
         at = cursor["after"] if cursor and cursor["url"] == self._url else None
@@ -142,12 +143,14 @@ class ZendeskSide:
         since = {"cursor": after} if after else {"start_time": 0}
         told = _asked(self._exports, "incremental/users/cursor", {**since, "per_page": PAGE, "include": "identities"})
         records = self._records(told)
-        new = told.text("after_cursor") or after
+        with expecting("a page of users"):
+            new = told.text("after_cursor") or after
+            ends = told.flag("end_of_stream") is not False or new == after
         with self._lock:
             self._bearers.remember(records)
             if after == self._known_to:
                 self._known_to = new
-        return records, new, told.flag("end_of_stream") is not False or new == after
+        return records, new, ends
 
     def _catch_up(self) -> None:
         with self._lock:
@@ -163,16 +166,14 @@ class ZendeskSide:
         return records
 
     def _records(self, told: Fields) -> list[ContactRecord]:
-        try:
-            identities: dict[str | None, list[Fields]] = {}
+        identities: dict[str | None, list[Fields]] = {}
+        with expecting("users"):
             for each in told.inners("identities", most=_MOST):
                 identities.setdefault(each.identifier("user_id"), []).append(each)
             return [
                 record_of(user, identities.get(user.identifier("id"), ()), self._user_fields)
                 for user in told.inners("users", most=PAGE)
             ]
-        except RejectedError as error:
-            raise RetryableError(f"Zendesk answers with something else than users: {error.reason}") from None
 
     # --- writing
 
@@ -204,7 +205,8 @@ class ZendeskSide:
         removing: list[Call] = []
         if isinstance(wanted := write.values.get("emails"), tuple):
             told = _asked(self._api, f"{path}/identities", {"page[size]": BATCH})
-            adding, removing = address_calls(f"{path}/identities", wanted, told.inners("identities"))
+            with expecting("identities"):
+                adding, removing = address_calls(f"{path}/identities", wanted, list(told.inners("identities")))
         return [*adding, *([("PUT", path, {"user": user})] if user else []), *removing]
 
     def _carry_out(self, calls: Sequence[Call]) -> None:

@@ -11,7 +11,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
@@ -20,7 +20,7 @@ from urllib.parse import parse_qsl
 import orjson
 
 from gateway.domain.interactions import clean_text
-from gateway.errors import RejectedError
+from gateway.errors import RejectedError, RetryableError
 
 T = TypeVar("T")
 
@@ -254,6 +254,15 @@ class _Entry(Fields):
 
     def path(self, key: str) -> str:  # noqa: ARG002 — the name may be personal data
         return self.at
+
+
+@contextmanager
+def expecting(what: str) -> Iterator[None]:
+    """Read what a platform answers, and should: what is something else is asked for again later (RetryableError)."""
+    try:
+        yield
+    except RejectedError as error:
+        raise RetryableError(f"The answer is something else than {what}: {error.reason}") from None
 
 
 def read_json(body: bytes) -> object:
