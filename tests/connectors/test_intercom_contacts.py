@@ -9,10 +9,13 @@ from itertools import count
 import pytest
 
 from connectors.intercom import IntercomConnector
+from gateway.domain.contacts import Side
 from gateway.errors import ConfigError, RetryableError
 from gateway.sdk import Act, ContactWrite, Entry, Written
 from gateway.sdk.discovery import configured
 from gateway.sdk.testing import FAULTS, ContactSideSuite, StandIn, Told
+from tests.fakes.contacts import phones
+from tests.unit.usecases.sync_desk import PLATFORM, SyncDesk
 
 NOW = datetime(2026, 3, 2, 15, tzinfo=UTC)
 DAY = 86400
@@ -359,6 +362,54 @@ def test_contacts_are_listed_once_to_find_somebody(intercom):
     intercom.asked.clear()
     assert len(side.find(["email:c5@example.com"], [])) == 1
     assert "/contacts" not in [each.path for each in intercom.asked]
+
+
+# --- what it is to the gateway
+
+
+class Desk(SyncDesk):
+    """A sync of an org in memory with an Intercom whose clock moves along."""
+
+    def __init__(self, intercom, **settings):
+        super().__init__()
+        self.intercom = intercom
+        self.sides = {**self.sides, PLATFORM: side_of(intercom, **settings)}
+
+    def run(self):
+        self.intercom.now += 120
+        return super().run()
+
+
+@pytest.mark.parametrize("hours", [0, 24])
+def test_a_sync_with_it_converges_and_rests(intercom, hours):
+    desk = Desk(intercom, list_every=hours)
+    own = json.loads(intercom.create({"role": "user", "name": "Casey Customer", "email": "casey@example.com"}).body)[
+        "id"
+    ]
+    many = phones("+14155550110", "+14155550111")
+    ana = desk.crm.people_create(first="Ana", last="García López", phones=many, emails=phones("ana@example.com"))
+    same = desk.crm.people_create(first="Casey", last="Customer", title="Buyer", emails=phones("Casey@example.com"))
+    desk.settle()
+    assert desk.link(same).ids[Side.PLATFORM] == own
+    assert len(intercom.contacts) == len(desk.crm.living()) == 2
+    assert desk.crm.records[ana].values["phones"] == many, "what finds no place there stays here"
+
+    intercom.asked.clear()
+    desk.settle()
+    assert {each.method for each in intercom.asked if not each.path.endswith("search")} <= {"GET"}
+
+    intercom.set(intercom.contacts[own], {"name": "Casey Client", "custom_attributes": {"job_title": "Owner"}})
+    desk.crm.people_edit(ana, first="Anna", title="Boss")
+    desk.settle()
+    assert [desk.crm.records[same].values[name] for name in ("last", "title")] == ["Client", "Owner"]
+    (record,) = desk.sides[PLATFORM].get([desk.counterpart(ana)])
+    assert [record.values[name] for name in ("first", "last", "title")] == ["Anna", "García López", "Boss"]
+
+    desk.crm.people_delete(ana)
+    intercom.contacts.pop(own)
+    desk.clock.tick(hours * 3600)
+    desk.settle()
+    assert (intercom.contacts, desk.crm.living()) == ({}, {})
 
 
 # --- what goes wrong

@@ -10,10 +10,13 @@ from itertools import count
 import pytest
 
 from connectors.zendesk import ZendeskConnector
+from gateway.domain.contacts import Side
 from gateway.errors import ConfigError, RetryableError
 from gateway.sdk import Act, ContactWrite, Entry, Written
 from gateway.sdk.discovery import configured
 from gateway.sdk.testing import FAULTS, ContactSideSuite, StandIn, Told
+from tests.fakes.contacts import phones
+from tests.unit.usecases.sync_desk import PLATFORM, SyncDesk
 
 NOW = datetime(2026, 3, 2, 15, tzinfo=UTC)
 PROOF = "Basic " + base64.b64encode(b"ada@example.com/token:a token").decode()
@@ -403,6 +406,52 @@ def test_what_the_export_told_once_is_not_exported_again_to_find_somebody(zendes
 def test_an_export_without_an_end_is_not_read_for_ever(zendesk):
     zendesk.export = lambda _: Told.of({"users": [], "end_of_stream": False, "after_cursor": "same"})
     assert read(side_of(zendesk))[0] == {}
+
+
+# --- what it is to the gateway
+
+
+class Desk(SyncDesk):
+    """A sync of an org in memory with a Zendesk whose clock moves along."""
+
+    def __init__(self, zendesk):
+        super().__init__()
+        self.zendesk = zendesk
+        self.sides = {**self.sides, PLATFORM: side_of(zendesk, user_fields={"title": "job_title"})}
+
+    def run(self):
+        self.zendesk.now += 120
+        return super().run()
+
+
+def test_a_sync_with_it_converges_and_rests(zendesk):
+    desk = Desk(zendesk)
+    own = zendesk.create({"name": "Casey Customer", "email": "casey@example.com", "skip_verify_email": True})
+    own = str(json.loads(own.body)["user"]["id"])
+    many = phones("+14155550110", "+14155550111")
+    ana = desk.crm.people_create(first="Ana", last="García López", phones=many, emails=phones("ana@example.com"))
+    same = desk.crm.people_create(first="Casey", last="Customer", title="Buyer", emails=phones("Casey@example.com"))
+    desk.settle()
+    assert desk.link(same).ids[Side.PLATFORM] == own
+    assert len(zendesk.users) == len(desk.crm.living()) == 2
+    assert desk.crm.records[ana].values["phones"] == many, "what finds no place there stays here"
+
+    zendesk.asked.clear()
+    desk.settle()
+    assert asked(zendesk, "POST", "PUT", "DELETE") == [], "a second pass writes nothing"
+
+    zendesk.set(zendesk.users[int(own)], {"name": "Casey Client", "user_fields": {"job_title": "Owner"}})
+    desk.crm.people_edit(ana, first="Anna", emails=phones("anna@example.com", "ana@example.com"))
+    desk.settle()
+    assert [desk.crm.records[same].values[name] for name in ("last", "title")] == ["Client", "Owner"]
+    (record,) = desk.sides[PLATFORM].get([desk.counterpart(ana)])
+    assert (record.values["first"], record.values["last"]) == ("Anna", "García López")
+    assert {each.value for each in record.values["emails"]} == {"anna@example.com", "ana@example.com"}
+
+    zendesk.delete(zendesk.users[int(own)])
+    desk.crm.people_delete(ana)
+    desk.settle()
+    assert ([each for each in zendesk.users.values() if each["active"]], desk.crm.living()) == ([], {})
 
 
 # --- what goes wrong
