@@ -93,9 +93,9 @@ def address_calls(path: str, wanted: Sequence[Entry], identities: Iterable[Field
     here = {(each.text("value") or "").casefold(): each for each in addresses(identities)}
     keys = [each.value.casefold() for each in wanted]
     old = next((key for key in keys if key in here and here[key].flag("primary")), None)
-    first = next(
-        (key for key, each in zip(keys, wanted, strict=True) if each.is_primary), old or next(iter(keys), None)
-    )
+    chosen = next((each.value.casefold() for each in wanted if each.is_primary), None)
+    # One that is new stands for the first one that is taken away.
+    first = chosen or old or next((key for key in keys if key not in here), next(iter(keys), None))
     adding: list[Call] = [
         ("POST", path, {"identity": _identity(each.value, is_primary=key == first)})
         for key, each in zip(keys, wanted, strict=True)

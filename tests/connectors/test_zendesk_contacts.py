@@ -301,6 +301,16 @@ def test_addresses_are_added_before_others_are_taken_away(zendesk):
     assert set(record.values["emails"]) == {Entry("office@example.com", is_primary=True), Entry(new.value)}
 
 
+def test_an_address_that_replaces_the_first_one_is_the_first(zendesk):
+    """A side without a first choice says only that one came and one went."""
+    side = side_of(zendesk)
+    (record,) = done(side, create())
+    (record,) = done(side, update(record, emails=(Entry("office@example.com"), Entry("new@example.com"))))
+    assert set(record.values["emails"]) == {Entry("office@example.com"), Entry("new@example.com", is_primary=True)}
+    (record,) = done(side, update(record, emails=(Entry("office@example.com"),)))
+    assert record.values["emails"] == (Entry("office@example.com", is_primary=True),)
+
+
 def test_an_address_of_somebody_else_changes_nothing(zendesk):
     side = side_of(zendesk)
     record, _ = done(side, create(), create({"last": "B", "emails": (Entry("b@example.com"),)}, "003B"))
