@@ -143,7 +143,7 @@ class IntercomSide:
             ids = self._bearers.of(marks)
         bearing = [self._shown(f"contacts/find_by_external_id/{id}") for id in other_ids]
         found = {record.id: record for record in bearing if record}
-        found |= {record.id: record for record in self.get(ids - found.keys())}
+        found |= {record.id: record for record in self.get(sorted(ids - found.keys()))}
         return [record for record in found.values() if holds(record, marks, other_ids)]
 
     def write(self, writes: Sequence[ContactWrite]) -> Sequence[WriteResult]:
@@ -153,7 +153,7 @@ class IntercomSide:
 
     def _changed(self, since: int | None) -> Iterator[tuple[list[ContactRecord], int]]:
         """What changed, the last first, each page with its time; one page where it is only asked what time it is."""
-        filters = [] if since is None else [_filter("updated_at", ">", str(since - _TWO_DAYS))]
+        filters = [_filter("updated_at", ">", str(since - _TWO_DAYS))] if since else []
         for records, _ in self._pages(lambda after: self._search(filters, after)):
             times = [int(each.changed_at.timestamp()) for each in records if each.changed_at]
             yield records, max(times, default=0)

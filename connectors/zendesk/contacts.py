@@ -129,7 +129,7 @@ class ZendeskSide:
         with self._lock:
             ids = self._bearers.of(marks)
         found = {record.id: record for record in self._shown("external_ids", other_ids)}
-        found |= {record.id: record for record in self._shown("ids", ids - found.keys())}
+        found |= {record.id: record for record in self._shown("ids", sorted(ids - found.keys()))}
         return [record for record in found.values() if holds(record, marks, other_ids)]
 
     def write(self, writes: Sequence[ContactWrite]) -> Sequence[WriteResult]:
@@ -168,6 +168,7 @@ class ZendeskSide:
     def _records(self, told: Fields) -> list[ContactRecord]:
         identities: dict[str | None, list[Fields]] = {}
         with expecting("users"):
+            told.needed("identities", told.anything("identities"))  # without them all addresses would seem taken away
             for each in told.inners("identities", most=_MOST):
                 identities.setdefault(each.identifier("user_id"), []).append(each)
             return [

@@ -336,6 +336,15 @@ def test_who_comes_late_into_the_search_is_told_all_the_same(intercom):
     assert told[late]
 
 
+def test_an_empty_workspace_is_read_from_the_beginning_once_it_is_not(intercom):
+    side = side_of(intercom, list_every=24)
+    _, cursor, _ = read(side)
+    records = many(side, 7)
+    intercom.now += 300
+    told, _, listed = read(side, cursor)
+    assert (told.keys(), listed) == ({each.id for each in records}, None)
+
+
 def test_a_clock_that_went_back_has_all_listed(intercom):
     side = side_of(intercom, list_every=24)
     many(side, 1)

@@ -414,7 +414,7 @@ def test_what_the_export_told_once_is_not_exported_again_to_find_somebody(zendes
 
 
 def test_an_export_without_an_end_is_not_read_for_ever(zendesk):
-    zendesk.export = lambda _: Told.of({"users": [], "end_of_stream": False, "after_cursor": "same"})
+    zendesk.export = lambda _: Told.of({"users": [], "identities": [], "end_of_stream": False, "after_cursor": "same"})
     assert read(side_of(zendesk))[0] == {}
 
 
@@ -469,9 +469,16 @@ def test_a_sync_with_it_converges_and_rests(zendesk):
 
 @pytest.mark.parametrize("users", ["none", [1], [{"id": 1, "role": "end-user", "name": 5}], [{"role": "end-user"}]])
 def test_what_is_no_user_is_asked_for_again_later(zendesk, users):
-    zendesk.export = lambda _: Told.of({"users": users, "end_of_stream": True, "after_cursor": "x"})
+    zendesk.export = lambda _: Told.of({"users": users, "identities": [], "end_of_stream": True, "after_cursor": "x"})
     with pytest.raises(RetryableError, match="something else than users"):
         read(side_of(zendesk))
+
+
+def test_an_answer_without_identities_takes_no_address_away(zendesk):
+    (record,) = done(side_of(zendesk), create())
+    zendesk.page = lambda *_: {"users": [zendesk.users[int(record.id)]]}
+    with pytest.raises(RetryableError, match="identities is missing"):
+        side_of(zendesk).get([record.id])
 
 
 def test_a_wrong_account_stops_it_and_deletes_nobody(zendesk):
