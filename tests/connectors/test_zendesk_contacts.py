@@ -330,6 +330,25 @@ def test_what_is_half_done_is_said_to_be_unknown(zendesk):
     assert "example.com" not in result.reason
 
 
+def test_what_somebody_else_changes_meanwhile_is_not_taken_for_what_was_written(zendesk):
+    side = side_of(zendesk)
+    (record,) = done(side, create())
+    answer = zendesk.answer
+
+    def meanwhile(asked):
+        told = answer(asked)
+        if asked.method == "PUT":
+            zendesk.set(zendesk.users[int(record.id)], {"details": "Theirs"})
+        return told
+
+    zendesk.answer = meanwhile
+    (written,) = done(side, update(record, notes="Mine"))
+    assert (written.values["notes"], written.values["details"]) == ("Mine", None)
+    (now,) = side.get([record.id])
+    assert now.values["details"] == "Theirs"
+    assert now.version != written.version
+
+
 def test_a_last_name_of_several_words_stays_one(zendesk):
     side = side_of(zendesk)
     (record,) = done(side, create({"first": "Ana María", "last": "García López"}))
