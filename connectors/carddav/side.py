@@ -6,10 +6,9 @@ are found in, since servers cannot search for a number in any spelling.
 
 from __future__ import annotations
 
-import re
 import threading
 import uuid
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -23,22 +22,17 @@ from gateway.sdk import (
     ContactRecord,
     ContactWrite,
     Cursor,
-    Entry,
     Limits,
-    RejectedError,
     RetryableError,
-    UnknownOutcomeError,
     WriteResult,
     Written,
 )
+from gateway.sdk.finding import holds, marks_of_keys
 from gateway.sdk.http import Reply
+from gateway.sdk.writing import one_by_one
 
 BATCH = 100
 """Cards that are read in one call, or written one after the other."""
-
-_EXTENSION = re.compile(r"(?:;ext=|\bext(?:ension)?\b|\bx|#).*", re.IGNORECASE)
-_TAIL = 7
-"""Digits at a number's end that are the same in all its spellings, with its country and without."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,27 +72,12 @@ class CardDavSide:
         return gone + [_record(name, card) for name, card in cards.items()]
 
     def find(self, keys: Collection[str], other_ids: Collection[str]) -> Sequence[ContactRecord]:
-        wanted = {_mark_of(key) for key in keys}
-        return [each for each in self._all() if each.other_id in other_ids or not wanted.isdisjoint(_marks(each))]
+        marks = marks_of_keys(keys)
+        return [each for each in self._all() if holds(each, marks, other_ids)]
 
     def write(self, writes: Sequence[ContactWrite]) -> Sequence[WriteResult]:
         held = self.dav.cards([write.id for write in writes if write.id and write.act is Act.UPDATE])
-        results: list[WriteResult | _Sent] = []
-        failure: WriteResult | None = None
-        for write in writes:
-            try:
-                results.append(failure or self._sent(write, held.get(write.id or "")))
-            except UnknownOutcomeError as error:
-                results.append(WriteResult(written=Written.UNKNOWN, reason=str(error)))
-                failure = WriteResult(written=Written.RETRY, reason=str(error))
-            except (RetryableError, ConfigError):
-                if not results:
-                    raise
-                failure = WriteResult(written=Written.RETRY, reason="The calls before it failed.")
-                results.append(failure)
-            except RejectedError as error:
-                results.append(WriteResult(written=Written.REFUSED, reason=error.reason))
-        return self._confirmed(results)
+        return self._confirmed(one_by_one(writes, lambda write: self._sent(write, held.get(write.id or ""))))
 
     # --- reading
 
@@ -274,28 +253,3 @@ def _revised(card: Card) -> datetime | None:
     except ValueError:
         return None
     return moment.astimezone(UTC) if moment.tzinfo else None
-
-
-# --- finding -------------------------------------------------------------------------------------------------------
-
-
-def _mark_of(key: str) -> str:
-    """What the values have that an identity key was made of: a number's last digits, or the address."""
-    kind, _, value = key.partition(":")
-    return key if kind == "email" else _tail(value)
-
-
-def _marks(record: ContactRecord) -> Iterable[str]:
-    for each in _entries(record, "emails"):
-        yield f"email:{each.value.strip().casefold()}"
-    for each in _entries(record, "phones"):
-        yield _tail(_EXTENSION.sub("", each.value))
-
-
-def _tail(number: str) -> str:
-    return re.sub(r"\D", "", number)[-_TAIL:]
-
-
-def _entries(record: ContactRecord, name: str) -> tuple[Entry, ...]:
-    value = record.values.get(name)
-    return value if isinstance(value, tuple) else ()
