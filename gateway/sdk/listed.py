@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 from gateway.domain.contacts import Act, ContactRecord, ContactWrite, FieldLimits, Limits, Values, WriteResult, Written
 from gateway.errors import ConfigError, RejectedError, RetryableError
@@ -29,6 +29,7 @@ BATCH = 100
 ATTEMPTS = 5
 """How often a list is begun that moves while it is read."""
 
+T = TypeVar("T")
 Row: TypeAlias = Mapping[str, Any]
 
 
@@ -192,7 +193,7 @@ def _settled(sent: _Sent, held: Held | None) -> WriteResult:
     return WriteResult(written=Written.DONE, record=versioned(replace(held.record, values=values)))
 
 
-def paged(page: Callable[[int], Sequence[Row]], id_of: Callable[[Row], object]) -> Sequence[Row]:
+def paged(page: Callable[[int], Sequence[T]], id_of: Callable[[T], object]) -> Sequence[T]:
     """All rows of a list that is read by offsets, as it was at one time.
 
     Each page begins with the last row of the one before: where it is another one, rows came or went meanwhile, and the
