@@ -29,7 +29,7 @@ from gateway.sdk import (
     is_empty,
 )
 from gateway.sdk.http import Api
-from gateway.sdk.listed import Held, Row, paged
+from gateway.sdk.listed import Held, Row, paged, plain_text
 from gateway.sdk.writing import answered
 
 TEXTS: Mapping[str, tuple[str, str]] = {
@@ -88,7 +88,7 @@ class ExternalContacts:
 
     def all(self) -> Iterator[Held]:
         """Those who are listed; who was merged into one of them comes last, as such."""
-        rows = [row for row in paged(self._page, lambda row: row.get("id")) if _text(row.get("id"))]
+        rows = [row for row in paged(self._page, lambda row: row.get("id")) if plain_text(row.get("id"))]
         yield from (Held(row, ContactRecord(id=_id(row), values=values_of(row))) for row in rows)
         for row in rows:
             for id in _merged(row):
@@ -122,7 +122,7 @@ class ExternalContacts:
         told = {**{name: value for name, value in before.items() if not is_empty(value)}, **values}
         reply = self._api.call(method, path, json=self._body(told), writes=True)
         answer = answered(reply)
-        id = _text(answer.get("id")) if isinstance(answer, dict) else None
+        id = plain_text(answer.get("id")) if isinstance(answer, dict) else None
         if id is None:
             raise UnknownOutcomeError(f"{reply.host} does not name the contact that it wrote.")
         return id
@@ -171,37 +171,30 @@ def values_of(row: Row) -> dict[str, Value]:
     """What the list says of a contact, in our fields."""
     address = row.get("address")
     parts = address if isinstance(address, dict) else {}
-    values: dict[str, Value] = {name: _text(row.get(listed)) for name, (listed, _) in TEXTS.items()}
-    values |= {name: _text(parts.get(theirs)) for name, theirs in ADDRESS.items()}
+    values: dict[str, Value] = {name: plain_text(row.get(listed)) for name, (listed, _) in TEXTS.items()}
+    values |= {name: plain_text(parts.get(theirs)) for name, theirs in ADDRESS.items()}
     if (day := _day(str(values["birthday"] or ""))) is not None:
         values["birthday"] = day.isoformat()
     phones = {type: _number(row.get(listed)) for type, (listed, _) in PHONES.items()}
-    emails = {type: _text(row.get(listed)) for type, (listed, _) in EMAILS.items()}
+    emails = {type: plain_text(row.get(listed)) for type, (listed, _) in EMAILS.items()}
     values["phones"] = tuple(Entry(number, type) for type, number in phones.items() if number)
     values["emails"] = tuple(Entry(address, type) for type, address in emails.items() if address)
     return values
 
 
 def _id(row: Row) -> str:
-    return _text(row.get("id")) or ""
+    return plain_text(row.get("id")) or ""
 
 
 def _merged(row: Row) -> Sequence[str]:
     """The ids of those who were merged into this one: a list, or text, as the vendor's page has it."""
     told = row.get("slaveContacts")
-    return [str(each) for each in told] if isinstance(told, list) else re.findall(r"[^\s,;]+", _text(told) or "")
-
-
-def _text(value: Any) -> str | None:
-    """Text, or a whole number as text; blank text is none."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    return value.strip() or None if isinstance(value, str) else None
+    return [str(each) for each in told] if isinstance(told, list) else re.findall(r"[^\s,;]+", plain_text(told) or "")
 
 
 def _number(value: Any) -> str | None:
     """Country code and number with a plus, which the list, whose type is Number, may leave out."""
-    text = _text(value)
+    text = plain_text(value)
     number = _NUMBER.fullmatch(text or "")
     return f"+{number[1]}" if number else text
 

@@ -30,7 +30,7 @@ from gateway.sdk import (
     entries,
 )
 from gateway.sdk.http import Api, MissingError
-from gateway.sdk.listed import Held, Row, paged
+from gateway.sdk.listed import Held, Row, paged, plain_text
 from gateway.sdk.naming import NAME_FIELDS, one_name, two_names
 from gateway.sdk.reading import iso_time
 from gateway.sdk.writing import answered
@@ -124,6 +124,8 @@ class Customers:
                 row = self._api.get(_place(id)).json()
             except MissingError:
                 continue
+            except RejectedError as error:
+                raise RetryableError(f"The customer {id} cannot be read: {error.reason}") from None
             if isinstance(row, dict) and row.get("_id"):
                 yield self._held(row)
 
@@ -154,7 +156,10 @@ class Customers:
 
     def _asked_schema(self) -> Mapping[str, Attribute]:
         """The site's attributes by their keys. ConfigError: one of those that are named is none of them."""
-        told = self._api.get("customerSchema").json()
+        try:
+            told = self._api.get("customerSchema").json()
+        except RejectedError as error:
+            raise ConfigError(f"The customer schema cannot be read: {error.reason} Check customer_url.") from None
         if not isinstance(told, list):
             raise RetryableError("The customer schema is none.")
         schema = {each.key: each for each in map(_attribute, told) if each.key}
@@ -213,7 +218,7 @@ class Customers:
             kind, _, type = name.partition(".")
             if kind in SETS:
                 told = row.get(key)
-                found = tuple(Entry(text, type or None) for each in _several(told) if (text := _text(each)))
+                found = tuple(Entry(text, type or None) for each in _several(told) if (text := plain_text(each)))
                 values[kind] = (*entries(values.get(kind)), *found)
             elif name == NAME:
                 values |= two_names(_first(row.get(key)))
@@ -277,13 +282,7 @@ def _several(value: Any) -> Sequence[Any]:
 
 
 def _first(value: Any) -> str | None:
-    return next(filter(None, map(_text, _several(value))), None)
-
-
-def _text(value: Any) -> str | None:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    return value.strip() or None if isinstance(value, str) else None
+    return next(filter(None, map(plain_text, _several(value))), None)
 
 
 def _value(value: Any) -> Value:

@@ -7,6 +7,7 @@ asked for like call detail records.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
@@ -26,7 +27,7 @@ from gateway.sdk import (
     entries,
 )
 from gateway.sdk.http import Api, MissingError, Reply
-from gateway.sdk.listed import Held, Row, paged
+from gateway.sdk.listed import Held, Row, paged, plain_text
 from gateway.sdk.writing import answered
 
 PAGE = 500
@@ -34,6 +35,8 @@ MOST_CONTACTS = 9
 SETS = {"phones": "phone", "emails": "email"}
 """Our field, and where each of a record's contacts has it."""
 REFUSED = 417
+_ERROR = re.compile(r"error\.[a-z_]+")
+"""The vendor's word for what is wrong; other words may hold what was sent."""
 
 Slots = Mapping[int, Mapping[str, str]]
 """The record's contacts by their numbers, from 1."""
@@ -141,11 +144,13 @@ class Records:
     def _record(self, id: str, row: Row) -> ContactRecord:
         told = row.get("data")
         filled = told if isinstance(told, dict) else {}
-        values: dict[str, Value] = {name: _text(filled.get(field)) for name, field in self._names.items()}
+        values: dict[str, Value] = {name: plain_text(filled.get(field)) for name, field in self._names.items()}
         slots = _slots(row).values()
         values["phones"] = tuple(Entry(self._known(slot["phone"])) for slot in slots if slot["phone"])
         values["emails"] = tuple(Entry(slot["email"]) for slot in slots if slot["email"])
-        return ContactRecord(id=id, values=values, other_id=_text(filled.get(self._bears)) if self._bears else None)
+        return ContactRecord(
+            id=id, values=values, other_id=plain_text(filled.get(self._bears)) if self._bears else None
+        )
 
     # --- numbers, which VCC Live writes with their country and without a plus
 
@@ -204,7 +209,7 @@ def _slots(row: Row) -> dict[int, dict[str, str]]:
     for number in range(1, MOST_CONTACTS + 1):
         contact = contacts.get(f"phone{number}")
         if isinstance(contact, dict):
-            slots[number] = {part: _text(contact.get(part)) or "" for part in ("name", "title", "phone", "email")}
+            slots[number] = {part: plain_text(contact.get(part)) or "" for part in ("name", "title", "phone", "email")}
     return slots
 
 
@@ -214,8 +219,9 @@ def _response(reply: Reply) -> Any:
     if not isinstance(answer, dict) or "response" not in answer:
         raise RetryableError(f"{reply.host} answers without a response.")
     if errors := answer.get("errors"):
-        told = [each.get("errormessage") for each in errors if isinstance(each, dict)]
-        raise RejectedError(f"{reply.host} answers {', '.join(map(str, told)) or 'with errors'}.")
+        told = [str(each.get("errormessage")) for each in errors if isinstance(each, dict)]
+        words = filter(_ERROR.fullmatch, told)
+        raise RejectedError(f"{reply.host} answers {', '.join(words) or 'with errors'}.")
     return answer["response"]
 
 
@@ -233,13 +239,7 @@ def _written(reply: Reply) -> Any:
 
 def _id_in(row: Any) -> str | None:
     """The `numberid` of a row, or the row itself where it is one."""
-    return _text(row.get("numberid") if isinstance(row, dict) else row)
-
-
-def _text(value: Any) -> str | None:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    return value.strip() or None if isinstance(value, str) else None
+    return plain_text(row.get("numberid") if isinstance(row, dict) else row)
 
 
 def _quoted(id: str) -> str:

@@ -210,3 +210,10 @@ def paged(page: Callable[[int], Sequence[T]], id_of: Callable[[T], object]) -> S
         if len(rows) > 1 and more and more == rows[: len(more)]:
             raise ConfigError("The platform answers with the same contacts whatever the offset.")
     raise RetryableError("The list of contacts changes faster than it can be read.")
+
+
+def plain_text(value: Any) -> str | None:
+    """Text without blanks around it, or a whole number as text; None for blank text, and for anything else."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return value.strip() or None if isinstance(value, str) else None
