@@ -14,11 +14,13 @@ from typing import Any
 from marshmallow import fields, validate
 
 from connectors.cinnox import call, enquiry
+from connectors.cinnox.contacts import ExternalContacts
 from connectors.cinnox.reports import CALLS, ENQUIRIES, Details, Reconciliation, Reports, of_call, of_enquiry
 from connectors.cinnox.subscriptions import TOKEN, Webhooks, open_api
 from gateway.sdk import (
     Answer,
     Connector,
+    ContactSide,
     Delivery,
     Enricher,
     Fetch,
@@ -32,6 +34,7 @@ from gateway.sdk import (
     Subscription,
 )
 from gateway.sdk.http import Address
+from gateway.sdk.listed import ListedSide
 from gateway.sdk.reading import Fields, read_object
 from gateway.sdk.verify import check_token, several, url_parameter
 
@@ -57,13 +60,26 @@ class CinnoxSettings(Settings):
         strict=True,
         load_default=100,
         validate=validate.Range(min=1, max=10_000),
-        metadata={"description": "How many records of a report are asked for at a time"},
+        metadata={"description": "How many records of a report, or contacts, are asked for at a time"},
     )
     look_back_days = fields.Integer(
         strict=True,
         load_default=3,
         validate=validate.Range(min=1, max=90),
         metadata={"description": "How long after it began a change of an enquiry is still found in the report"},
+    )
+    region = fields.String(
+        load_default="US", validate=validate.Regexp("[A-Z]{2}$"), metadata={"description": "Of numbers without country"}
+    )
+    contact_limit = fields.Integer(
+        strict=True,
+        load_default=10_000,
+        validate=validate.Range(min=1),
+        metadata={"description": "How many external contacts there may be"},
+    )
+    delete_contact_path = fields.String(
+        validate=validate.Regexp(r"[^?#]*\{contactID\}[^?#]*$"),
+        metadata={"description": "Where DELETE deletes an external contact, under the app's own path"},
     )
 
 
@@ -99,6 +115,15 @@ class CinnoxConnector(Connector):
         super().__init__(settings)
         self._api = open_api(settings["base_url"], settings["app_id"], settings["app_token"])
         self._reports = Reports(self._api, settings["page_size"])
+        self._side = ListedSide(
+            ExternalContacts(
+                self._api,
+                page_size=settings["page_size"],
+                most=settings["contact_limit"],
+                region=settings["region"],
+                deletes_at=settings.get("delete_contact_path"),
+            )
+        )
 
     def verify(self, request: Request) -> None:
         check_token(url_parameter(request, TOKEN), several(self.settings["token"]), named=f"{TOKEN} in the URL")
@@ -153,6 +178,9 @@ class CinnoxConnector(Connector):
     def pollers(self) -> Sequence[Poller]:
         look_back = timedelta(days=self.settings["look_back_days"])
         return [Reconciliation(self._reports, report, look_back) for report in (ENQUIRIES, CALLS)]
+
+    def contact_side(self) -> ContactSide:
+        return self._side
 
     def subscription(self) -> Subscription:
         return Webhooks(self._api, several(self.settings["token"])[0])

@@ -75,7 +75,7 @@ class Reports:
     def _rows(self, report: Report, start: datetime, end: datetime, offset: int) -> list[Any]:
         asked = {"startAt": _written(start), "endAt": _written(end), "offset": offset, "limit": self._page_size}
         try:
-            return _list_in(self._api.get(f"data/{report.name}", asked).json())
+            return list_in(self._api.get(f"data/{report.name}", asked).json())
         except RejectedError as error:
             hint = "Check base_url and app_id, and try a smaller page_size."
             raise ConfigError(f"The report {report.name} cannot be read: {error.reason} {hint}") from None
@@ -155,12 +155,12 @@ class Details:
         return [row for row in found if str(row.get("displayCaseNumber")) in numbers]
 
 
-def _list_in(answer: Any) -> list[Any]:
+def list_in(answer: Any) -> list[Any]:
     """The list in an answer, whatever it is wrapped in; none for an empty one, which may be null."""
     if isinstance(answer, list):
         return answer
     members = answer.values() if isinstance(answer, dict) else ()
-    return next(filter(None, map(_list_in, members)), [])
+    return next(filter(None, map(list_in, members)), [])
 
 
 def _written(moment: datetime) -> str:

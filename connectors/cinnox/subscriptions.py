@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from gateway.sdk import ConfigError, Cursor, RejectedError, Renewal, RetryableError
+from gateway.sdk import ConfigError, Cursor, RejectedError, Renewal, RetryableError, UnknownOutcomeError
 from gateway.sdk.http import Api, MissingError, Reply
 
 TOKEN = "token"  # noqa: S105 — the name of the parameter
@@ -20,8 +20,9 @@ KINDS = ("inquiry-event-sub", "call-event-sub", "external-contact-event-sub")
 PER_MINUTE = 500
 """Requests of a service account, as of the vendor's pages on the interface."""
 SUCCESS = frozenset({0, 200})
-WAITS = {6451010: 60.0, 6451001: None}
-"""Codes of what passes, and after how many seconds: "Too many requests", "Bad response from the service"."""
+TOO_MANY, BAD_SERVICE = 6451010, 6451001
+"""Codes of what passes: "Too many requests", "Bad response from the service"."""
+PAUSE = 60.0
 BAD_REQUEST = 400
 LONGEST_REFUSAL = 2000
 AGAIN = timedelta(days=1)
@@ -67,8 +68,10 @@ class Webhooks:
 def _heard(reply: Reply) -> None:
     """Failures have a code in the body; which status goes with it is not documented."""
     code = _code(reply.body) if reply.status <= BAD_REQUEST and len(reply.body) <= LONGEST_REFUSAL else None
-    if code in WAITS:
-        raise RetryableError(f"{reply.host} answers with its code {code}.", after=WAITS[code])
+    if code == TOO_MANY:
+        raise RetryableError(f"{reply.host} answers with its code {code}.", after=PAUSE)
+    if code == BAD_SERVICE:
+        raise UnknownOutcomeError(f"{reply.host} answers with its code {code}.")
     if code is not None and code not in SUCCESS:
         raise RejectedError(f"{reply.host} answers with its code {code}.")
 

@@ -6,15 +6,30 @@ https://github.com/expertflow/expertflow-cx-documentation, https://developer.cis
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
-from marshmallow import fields, validate
+from marshmallow import ValidationError, fields, validate, validates_schema
 
 from connectors.expertflow import cti, cx, finesse
+from connectors.expertflow.customers import NAME, SETS, Customers, LogIn
 from connectors.expertflow.site import Site
-from gateway.sdk import Connector, Delivery, PartialInteraction, RejectedError, Request, Secrets, Settings
+from gateway.sdk import (
+    Connector,
+    ContactSide,
+    Delivery,
+    PartialInteraction,
+    RejectedError,
+    Request,
+    Secret,
+    Secrets,
+    Settings,
+)
 from gateway.sdk.attributes import AttributeNames
+from gateway.sdk.http import Address, Api
+from gateway.sdk.listed import ListedSide
+from gateway.sdk.naming import NAMES
 from gateway.sdk.reading import Fields, read_form, read_object
 from gateway.sdk.verify import check_bearer, check_token, several, url_parameter
 
@@ -53,6 +68,33 @@ class ExpertflowSettings(Settings):
     event_parameter = _parameter("event", "your relay tells the event")
     agent_parameter = _parameter("agent", "your relay tells the agent")
     time_parameter = _parameter("occurred_at", "your relay tells when it happened (ISO 8601)")
+    customer_url = Address(metadata={"description": "The interface of CX's customers, https://…/cim-customer"})
+    login_url = Address(metadata={"description": "Where a user logs in to CX's interfaces"})
+    username = fields.String(validate=validate.Length(min=1), metadata={"description": "Who logs in"})
+    password = Secret(metadata={"description": "Their password"})
+    attributes = fields.Dict(
+        keys=fields.String(validate=validate.Regexp(r"((phones|emails)(\.[a-z]+)?|[a-z][a-z0-9_]*)$")),
+        values=fields.String(validate=validate.Length(min=1)),
+        metadata={"description": "The key of the customer attribute for each field, and for each type of a set"},
+    )
+    id_attribute = fields.String(
+        validate=validate.Length(min=1), metadata={"description": "The customer attribute for the counterpart's id"}
+    )
+    region = fields.String(
+        load_default="US", validate=validate.Regexp("[A-Z]{2}$"), metadata={"description": "Of numbers without country"}
+    )
+
+    @validates_schema
+    def _what_belongs_together(self, loaded: Mapping[str, Any], **_: object) -> None:
+        for names in (("customer_url", "attributes"), ("login_url", "username", "password")):
+            if len({name in loaded for name in names}) > 1:
+                raise ValidationError(f"{', '.join(names)} belong together: all of them, or none.")
+        given = loaded.get("attributes", {})
+        for name in SETS:
+            if name in given and any(each.startswith(f"{name}.") for each in given):
+                raise ValidationError(f"attributes: {name} is one attribute, or one for each type, not both.")
+        if NAME in given and not given.keys().isdisjoint(NAMES):
+            raise ValidationError("attributes: name is both names in one attribute; leave out first and last.")
 
 
 class ExpertflowConnector(Connector):
@@ -72,6 +114,10 @@ class ExpertflowConnector(Connector):
         "vectors": "exempt: a plain token needs none.",
         "replay": "done",
     }
+
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        super().__init__(settings)
+        self._side = _side(settings) if "customer_url" in settings else None
 
     def verify(self, request: Request) -> None:
         secrets = several(self.settings["token"])
@@ -95,6 +141,9 @@ class ExpertflowConnector(Connector):
             told = [_told(read_form(delivery.body) if is_form else read_object(delivery.body), site, at)]
         return tuple(partial for partial in told if partial)
 
+    def contact_side(self) -> ContactSide | None:
+        return self._side
+
     def _site(self) -> Site:
         return Site(
             agents=self.settings["agents"],
@@ -104,6 +153,13 @@ class ExpertflowConnector(Connector):
             agent_parameter=self.settings["agent_parameter"],
             time_parameter=self.settings["time_parameter"],
         )
+
+
+def _side(settings: Mapping[str, Any]) -> ContactSide:
+    is_open = "login_url" not in settings
+    login = None if is_open else LogIn(settings["login_url"], settings["username"], settings["password"])
+    api = Api(settings["customer_url"], authorize=login.headers if login else lambda _: {})
+    return ListedSide(Customers(api, settings["attributes"], settings.get("id_attribute"), settings["region"]))
 
 
 def _told(body: Fields, site: Site, at: datetime) -> PartialInteraction | None:

@@ -23,8 +23,10 @@ from connectors.vcclive.call import (
 )
 from connectors.vcclive.cipher import METHODS, opened
 from connectors.vcclive.database import LATE, DailyRecords, LateRecords, basic
+from connectors.vcclive.records import MOST_CONTACTS, Records
 from gateway.sdk import (
     Connector,
+    ContactSide,
     Delivery,
     Enricher,
     Fetch,
@@ -39,6 +41,7 @@ from gateway.sdk import (
 )
 from gateway.sdk.attributes import AttributeNames
 from gateway.sdk.http import Address, Api
+from gateway.sdk.listed import ListedSide
 from gateway.sdk.reading import read_object
 from gateway.sdk.verify import check_token, several, url_parameter
 
@@ -76,11 +79,37 @@ class VccLiveSettings(Settings):
     projectid = fields.Integer(
         strict=True, validate=validate.Range(min=1), metadata={"description": "The one project to read records of"}
     )
+    contact_fields = fields.Dict(
+        keys=fields.String(validate=validate.Regexp(r"(?!(phones|emails)$)[a-z][a-z0-9_]*$")),
+        values=fields.String(validate=validate.Length(min=1)),
+        metadata={"description": "The project's field for each field of a contact"},
+    )
+    id_field = fields.String(
+        validate=validate.Length(min=1), metadata={"description": "The project's field for the counterpart's id"}
+    )
+    most_contacts = fields.Integer(
+        strict=True,
+        load_default=MOST_CONTACTS,
+        validate=validate.Range(min=1, max=MOST_CONTACTS),
+        metadata={"description": "How many of the fields phone1, phone2 … the project has"},
+    )
+    region = fields.String(
+        load_default="US", validate=validate.Regexp("[A-Z]{2}$"), metadata={"description": "Of numbers without country"}
+    )
+    calls_per_minute = fields.Integer(
+        strict=True, validate=validate.Range(min=1), metadata={"description": "How often the Database API is asked"}
+    )
+    delete_record_path = fields.String(
+        validate=validate.Regexp(r"[^?#]*\{numberid\}[^?#]*$"),
+        metadata={"description": "Where DELETE deletes a record, under the Database API"},
+    )
 
     @validates_schema
     def _one_with_the_other(self, loaded: Mapping[str, Any], **_: object) -> None:
         if ("customer" in loaded) != ("api_token" in loaded):
             raise ValidationError("customer and api_token belong together: both, or neither.")
+        if "contact_fields" in loaded and not {"api_token", "projectid"} <= loaded.keys():
+            raise ValidationError("contact_fields needs customer, api_token and projectid.")
 
 
 class VccLiveConnector(Connector):
@@ -100,6 +129,11 @@ class VccLiveConnector(Connector):
         "replay": "exempt: not where bodies are encrypted; plain ones can be replayed.",
         "reconciled": "done",
     }
+
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        super().__init__(settings)
+        self._database = self._api()
+        self._side = _side(self._database, settings) if self._database and "contact_fields" in settings else None
 
     def verify(self, request: Request) -> None:
         given = url_parameter(request, SECRET)
@@ -130,12 +164,13 @@ class VccLiveConnector(Connector):
         return () if place is None else (Fetch(place, LATE),)
 
     def pollers(self) -> Sequence[Poller]:
-        api = self._api()
-        return () if api is None else (DailyRecords(api, self.settings.get("projectid")),)
+        return () if self._database is None else (DailyRecords(self._database, self.settings.get("projectid")),)
 
     def enricher(self) -> Enricher | None:
-        api = self._api()
-        return None if api is None else LateRecords(api)
+        return None if self._database is None else LateRecords(self._database)
+
+    def contact_side(self) -> ContactSide | None:
+        return self._side
 
     def _opened(self, request: Request) -> bytes:
         keys = several(self.settings.get("encryption_key"))
@@ -148,4 +183,18 @@ class VccLiveConnector(Connector):
             return None
         customer, token = self.settings["customer"], self.settings["api_token"]
         url = self.settings.get("api_url") or f"https://{customer}.asp.virtual-call-center.eu/v2/"
-        return Api(url, authorize=lambda _: basic(customer, token))
+        per_minute = self.settings.get("calls_per_minute")
+        return Api(url, authorize=lambda _: basic(customer, token), per_minute=per_minute)
+
+
+def _side(api: Api, settings: Mapping[str, Any]) -> ContactSide:
+    records = Records(
+        api,
+        project=settings["projectid"],
+        names=settings["contact_fields"],
+        bears=settings.get("id_field"),
+        most_contacts=settings["most_contacts"],
+        region=settings["region"],
+        deletes_at=settings.get("delete_record_path"),
+    )
+    return ListedSide(records)
