@@ -120,25 +120,27 @@ class Api:
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
         also: Collection[int] = (),
+        writes: bool | None = None,
     ) -> Reply:
         """The answer, where it is one of success. `path` is relative to the base, or an address at the same host.
 
-        RetryableError: later (no answer, 408, 429, 5xx), not before its `after`; UnknownOutcomeError: so, but what PUT,
-        PATCH or DELETE asked for may have been carried out; MissingError: 404 and 410; ConfigError: 401 also after a
+        RetryableError: later (no answer, 408, 429, 5xx), not before its `after`; UnknownOutcomeError: so, but what a
+        call that `writes` asked for may have been carried out; MissingError: 404 and 410; ConfigError: 401 also after a
         new login, and 403; RejectedError: any other refusal, unless its status is one that the caller takes `also`.
-        None of them holds what was sent or answered.
+        None of them holds what was sent or answered. PUT, PATCH and DELETE write unless the caller says otherwise.
         """
+        writes = method in _WRITING if writes is None else writes
         url = urljoin(self._base, path.lstrip("/") if not urlsplit(path).scheme else path)
         if urlsplit(url)[:2] != self._origin:
             raise RejectedError(f"{self._host} refers to another host, which is not called.")
         sent = {"params": params, "json": json, "data": form if body is None else body}
-        reply = self._once(method, url, {**self._authorize(False), **(headers or {})}, sent)
+        reply = self._once(method, url, {**self._authorize(False), **(headers or {})}, sent, writes)
         if reply.status == requests.codes.unauthorized:
-            reply = self._once(method, url, {**self._authorize(True), **(headers or {})}, sent)
+            reply = self._once(method, url, {**self._authorize(True), **(headers or {})}, sent, writes)
         self._heard(reply)
-        return reply if reply.status in also else self._judged(method, reply)
+        return reply if reply.status in also else self._judged(reply, writes)
 
-    def _once(self, method: str, url: str, headers: Mapping[str, str], sent: Mapping[str, Any]) -> Reply:
+    def _once(self, method: str, url: str, headers: Mapping[str, str], sent: Mapping[str, Any], writes: bool) -> Reply:
         self._wait()
         try:
             with self._http.request(
@@ -152,7 +154,7 @@ class Api:
             ) as answer:
                 return self._read(answer)
         except (requests.RequestException, HTTPError) as error:
-            kind = UnknownOutcomeError if method in _WRITING and _was_sent(error) else RetryableError
+            kind = UnknownOutcomeError if writes and _was_sent(error) else RetryableError
             raise kind(f"{self._host} does not answer ({type(error).__name__}).") from None
 
     def _read(self, answer: requests.Response) -> Reply:
@@ -163,7 +165,7 @@ class Api:
             raise RetryableError(f"{self._host} answers with more than {self._largest} bytes.")
         return Reply(answer.status_code, answer.headers, body, self._host)
 
-    def _judged(self, method: str, reply: Reply) -> Reply:
+    def _judged(self, reply: Reply, writes: bool) -> Reply:
         status = reply.status
         if 200 <= status < 300:
             return reply
@@ -172,7 +174,7 @@ class Api:
         if status in {404, 410}:
             raise MissingError(f"{self._host} does not know it ({status}).")
         if status in {408, 425, 429} or status >= 500:
-            unknown = method in _WRITING and status >= 500 and status not in _NOT_CARRIED_OUT
+            unknown = writes and status >= 500 and status not in _NOT_CARRIED_OUT
             kind = UnknownOutcomeError if unknown else RetryableError
             raise kind(f"{self._host} answers {status}.", after=_after(reply.headers))
         raise RejectedError(f"{self._host} answers {status}.")

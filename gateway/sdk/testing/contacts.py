@@ -381,11 +381,11 @@ class ContactSideSuite:
         """As many as the side says that it holds, of all types that it says it knows."""
         with self.store() as store:
             side = self.side(store)
-            for name, spelt in ((self.phones, _phone), (self.emails, _email)):
+            for number, (name, spelt) in enumerate(((self.phones, _phone), (self.emails, _email))):
                 if name is None:
                     continue
                 entries = _entries(side.limits().fields[name], spelt)
-                (record,) = self._done(side, _create(self.contact(side, 1, **{name: entries}), 1))
+                (record,) = self._done(side, _create(self.contact(side, number, **{name: entries}), number))
                 reading = self._reading(name)
                 assert reading.same(self._there(self.side(store), record.id).values[name], entries)
                 (record,) = self._done(side, _update(record, {name: entries[1:]}))

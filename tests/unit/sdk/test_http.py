@@ -97,6 +97,7 @@ def test_something_other_than_json_is_asked_for_again_later(platform):
         ("PUT", Told(503), False),
         ("PUT", Told(429), False),
         ("REPORT", FAULTS["cut off"], False),
+        ("POST", FAULTS["cut off"], False),
         ("GET", Told(500), False),
     ],
 )
@@ -106,6 +107,14 @@ def test_what_may_have_been_written_is_told_apart_from_what_was_not(platform, me
         Api(platform.url).call(method, "contacts/1", body=b"BEGIN:VCARD")
     assert isinstance(raised.value, UnknownOutcomeError) == is_unknown
     assert platform.asked[0].body == b"BEGIN:VCARD"
+
+
+@pytest.mark.parametrize(("fault", "is_unknown"), [(Told(500), True), (FAULTS["cut off"], True), (Told(429), False)])
+def test_a_caller_may_say_that_a_call_writes(platform, fault, is_unknown):
+    platform.fail(fault)
+    with pytest.raises(RetryableError) as raised:
+        Api(platform.url).call("POST", "contacts/add", json={}, writes=True)
+    assert isinstance(raised.value, UnknownOutcomeError) == is_unknown
 
 
 def test_what_was_never_sent_was_not_written():
