@@ -6,9 +6,10 @@ generated from. None of them tells what changed since when, or reads one entry b
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from typing import Any, TypeAlias
 from urllib.parse import quote
 
@@ -35,8 +36,8 @@ from gateway.sdk import (
     entries,
     identity_keys,
 )
-from gateway.sdk.comparing import settled_already, versioned
 from gateway.sdk.http import Api, MissingError, Reply
+from gateway.sdk.writing import carried_out, settled_already, versioned
 
 Row: TypeAlias = Mapping[str, Any]
 
@@ -91,9 +92,9 @@ class AddressBook:
         rows = self._all()
         ends = {at: end for at, write in enumerate(writes) if (end := _settled_already(write, rows))}
         due = {at: write for at, write in enumerate(writes) if at not in ends}
-        put = {at: self._row(write, rows) for at, write in due.items() if write.act is not Act.DELETE}
-        gone = {at: write.id or "" for at, write in due.items() if write.act is Act.DELETE}
-        ends |= self._confirmed({**self._put(put), **self._deleted(gone)}, put, gone)
+        put = {at: write for at, write in due.items() if write.act is not Act.DELETE}
+        deletions = [{at: write} for at, write in due.items() if at not in put]
+        ends |= self._confirmed(carried_out([put, *deletions], partial(self._send, rows=rows)), due)
         return [ends[at] for at in range(len(writes))]
 
     # --- reading
@@ -132,63 +133,19 @@ class AddressBook:
 
     # --- writing
 
-    def _row(self, write: ContactWrite, rows: Mapping[str, Row]) -> Row:
-        """The whole entry as it is to be."""
-        held = rows.get(write.id or "")
-        kept = (
-            {name: held[name] for name in (*_COLUMNS, *_STATE) if held.get(name) is not None} if held else self._state
-        )
-        id = write.id or write.other_id or uuid.uuid4().hex
-        return {**dict.fromkeys(_COLUMNS, ""), **kept, **_columns(write.values), "externalId": id}
+    def _send(self, due: Mapping[int, ContactWrite], rows: Mapping[str, Row]) -> dict[int, WriteResult]:
+        """One call: new and changed entries together, or a single deletion."""
+        first = next(iter(due.values()))
+        if first.act is Act.DELETE:
+            with suppress(MissingError):
+                self._api().call("DELETE", f"{self._path}/{quote(_id(first), safe='')}")
+            return dict.fromkeys(due, WriteResult(written=Written.DONE))
+        sent = {at: _row(write, rows.get(write.id or "", self._state)) for at, write in due.items()}
+        body = {"addressBookEntries": list(sent.values())}
+        told = _results(self._api().call("PUT", self._path, params={"fullLoad": "false"}, json=body))
+        return {at: _end(told.get(row["externalId"]), row) for at, row in sent.items()}
 
-    def _put(self, rows: Mapping[int, Row]) -> dict[int, WriteResult]:
-        """The ends of these entries; done ones are without a record."""
-        if not rows:
-            return {}
-        body = {"addressBookEntries": list(rows.values())}
-        try:
-            reply = self._api().call("PUT", self._path, params={"fullLoad": "false"}, json=body)
-        except RejectedError as error:
-            return self._put_apart(rows, error)
-        told = {str(each.get("externalId")): each for each in _results(reply)}
-        return {at: _end(told.get(row["externalId"]), row) for at, row in rows.items()}
-
-    def _put_apart(self, rows: Mapping[int, Row], error: RejectedError) -> dict[int, WriteResult]:
-        """One refusal of all of them does not say whose it is."""
-        if len(rows) == 1:
-            return dict.fromkeys(rows, WriteResult(written=Written.REFUSED, reason=error.reason))
-        try:
-            return {at: end for each in rows.items() for at, end in self._put(dict([each])).items()}
-        except RetryableError as late:
-            raise UnknownOutcomeError(str(late), after=late.after) from None
-
-    def _deleted(self, ids: Mapping[int, str]) -> dict[int, WriteResult]:
-        """One call each; where one fails, the others wait."""
-        ends: dict[int, WriteResult] = {}
-        failure: WriteResult | None = None
-        for at, id in ids.items():
-            end = failure or self._delete(id)
-            if end.written in {Written.RETRY, Written.UNKNOWN}:
-                failure = WriteResult(written=Written.RETRY, reason=end.reason)
-            ends[at] = end
-        return ends
-
-    def _delete(self, id: str) -> WriteResult:
-        try:
-            self._api().call("DELETE", f"{self._path}/{quote(id, safe='')}")
-        except MissingError:
-            pass
-        except RejectedError as error:
-            return WriteResult(written=Written.REFUSED, reason=error.reason)
-        except UnknownOutcomeError as error:
-            return WriteResult(written=Written.UNKNOWN, reason=str(error))
-        except (RetryableError, ConfigError) as error:
-            return WriteResult(written=Written.RETRY, reason=str(error))
-        return WriteResult(written=Written.DONE)
-
-    def _confirmed(
-        self, ends: Mapping[int, WriteResult], put: Mapping[int, Row], gone: Mapping[int, str]
-    ) -> dict[int, WriteResult]:
+    def _confirmed(self, ends: Mapping[int, WriteResult], due: Mapping[int, ContactWrite]) -> dict[int, WriteResult]:
         """The ends as the book shows them, done ones with what CXone made of the entry."""
         if not any(end.written is Written.DONE for end in ends.values()):
             return dict(ends)
@@ -197,13 +154,7 @@ class AddressBook:
         except (RetryableError, ConfigError) as error:
             unknown = WriteResult(written=Written.UNKNOWN, reason=str(error))
             return {at: unknown if end.written is Written.DONE else end for at, end in ends.items()}
-        shown = {at: rows.get(row["externalId"]) for at, row in put.items()} | {
-            at: rows.get(id) for at, id in gone.items()
-        }
-        return {
-            at: _shown(shown[at], is_there=at in put) if end.written is Written.DONE else end
-            for at, end in ends.items()
-        }
+        return {at: _shown(due[at], rows) if end.written is Written.DONE else end for at, end in ends.items()}
 
 
 def _settled_already(write: ContactWrite, rows: Mapping[str, Row]) -> WriteResult | None:
@@ -214,9 +165,21 @@ def _settled_already(write: ContactWrite, rows: Mapping[str, Row]) -> WriteResul
     return settled_already(write, _record(row) if row else None)
 
 
-def _results(reply: Reply) -> list[dict[str, Any]]:
+def _id(write: ContactWrite) -> str:
+    if id := write.id or write.other_id:
+        return id
+    raise RejectedError("A new entry needs the id of its counterpart.")
+
+
+def _row(write: ContactWrite, start: Row) -> Row:
+    """The whole entry as it is to be; what it does not name is as it was at the start."""
+    kept = {name: start[name] for name in (*_COLUMNS, *_STATE) if start.get(name) is not None}
+    return {**dict.fromkeys(_COLUMNS, ""), **kept, **_columns(write.values), "externalId": _id(write)}
+
+
+def _results(reply: Reply) -> dict[str, Row]:
     try:
-        return objects(object_of(reply), "entryResults")
+        return {str(each.get("externalId")): each for each in objects(object_of(reply), "entryResults")}
     except RetryableError as error:
         raise UnknownOutcomeError(str(error)) from None
 
@@ -231,8 +194,9 @@ def _end(told: Row | None, row: Row) -> WriteResult:
     return WriteResult(written=Written.REFUSED, reason=f"CXone refuses the entry{'.' if is_personal else f': {why}'}")
 
 
-def _shown(row: Row | None, *, is_there: bool) -> WriteResult:
-    if (row is not None) != is_there:
+def _shown(write: ContactWrite, rows: Mapping[str, Row]) -> WriteResult:
+    row = rows.get(_id(write))
+    if (row is None) != (write.act is Act.DELETE):
         return WriteResult(written=Written.UNKNOWN, reason="The address book does not show it yet.")
     return WriteResult(written=Written.DONE, record=_record(row) if row else None)
 
