@@ -6,6 +6,7 @@ generated from. None of them tells what changed since when, or reads one entry b
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -53,6 +54,8 @@ FIELDS: Mapping[str, FieldLimits] = {
 }
 _COLUMNS = (*TEXTS.values(), *PHONES.values(), "email")
 _STATE = ("stateId", "externalState")
+_PERSONAL = re.compile(r"@|\d[\d\s().-]{5,}\d")
+"""An address or a number, in a reason that is not passed on then."""
 
 
 class AddressBook:
@@ -190,7 +193,8 @@ def _end(told: Row | None, row: Row) -> WriteResult:
     if told.get("success"):
         return WriteResult(written=Written.DONE)
     why = str(told.get("error") or "it gives no reason")
-    is_personal = any(value and str(value) in why for name, value in row.items() if name in _COLUMNS)
+    sent = [str(row[name]).casefold() for name in _COLUMNS if row[name]]
+    is_personal = _PERSONAL.search(why) or any(value in why.casefold() for value in sent)
     return WriteResult(written=Written.REFUSED, reason=f"CXone refuses the entry{'.' if is_personal else f': {why}'}")
 
 

@@ -63,7 +63,7 @@ class ExternalContacts:
         after: str | None = None
         while True:
             told = self._scanned(after)
-            entities = _entities(told, "entities")
+            entities = _contacts(told, "entities")
             after = (told.get("cursors") or {}).get("after")
             ends = not after or not entities
             yield ContactPage(records=self._records(entities), listing=now.isoformat(), ends=ends)
@@ -118,7 +118,7 @@ class ExternalContacts:
         if kind not in {"phone", "email"}:
             return []
         asked = {"lookupVal": value, "divisionId": self._division}
-        return _entities(self._read("reversewhitepageslookup", asked), "contacts")
+        return _contacts(self._read("reversewhitepageslookup", asked), "contacts")
 
     def _identified(self, other_id: str) -> list[Entity]:
         identifier = {"type": "ExternalId", **self._layout.external_id(other_id)}
@@ -195,7 +195,7 @@ class ExternalContacts:
             entity = told.get("entity")
             if write.act is Act.DELETE:
                 return WriteResult(written=Written.DONE)
-            if not isinstance(entity, dict) or "id" not in entity:
+            if not isinstance(entity, dict) or not entity.get("id"):
                 return WriteResult(written=Written.UNKNOWN, reason="Genesys Cloud does not show what became of it.")
             return WriteResult(written=Written.DONE, record=self._layout.record(entity))
         return _failed(write, told)
@@ -218,10 +218,10 @@ class ExternalContacts:
 def _failed(write: ContactWrite, told: Entity) -> WriteResult:
     """What a refusal of one contact means; its words may hold what was sent, and are not passed on."""
     error, status = told.get("error") or {}, _status(told)
-    names = ", ".join(
-        sorted({str(each.get("fieldName")) for each in error.get("details") or () if each.get("fieldName")})
-    )
-    reason = f"Genesys Cloud refuses the contact: {error.get('code') or status}{f' ({names})' if names else ''}."
+    names = sorted({str(each["fieldName"]) for each in error.get("details") or () if each.get("fieldName")})
+    why = str(error.get("code") or status or "it gives no reason")
+    where = f" ({', '.join(names)})" if names else ""
+    reason = f"Genesys Cloud refuses the contact: {why}{where}."
     if status in _NOBODY and write.act is not Act.CREATE:
         return WriteResult(written=Written.DONE if write.act is Act.DELETE else Written.GONE)
     if status >= 500 and status != 503:
@@ -243,7 +243,7 @@ def _id_of(result: Entity) -> str | None:
 
 def _by_id(results: Iterable[Entity]) -> dict[str, Entity]:
     """Contacts by their own ids, and by those of the ones that were merged into them."""
-    entities = [each["entity"] for each in results if each.get("success") and isinstance(each.get("entity"), dict)]
+    entities = [each["entity"] for each in results if each.get("success") and (each.get("entity") or {}).get("id")]
     merged = {str(each["id"]): entity for entity in entities for each in entity.get("mergeSet") or () if each.get("id")}
     asked = {id: each["entity"] for each in results if (id := _id_of(each)) and each.get("entity") in entities}
     return {**merged, **asked, **{str(entity["id"]): entity for entity in entities}}
@@ -261,6 +261,10 @@ def _entities(told: Mapping[str, Any], name: str) -> list[Entity]:
     if not isinstance(listed, list):
         raise RetryableError(f"Genesys Cloud answers without {name}.")
     return [each for each in listed if isinstance(each, dict)]
+
+
+def _contacts(told: Mapping[str, Any], name: str) -> list[Entity]:
+    return [each for each in _entities(told, name) if each.get("id")]
 
 
 def _refused(error: RejectedError) -> ConfigError:

@@ -108,9 +108,12 @@ class Layout:
 
     def other_id(self, entity: Entity) -> str | None:
         """The id of its counterpart that it bears."""
-        listed = entity.get("externalIds")
-        ours = [each for each in listed if _id(each.get("externalSource")) == self.source] if listed else []
-        return str(ours[0]["value"]) if ours else None
+        ours = (
+            each.get("value")
+            for each in entity.get("externalIds") or ()
+            if _id(each.get("externalSource")) == self.source
+        )
+        return next((str(value) for value in ours if value), None)
 
     def entity(self, values: Values, held: Entity) -> dict[str, Any]:
         """What is held, saying these values instead, as it is written: whole."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+import random
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import unquote
@@ -10,9 +12,12 @@ from urllib.parse import unquote
 import pytest
 
 from connectors.cxone import CxoneConnector
-from gateway.sdk import Act, ConfigError, ContactWrite, Entry, RetryableError, Written
+from gateway.domain.sync import FieldRule
+from gateway.sdk import Act, ConfigError, ContactWrite, Entry, Meaning, RetryableError, Written
 from gateway.sdk.discovery import configured
 from gateway.sdk.testing import FAULTS, Asked, ContactSideSuite, StandIn, Told
+from tests.fakes.contacts import phones
+from tests.unit.usecases.sync_desk import PLATFORM, SyncDesk, policy
 
 NOW = datetime(2026, 3, 2, 15, tzinfo=UTC)
 BOOK = "4711"
@@ -186,14 +191,21 @@ def test_the_rest_of_the_book_is_never_replaced(cxone):
 
 
 def test_a_refused_entry_is_told_with_the_reason_and_harms_no_other(cxone):
-    cxone.refuses = {"Long": "lastName is too long", "Personal": "casey@example.com is taken"}
-    side = side_of(cxone)
-    results = side.write([create("003A", last="Long"), create("003B"), create("003C", last="Personal")])
+    cxone.refuses = {"Odd": "lastName is longer than 1000"}
+    results = side_of(cxone).write([create("003A", last="Odd"), create("003B")])
 
-    assert [result.written for result in results] == [Written.REFUSED, Written.DONE, Written.REFUSED]
-    assert results[0].reason == "CXone refuses the entry: lastName is too long"
-    assert results[2].reason == "CXone refuses the entry."
+    assert [result.written for result in results] == [Written.REFUSED, Written.DONE]
+    assert results[0].reason == "CXone refuses the entry: lastName is longer than 1000"
     assert [*cxone.entries] == ["003B"]
+
+
+@pytest.mark.parametrize(
+    "why", ["ada@example.com is taken", "415-555-0109 is taken", "CUSTOMER is there", "Is it casey?"]
+)
+def test_a_reason_that_names_a_person_is_not_passed_on(cxone, why):
+    cxone.refuses = {"Customer": why}
+
+    assert side_of(cxone).write([create()])[0].reason == "CXone refuses the entry."
 
 
 def test_where_all_are_refused_for_one_each_is_sent_by_itself(cxone):
@@ -313,3 +325,62 @@ def test_a_book_that_is_not_there_or_not_dynamic_is_told(cxone, call):
 def test_without_an_address_book_there_is_no_side():
     known = {"access_key_id": "a-key", "access_key_secret": "its secret"}
     assert configured(CxoneConnector, known).contact_side() is None
+
+
+# ---- in a sync ----
+
+
+class Desk(SyncDesk):
+    """A sync of an org in memory with an address book."""
+
+    def __init__(self, cxone: Cxone) -> None:
+        names = FieldRule(name="first", is_name=True), FieldRule(name="last", is_name=True)
+        numbers = FieldRule(name="phones", meaning=Meaning.PHONES), FieldRule(name="emails", meaning=Meaning.EMAILS)
+        super().__init__(replace(policy(), fields=(*names, *numbers)))
+        self.cxone = cxone
+        self.restart()
+
+    def restart(self) -> None:
+        """As a new process has it."""
+        self.sides = {**self.sides, PLATFORM: side_of(self.cxone)}
+
+
+def test_a_sync_with_an_address_book_converges_and_rests(cxone):
+    desk = Desk(cxone)
+    cxone.entries["own"] = {"externalId": "own", "firstName": "Casey", "lastName": "Own", "mobile": "(415) 555-0107"}
+    ada = desk.crm.people_create(first="Ada", last="Lovelace", phones=phones("+14155550110"))
+    same = desk.crm.people_create(first="Casey", last="Own", phones=phones("415 555 0107"))
+    desk.settle()
+    assert (desk.counterpart(same), desk.counterpart(ada)) == ("own", ada)
+    assert {id: entry["lastName"] for id, entry in cxone.entries.items()} == {"own": "Own", ada: "Lovelace"}
+
+    cxone.entries[ada]["firstName"] = "Augusta"
+    del cxone.entries["own"]
+    desk.settle()
+    assert [record.values["first"] for record in desk.crm.living().values()] == ["Augusta"]
+
+    before = len(cxone.asked)
+    desk.settle()
+    assert {asked.method for asked in cxone.asked[before:]} == {"GET"}
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_whatever_fails_each_contact_is_written_once(cxone, seed):
+    """Restarts, storms of 429, answers that are lost while entries are written."""
+    luck, desk = random.Random(seed), Desk(cxone)  # noqa: S311 — luck that can be repeated
+    people = [desk.crm.people_create(first="Casey", last=f"Customer {n}") for n in range(8)]
+    for turn in range(25):
+        fault = luck.choice([*FAULTS.values()])
+        cxone.fail(fault, after=luck.randrange(6), late=fault.cut and luck.random() < 0.7)
+        if luck.random() < 0.3:
+            desk.restart()
+        if luck.random() < 0.3:
+            desk.crm.people_edit(luck.choice(people), first=f"Name {turn}")
+        with suppress(RetryableError):
+            desk.run()
+        desk.clock.tick(61)
+    cxone._faults.clear()
+    desk.settle()
+
+    told = {id: entry["firstName"] for id, entry in cxone.entries.items()}
+    assert told == {id: each.values["first"] for id, each in desk.crm.living().items()}

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import base64
+import random
 import re
 import uuid
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,6 +18,8 @@ from connectors.genesys.login import Login, login_url
 from gateway.sdk import Act, ConfigError, ContactWrite, Entry, RetryableError, Written
 from gateway.sdk.discovery import configured
 from gateway.sdk.testing import FAULTS, Asked, ContactSideSuite, StandIn, Told
+from tests.fakes.contacts import phones
+from tests.unit.usecases.sync_desk import PLATFORM, SyncDesk
 
 NOW = datetime(2026, 3, 2, 15, tzinfo=UTC)
 SOURCE, OTHER_SOURCE, DIVISION, SCHEMA = (str(uuid.UUID(int=n)) for n in range(1, 5))
@@ -491,6 +494,69 @@ def test_too_many_calls_after_the_first_leave_the_others_for_later(genesys):
         Written.DONE,
     ]
     assert len(genesys.contacts) == 3
+
+
+# ---- in a sync ----
+
+
+class Desk(SyncDesk):
+    """A sync of an org in memory with the contacts of Genesys Cloud."""
+
+    def __init__(self, genesys: Genesys) -> None:
+        super().__init__()
+        self.genesys = genesys
+        self.restart()
+
+    def restart(self) -> None:
+        """As a new process has it."""
+        self.sides = {**self.sides, PLATFORM: side_of(self.genesys)}
+
+    def names(self) -> list[str]:
+        return sorted(each["lastName"] for each in self.genesys.living())
+
+
+def test_a_sync_with_genesys_converges_and_rests_and_follows_a_merge(genesys):
+    desk = Desk(genesys)
+    own = genesys.put(firstName="Casey", lastName="Own", title="Mate", cellPhone=phone("+14155550107"))
+    ada = desk.crm.people_create(first="Ada", last="Lovelace", phones=phones("+14155550110"))
+    bob = desk.crm.people_create(first="Bob", last="Builder", phones=phones("+14155550111"))
+    same = desk.crm.people_create(first="Casey", last="Own", phones=phones("415 555 0107"))
+    desk.settle()
+    assert (desk.counterpart(same), desk.names()) == (own, ["Builder", "Lovelace", "Own"])
+    assert desk.crm.records[same].values["title"] == "Mate"
+
+    into = genesys.merge(desk.counterpart(ada), desk.counterpart(bob))
+    genesys.put(**{**genesys.contacts[into], "title": "Countess"})
+    desk.settle()
+    assert desk.crm.records[ada].values["title"] == "Countess"
+    assert desk.counterpart(ada) == into
+
+    before = len(genesys.asked)
+    desk.settle()
+    assert [asked.path for asked in genesys.asked[before:] if re.search("add|update|remove", asked.path)] == []
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_whatever_fails_each_contact_is_written_once(genesys, seed):
+    """Restarts, storms of 429, answers that are lost while contacts are written."""
+    luck, desk = random.Random(seed), Desk(genesys)  # noqa: S311 — luck that can be repeated
+    people = [desk.crm.people_create(first="Casey", last=f"Customer {n}", title="Buyer") for n in range(8)]
+    for turn in range(25):
+        fault = luck.choice([*FAULTS.values()])
+        genesys.fail(fault, after=luck.randrange(6), late=fault.cut and luck.random() < 0.7)
+        if luck.random() < 0.3:
+            desk.restart()
+        if luck.random() < 0.3:
+            desk.crm.people_edit(luck.choice(people), title=f"Title {turn}")
+        with suppress(RetryableError):
+            desk.run()
+        desk.clock.tick(61)
+    genesys._faults.clear()
+    desk.settle()
+
+    assert desk.names() == [f"Customer {n}" for n in range(8)]
+    told = {each["lastName"]: each["title"] for each in genesys.living()}
+    assert told == {each.values["last"]: each.values["title"] for each in desk.crm.living().values()}
 
 
 # ---- getting in ----
