@@ -13,10 +13,12 @@ from typing import Any
 from marshmallow import ValidationError, fields, validate, validates_schema
 
 from connectors.cxone import contact, conversation
+from connectors.cxone.address_book import AddressBook
 from connectors.cxone.login import Session
 from connectors.cxone.polling import CompletedContacts, DigitalContacts, Span
 from gateway.sdk import (
     Connector,
+    ContactSide,
     Delivery,
     PartialInteraction,
     Poller,
@@ -75,6 +77,18 @@ class CxoneSettings(Settings):
     )
     custom_data = AttributeNames(metadata={"description": "Your custom data and custom fields, by their meaning to us"})
 
+    address_book = fields.String(
+        validate=validate.Regexp(r"[0-9]{1,18}$"),
+        metadata={"description": "The id of a dynamic address book, to be kept the same as an org's contacts"},
+    )
+    region = fields.String(
+        load_default="US",
+        validate=validate.Regexp("[A-Z]{2}$"),
+        metadata={"description": "Of the address book's numbers without country"},
+    )
+    state_id = fields.Integer(metadata={"description": "The stateId of new entries"})
+    external_state = fields.String(metadata={"description": "The externalState of new entries"})
+
     @validates_schema
     def _some_way_in(self, loaded: Mapping[str, Any], **_: object) -> None:
         pairs = (("access_key_id", "access_key_secret"), ("client_id", "client_secret"))
@@ -105,6 +119,7 @@ class CxoneConnector(Connector):
     def __init__(self, settings: Mapping[str, Any]) -> None:
         super().__init__(settings)
         self._session = Session(settings)
+        self._book = _address_book(self._session, settings)
 
     def verify(self, request: Request) -> None:  # noqa: ARG002 — whoever sent it
         takes_no_posts("CXone is asked, and posts nothing. A Studio script's posts go to a connection of `generic`.")
@@ -130,3 +145,14 @@ class CxoneConnector(Connector):
             if again:
                 pollers.append(DigitalContacts(self._session, "digital_contacts_again", daily, every_one=True))
         return pollers
+
+    def contact_side(self) -> ContactSide | None:
+        return self._book
+
+
+def _address_book(session: Session, settings: Mapping[str, Any]) -> AddressBook | None:
+    if "address_book" not in settings:
+        return None
+    named = {"stateId": "state_id", "externalState": "external_state"}
+    state = {theirs: settings[ours] for theirs, ours in named.items() if ours in settings}
+    return AddressBook(session.reporting, settings["address_book"], region=settings["region"], state=state)

@@ -1,5 +1,7 @@
 """Genesys Cloud: conversation detail events, as its Amazon EventBridge integration and an API destination post them.
 
+Its external contacts are kept the same as an org's by `contacts.py`.
+
 Sources: https://github.com/MyPureCloud/platform-client-sdk-python (models `*_detail_event_topic_*`),
 https://github.com/GenesysCloudBlueprints/aws-eventbridge-analytics-detail-events-blueprint (the topics),
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-api-destinations.html.
@@ -8,13 +10,18 @@ https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-api-destinations.htm
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from marshmallow import fields, validate
+from marshmallow import ValidationError, fields, validate, validates_schema
 
+from connectors.genesys.contacts import ExternalContacts
 from connectors.genesys.conversation import EVENTS, Names, interaction
-from gateway.sdk import Connector, Delivery, PartialInteraction, Request, Secrets, Settings
+from connectors.genesys.external_contact import LIMITS, Layout
+from connectors.genesys.login import Login
+from gateway.sdk import Connector, ContactSide, Delivery, PartialInteraction, Request, Secret, Secrets, Settings
 from gateway.sdk.attributes import AttributeNames
+from gateway.sdk.http import Address, Api
 from gateway.sdk.reading import read_object
 from gateway.sdk.verify import check_token, several
 
@@ -28,7 +35,7 @@ def _names(description: str) -> fields.Dict:
 
 
 class GenesysSettings(Settings):
-    """The key of the EventBridge connection, and the names that events leave out."""
+    """The key of the EventBridge connection, the names that events leave out, and how to get at external contacts."""
 
     api_key_value = Secrets(required=True, metadata={"description": "The EventBridge connection's API key"})
     api_key_name = fields.String(
@@ -42,6 +49,45 @@ class GenesysSettings(Settings):
     participant_attributes = AttributeNames(
         metadata={"description": "Your participant attributes, by what they mean to us"}
     )
+    client_id = fields.String(metadata={"description": "The OAuth client that may read and write external contacts"})
+    client_secret = Secret(metadata={"description": "Its secret"})
+    api_url = Address(
+        load_default="https://api.mypurecloud.com",
+        metadata={"description": "Your region's, api.…: login.… is beside it"},
+    )
+    external_source_id = fields.String(metadata={"description": "The external source whose ids are Salesforce ids"})
+    division_id = fields.String(metadata={"description": "The only division whose contacts are synced"})
+    contact_types = fields.List(
+        fields.String(validate=validate.OneOf(["Curated", "Identified", "Ephemeral"])),
+        load_default=lambda: ["Curated"],
+        validate=validate.Length(min=1),
+        metadata={"description": "The types of contacts that are synced"},
+    )
+    custom_fields = _names("The key of each custom field that is synced, by our name")
+    schema_id = fields.String(metadata={"description": "The schema of custom fields, for contacts that have none"})
+    schema_version = fields.Integer(validate=validate.Range(min=1), metadata={"description": "Its version"})
+    region = fields.String(
+        load_default="US",
+        validate=validate.Regexp("[A-Z]{2}$"),
+        metadata={"description": "Of the contacts' numbers without country"},
+    )
+    bulk_size = fields.Integer(
+        load_default=10, validate=validate.Range(1, 200), metadata={"description": "Most contacts of a bulk call"}
+    )
+    calls_per_minute = fields.Integer(
+        load_default=300, validate=validate.Range(1, 100_000), metadata={"description": "Most calls in a minute"}
+    )
+
+    @validates_schema
+    def _contacts_are_whole(self, loaded: Mapping[str, Any], **_: object) -> None:
+        for together in (("client_id", "client_secret", "external_source_id"), ("schema_id", "schema_version")):
+            missing = [name for name in together if name not in loaded]
+            if missing and len(missing) < len(together):
+                raise ValidationError(f"{' and '.join(together)} belong together.", missing[0])
+        if loaded["custom_fields"] and "schema_id" not in loaded:
+            raise ValidationError("Custom fields need their schema.", "schema_id")
+        if taken := sorted(loaded["custom_fields"].keys() & LIMITS.keys()):
+            raise ValidationError(f"These fields have a place of their own: {', '.join(taken)}.", "custom_fields")
 
 
 class GenesysConnector(Connector):
@@ -58,6 +104,13 @@ class GenesysConnector(Connector):
         "vectors": "exempt: a plain key needs none.",
         "replay": "done",
     }
+
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        super().__init__(settings)
+        self._contacts = _external_contacts(settings) if "client_id" in settings else None
+
+    def contact_side(self) -> ContactSide | None:
+        return self._contacts
 
     def verify(self, request: Request) -> None:
         named = self.settings["api_key_name"]
@@ -82,3 +135,22 @@ class GenesysConnector(Connector):
             users=self.settings["users"],
             attributes=self.settings["participant_attributes"],
         )
+
+
+def _external_contacts(settings: Mapping[str, Any]) -> ExternalContacts:
+    base = settings["api_url"].rstrip("/")
+    login = Login(base, settings["client_id"], settings["client_secret"])
+    schema = {"id": settings["schema_id"], "version": settings["schema_version"]} if "schema_id" in settings else None
+    layout = Layout(
+        source=settings["external_source_id"],
+        custom_fields=settings["custom_fields"],
+        schema=schema,
+        region=settings["region"],
+    )
+    return ExternalContacts(
+        Api(f"{base}/api/v2/externalcontacts", authorize=login.headers, per_minute=settings["calls_per_minute"]),
+        layout,
+        types=settings["contact_types"],
+        division=settings.get("division_id"),
+        bulk=settings["bulk_size"],
+    )

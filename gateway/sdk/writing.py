@@ -1,8 +1,10 @@
-"""For a contact side whose platform takes one contact in one call."""
+"""For a contact side: writes that go out in calls which may fail, one contact in each or several."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from gateway.domain.contacts import ContactWrite, WriteResult, Written
@@ -12,27 +14,40 @@ from gateway.sdk.http import Reply
 T = TypeVar("T")
 
 
-def one_by_one(writes: Sequence[ContactWrite], send: Callable[[ContactWrite], T]) -> list[WriteResult | T]:
-    """What became of each write, in their order; behind one that failed as others would, nothing is sent any more.
+def carried_out(
+    calls: Iterable[Mapping[int, ContactWrite]], call: Callable[[Mapping[int, ContactWrite]], Mapping[int, T]]
+) -> dict[int, WriteResult | T]:
+    """The ends of numbered writes, of which those that go out in one `call` are together.
 
+    Where a call is refused, each of its writes is sent by itself; after one that failed, the others wait.
     RetryableError, ConfigError: the first one failed, and nothing was carried out.
     """
-    results: list[WriteResult | T] = []
+    ends: dict[int, WriteResult | T] = {}
     failure: WriteResult | None = None
-    for write in writes:
+    waiting = deque(dict(each) for each in calls if each)
+    while waiting:
+        due = waiting.popleft()
         try:
-            results.append(failure or send(write))
-        except UnknownOutcomeError as error:
-            results.append(WriteResult(written=Written.UNKNOWN, reason=str(error)))
-            failure = WriteResult(written=Written.RETRY, reason=str(error))
-        except (RetryableError, ConfigError):
-            if not results:
-                raise
-            failure = WriteResult(written=Written.RETRY, reason="The calls before it failed.")
-            results.append(failure)
+            ends |= dict.fromkeys(due, failure) if failure else call(due)
         except RejectedError as error:
-            results.append(WriteResult(written=Written.REFUSED, reason=error.reason))
-    return results
+            if len(due) > 1:
+                waiting.extendleft({at: write} for at, write in reversed(due.items()))
+            else:
+                ends |= dict.fromkeys(due, WriteResult(written=Written.REFUSED, reason=error.reason))
+        except (RetryableError, ConfigError) as error:
+            is_unknown = isinstance(error, UnknownOutcomeError)
+            if not ends and not is_unknown:
+                raise
+            failure = WriteResult(written=Written.RETRY, reason=str(error))
+            ends |= dict.fromkeys(due, replace(failure, written=Written.UNKNOWN) if is_unknown else failure)
+    return ends
+
+
+def one_by_one(writes: Sequence[ContactWrite], send: Callable[[ContactWrite], T]) -> list[WriteResult | T]:
+    """What became of each write, in their order, where each is a call of its own; errors as above."""
+    alone = [{at: write} for at, write in enumerate(writes)]
+    ends = carried_out(alone, lambda due: {at: send(write) for at, write in due.items()})
+    return [ends[at] for at in range(len(writes))]
 
 
 def answered(reply: Reply) -> Any:

@@ -1,0 +1,105 @@
+"""Versions of contacts on platforms that have none, and what becomes of writes whose calls fail."""
+
+import pytest
+
+from gateway.sdk import (
+    Act,
+    ConfigError,
+    ContactRecord,
+    ContactWrite,
+    Entry,
+    RejectedError,
+    RetryableError,
+    UnknownOutcomeError,
+    WriteResult,
+    Written,
+)
+from gateway.sdk.comparing import settled_already, versioned
+from gateway.sdk.writing import carried_out
+
+PHONES = (Entry("+14155550100", "mobile"), Entry("+14155550101", "work"))
+CASEY = ContactRecord(id="1", values={"first": "Casey", "title": None, "phones": PHONES}, other_id="003A")
+
+
+def version(**values: object) -> str | None:
+    return versioned(ContactRecord(id="1", values={**CASEY.values, **values}, other_id="003A")).version  # type: ignore[dict-item]
+
+
+def test_a_version_is_another_one_when_the_record_says_something_else():
+    versions = [
+        version(),
+        version(first="casey"),
+        version(title="Buyer"),
+        version(phones=PHONES[:1]),
+        version(phones=(PHONES[0], Entry("+14155550101", "home"))),
+        versioned(ContactRecord(id="1", values=CASEY.values, other_id="003B")).version,
+    ]
+    assert len(set(versions)) == len(versions)
+
+
+def test_a_version_is_the_same_whatever_the_order_and_the_kind_of_emptiness():
+    backwards = ContactRecord(id="2", values=dict(reversed(list(CASEY.values.items()))), other_id="003A")
+    assert version() == version(title="", phones=PHONES[::-1], emails=()) == versioned(backwards).version
+
+
+def test_what_stands_there_settles_a_write_or_leaves_it_to_be_carried_out():
+    held = versioned(CASEY)
+    gone = ContactRecord(id="1", merged_into="2")
+
+    def settled(act: Act, held: ContactRecord | None, version: str | None) -> Written | None:
+        end = settled_already(ContactWrite(act=act, id="1", version=version), held)
+        return end and end.written
+
+    for act, of_nobody in ((Act.UPDATE, Written.GONE), (Act.DELETE, Written.DONE)):
+        assert settled(act, held, held.version) is settled(act, held, None) is None
+        assert settled(act, held, "another") is Written.STALE
+        assert settled(act, None, held.version) is settled(act, gone, held.version) is of_nobody
+    assert settled(Act.CREATE, None, None) is None
+
+
+# ---- calls that fail ----
+
+WRITES = [ContactWrite(act=Act.CREATE, other_id=f"003{n}") for n in range(5)]
+
+
+def ends(calls, *, refused=(), **failures):
+    """What becomes of writes in these calls, the calls that were made, and what they did."""
+    asked, done = [], []
+
+    def call(due):
+        asked.append(tuple(due))
+        if refused and set(refused) & due.keys():
+            raise RejectedError("It is too long.")
+        if error := failures.get(f"at_{min(due)}"):
+            raise error
+        done.extend(due)
+        return dict.fromkeys(due, WriteResult(written=Written.DONE))
+
+    told = carried_out([{at: WRITES[at] for at in each} for each in calls], call)
+    letters = {Written.DONE: "d", Written.REFUSED: "x", Written.RETRY: "r", Written.UNKNOWN: "u"}
+    return "".join(letters[told[at].written] for at in sorted(told)), asked, done
+
+
+def test_each_call_is_made_once():
+    assert ends([(0, 1), (), (2,)]) == ("ddd", [(0, 1), (2,)], [0, 1, 2])
+
+
+def test_what_is_refused_together_is_sent_one_by_one_in_the_same_order():
+    assert ends([(0, 1, 2), (3,)], refused=[1]) == ("dxdd", [(0, 1, 2), (0,), (1,), (2,), (3,)], [0, 2, 3])
+
+
+@pytest.mark.parametrize("error", [RetryableError("down"), ConfigError("who?")])
+def test_after_a_call_that_failed_the_others_wait(error):
+    told, asked, done = ends([(0,), (1, 2), (3, 4)], at_1=error)
+    assert (told, asked, done) == ("drrrr", [(0,), (1, 2)], [0])
+
+
+def test_a_call_that_may_have_been_carried_out_is_unknown_the_first_one_too():
+    assert ends([(0, 1), (2,)], at_0=UnknownOutcomeError("lost")) == ("uur", [(0, 1)], [])
+
+
+@pytest.mark.parametrize("error", [RetryableError("too often", after=17), ConfigError("who?")])
+def test_where_nothing_was_carried_out_the_failure_is_told_as_it_is(error):
+    with pytest.raises(type(error)) as raised:
+        ends([(0, 1), (2,)], at_0=error)
+    assert raised.value is error
