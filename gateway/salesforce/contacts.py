@@ -231,14 +231,12 @@ class SalesforceContacts:
             for some in in_batches(of_kind.get(kind, ()), BATCH)
         ]
         if Kind.CONTACT in visible and "IsPersonAccount" in visible[Kind.CONTACT].columns:
-            for some in in_batches(of_kind.get(Kind.ACCOUNT, ()), BATCH):
-                asked.append(soql.persons_of(visible[Kind.CONTACT].columns, some))
+            accounts = [("AccountId", id) for id in of_kind.get(Kind.ACCOUNT, ())]
+            asked += soql.having(Kind.CONTACT, visible[Kind.CONTACT].columns, accounts, "IsPersonAccount = true")
         return asked
 
     def _rows(self, statements: Sequence[str]) -> dict[str, Row]:
-        """Rows by their own ids, and those of the accounts that persons are."""
-        rows = self._session.queries(statements)
-        return {row["AccountId"]: row for row in rows if row.get("IsPersonAccount")} | {row["Id"]: row for row in rows}
+        return {row["Id"]: row for row in self._session.queries(statements)}
 
     def _record(self, row: Row) -> ContactRecord:
         fields = self._objects[_kind(row)]
@@ -312,8 +310,9 @@ class SalesforceContacts:
             rows = self._rows(statements)
         except GatewayError:
             return None
+        persons = {row["AccountId"]: row for row in rows.values() if row.get("IsPersonAccount")}
         bearing = {self._record(row).other_id: row for row in rows.values() if not _is_gone(row)}
-        return rows | {id: row for id, row in bearing.items() if id and id in refused}
+        return {**rows, **persons, **{id: row for id, row in bearing.items() if id and id in refused}}
 
     def _result(self, write: ContactWrite, made: Made, after: Mapping[str, Row] | None) -> WriteResult:
         if made.record_id is None:

@@ -87,14 +87,6 @@ def with_ids(kind: str, columns: Sequence[str], ids: Collection[str]) -> str:
     return rows_after(kind, columns, "", "", f"Id IN ({','.join(map(quoted, ids))})")
 
 
-def persons_of(columns: Sequence[str], accounts: Collection[str]) -> str:
-    """The contacts that person accounts hold, of deleted ones too."""
-    return rows_after("Contact", columns, "", "", f"AccountId IN ({','.join(map(quoted, accounts))}) AND {_PERSON}")
-
-
-_PERSON = "IsPersonAccount = true"
-
-
 def count(kind: str, only: str) -> str:
     """How many records fulfil a condition, as `n`."""
     return f"SELECT COUNT(Id) n FROM {kind} WHERE {only}"  # noqa: S608 (names and conditions of code)
