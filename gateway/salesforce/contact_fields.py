@@ -78,19 +78,22 @@ class Described:
     kind: Kind
     fields: ContactFields
     seen: Mapping[str, Mapping[str, Any]]
+    parents: Sequence[str] = ()
+    """The relationships of which a change concerns those that belong to it; of users and queues none does."""
 
     @classmethod
     def of(cls, kind: Kind, fields: ContactFields, answers: Mapping[str, Any]) -> Described:
         """From the describes of this object and of what it belongs to."""
         own = {each["name"]: each for each in answers[kind]["fields"]}
+        parents = _parents(fields, answers[kind])
         theirs = {
             f"{relationship}.{each['name']}": {**each, "createable": False, "updateable": False}
-            for relationship, objects in _parents(fields, answers[kind]).items()
+            for relationship, objects in parents.items()
             for name in objects
             if name in answers
             for each in answers[name]["fields"]
         }
-        return cls(kind, fields, theirs | own)
+        return cls(kind, fields, theirs | own, [name for name, objects in parents.items() if "User" not in objects])
 
     @property
     def problems(self) -> list[str]:

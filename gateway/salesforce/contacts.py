@@ -40,6 +40,7 @@ from gateway.salesforce.people import People
 from gateway.salesforce.records import Row
 from gateway.salesforce.schema import Visible, fingerprint
 from gateway.salesforce.session import Session, SubRequest, in_batches
+from gateway.salesforce.settings import OrgSettings
 from gateway.sdk.contacts import ContactPage
 from gateway.sdk.pulling import Cursor
 
@@ -121,49 +122,71 @@ class SalesforceContacts:
         return ConfigError(*(f"Org {self._session.settings.name!r}: {problem}" for problem in problems))
 
     def changes(self, cursor: Cursor | None, now: datetime) -> Iterator[ContactPage]:  # noqa: ARG002 - the org's clock counts
-        """See `ContactSide`; a call for each 2,000 changes, and a job for what is left of a first load of many."""
-        stored, visible = dict(cursor or {}), self._visible()
+        """See `ContactSide`; a call for each 2,000 changes, and a job for what is left of a first load of many.
+
+        Where fields of what they belong to are read, another call tells those of whom it has changed.
+        """
+        visible = self._visible()
         self._newcomers = None
-        stand = {kind: self._position(kind, stored) for kind in visible}
+        stand = _Stand.of(cursor or {}, visible, self._session.settings)
+        touched = dict(stand.touched)
         left: Collection[Kind] = visible.keys()
         while left:
-            yield from self._walked({kind: stand[kind] for kind in left if stand[kind].job is None}, stand)
-            left = [kind for kind in visible if stand[kind].job is not None]
+            yield from self._walked([kind for kind in left if stand.positions[kind].job is None], stand)
+            left = [kind for kind in visible if stand.positions[kind].job is not None]
             for kind in left:
                 yield from self._loaded(kind, stand)
+        for kind, parent in self._parents():
+            if since := touched.get(f"{kind}.{parent}"):
+                yield from self._touched(kind, parent, since, stand)
         # Whoever asks for more has stored all that was told.
-        self._newcomers = Newcomers(self._session, visible, stand)
+        self._newcomers = Newcomers(self._session, visible, stand.positions)
 
-    def _position(self, kind: Kind, stored: Mapping[str, str]) -> Position:
-        return Position.of(stored.get(kind.value), fingerprint(kind, self._visible()[kind], self._session.settings))
-
-    def _walked(self, begin: Mapping[Kind, Position], stand: dict[Kind, Position]) -> Iterator[ContactPage]:
-        settings, visible = self._session.settings, self._visible()
-        walks = [Walk(kind, visible[kind].columns, at, settings, most=mirror.MANY_PAGES) for kind, at in begin.items()]
+    def _walked(self, kinds: Iterable[Kind], stand: _Stand) -> Iterator[ContactPage]:
+        columns, settings = {kind: each.columns for kind, each in self._described.items()}, self._session.settings
+        walks = [Walk(k, columns[k], stand.positions[k], settings, most=mirror.MANY_PAGES) for k in kinds]
         while walks:
             read = next_rows(self._session, walks)
-            stand |= {walk.kind: walk.position for walk in walks}
+            stand.began = stand.began or mirror.stamp_before(self._session.org_time())
+            for kind, parent in self._parents():
+                stand.touched.setdefault(f"{kind}.{parent}", stand.began)
+            stand.positions |= {walk.kind: walk.position for walk in walks}
             yield self._page([row for _, rows in read for row in rows], stand)
             walks = [walk for walk in walks if not walk.is_done]
 
-    def _loaded(self, kind: Kind, stand: dict[Kind, Position]) -> Iterator[ContactPage]:
+    def _parents(self) -> list[tuple[Kind, str]]:
+        return [(kind, parent) for kind, each in self._described.items() for parent in each.parents]
+
+    def _touched(self, kind: Kind, parent: str, since: str, stand: _Stand) -> Iterator[ContactPage]:
+        """Those of whom what they belong to has changed since then."""
+        columns, after, is_over = self._described[kind].columns, "", False
+        while not is_over:
+            rows = self._session.queries([soql.touched(kind, columns, parent, since, after)])
+            is_over = len(rows) < soql.PAGE
+            if is_over:
+                stand.touched[f"{kind}.{parent}"] = stand.began
+            else:
+                after = rows[-1]["Id"]
+            yield self._page(rows, stand if is_over else None)
+
+    def _loaded(self, kind: Kind, stand: _Stand) -> Iterator[ContactPage]:
         """What is left to a job, to its end. RetryableError: it takes too long; the next reading goes on with it."""
         waited, pause = 0.0, _SOONEST
-        while stand[kind].job is not None:
+        described = self._described[kind]
+        while (position := stand.positions[kind]).job is not None:
             is_at_work = True
-            for cells, behind in self._loads.step(kind, self._visible()[kind].columns, stand[kind]):
+            for cells, behind in self._loads.step(kind, described.columns, position):
                 is_at_work = False
-                stand[kind] = behind or stand[kind]
-                yield self._page([self._described[kind].row(each) for each in cells], stand if behind else None)
+                stand.positions[kind] = behind or position
+                yield self._page([described.row(each) for each in cells], stand if behind else None)
             if is_at_work and waited >= LONGEST_WAIT:
                 raise RetryableError(f"Org {self._session.settings.name!r} is still at work on the first load.")
             if is_at_work:
                 self._session.sleep(pause)
                 waited, pause = waited + pause, min(pause * _SLOWING, _SELDOMEST)
 
-    def _page(self, rows: Iterable[Row], stand: Mapping[Kind, Position] | None) -> ContactPage:
-        cursor = {kind.value: at.cursor() for kind, at in stand.items()} if stand else None
-        return ContactPage(records=[self._record(row) for row in rows], cursor=cursor)
+    def _page(self, rows: Iterable[Row], stand: _Stand | None) -> ContactPage:
+        return ContactPage(records=[self._record(row) for row in rows], cursor=stand.cursor() if stand else None)
 
     def get(self, ids: Collection[str]) -> Sequence[ContactRecord]:
         """See `ContactSide`. One call."""
@@ -343,6 +366,29 @@ class SalesforceContacts:
         """Whether nobody else was the last to change it, as far as that is known."""
         us = self._session.token.user_id if self._session.token else None
         return us is None or row["LastModifiedById"] == us
+
+
+@dataclass(slots=True)
+class _Stand:
+    """How far the objects are read, and since when what was `touched` through each relationship is to be told.
+
+    `began` is the stamp from which on this reading may not have seen something.
+    """
+
+    positions: dict[Kind, Position]
+    touched: dict[str, str]
+    began: str = ""
+
+    @classmethod
+    def of(cls, cursor: Mapping[str, Any], visible: Mapping[Kind, Visible], settings: OrgSettings) -> _Stand:
+        positions = {
+            kind: Position.of(cursor.get(kind.value), fingerprint(kind, each, settings))
+            for kind, each in visible.items()
+        }
+        return cls(positions, dict(cursor.get("touched") or {}))
+
+    def cursor(self) -> Cursor:
+        return {kind.value: at.cursor() for kind, at in self.positions.items()} | {"touched": dict(self.touched)}
 
 
 def _result_of_gone(write: ContactWrite) -> WriteResult:

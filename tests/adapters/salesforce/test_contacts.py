@@ -872,6 +872,33 @@ def test_what_a_contact_belongs_to_is_read_and_never_written(settings: OrgSettin
     desk.session.close()
 
 
+def test_a_change_of_what_they_belong_to_is_told(settings: OrgSettings, local: LocalOrg) -> None:
+    """Although nothing of the contact has changed; of each page by itself, and once it is settled not again."""
+    texts = {"last": "LastName", "forget": "Individual.ShouldForget", "company": "Account.Name", "owner": "Owner.Email"}
+    desk = Desk(settings, local, {Kind.CONTACT: ContactFields(texts=texts)})
+    (account,) = local.load("Account", {"Name": "Acme"})
+    (wishes,) = local.load("Individual", {"LastName": "Vale"})
+    (one,) = local.load("Contact", {"LastName": "Vale", "IndividualId": wishes})
+    others = local.load("Contact", *({"LastName": "Vale", "AccountId": account} for _ in range(soql.PAGE + 1)))
+    for page in desk.side.changes(None, START):
+        cursor = page.cursor
+        break
+    desk.edit(wishes, ShouldForget=True)
+    _, cursor = desk.told(cursor)
+    told, later = desk.told(cursor)
+    assert told[one].values["forget"] is True
+
+    desk.edit(account, Name="Acme Corp")
+    local.control("POST", "clock", {"skew_milliseconds": 200_000})
+    desk.counted.clear()
+    told, later = desk.told(later)
+
+    assert {told[id].values["company"] for id in others} == {"Acme Corp"}
+    assert desk.counted == {"composite": 1 + 1 + 2}
+    assert desk.told(later)[0].keys().isdisjoint(others)
+    desk.session.close()
+
+
 def test_wishes_are_the_same_in_a_table(desk: Desk, settings: OrgSettings, monkeypatch: pytest.MonkeyPatch) -> None:
     """As a job reads them."""
     monkeypatch.setattr(mirror, "MANY_PAGES", 1)
