@@ -69,6 +69,9 @@ class NewContacts:
     record_type: str | None = None
 
 
+PLAIN = NewContacts()
+
+
 class SalesforceContacts:
     """`sdk.contacts.ContactSide` over the REST API and Bulk API 2.0. New ones become records of the first object.
 
@@ -80,7 +83,7 @@ class SalesforceContacts:
         session: Session,
         objects: Mapping[Kind, ContactFields],
         readings: Mapping[str, Reading],
-        new: NewContacts = NewContacts(),
+        new: NewContacts = PLAIN,
     ) -> None:
         if len({fields.ours for fields in objects.values()}) > 1:
             raise ConfigError(f"A sync of {' and '.join(objects)} needs the same fields and types in each: add them.")
