@@ -338,25 +338,28 @@ def change(call: Call, request: Request, job_id: str) -> Response:
 
 
 def successful(call: Call, job_id: str) -> Response:
-    """``GET /jobs/ingest/id/successfulResults``."""
+    """``GET /jobs/ingest/id/successfulResults``, in another order than that of the upload, as is to be expected.
+
+    https://developer.salesforce.com/docs/atlas.en-us.api_asynch.meta/api_asynch/get_job_successful_results.htm
+    """
     job = _ended(call, job_id)
     rows = [
         [outcome.record_id, str(outcome.created).lower(), *row]
         for outcome, row in zip(job.outcomes, _rows(job), strict=False)
         if outcome.error is None
     ]
-    return _csv(job, ["sf__Id", "sf__Created", *_header(job)], rows)
+    return _csv(job, ["sf__Id", "sf__Created", *_header(job)], rows[::-1])
 
 
 def failed(call: Call, job_id: str) -> Response:
-    """``GET /jobs/ingest/id/failedResults``."""
+    """``GET /jobs/ingest/id/failedResults``, in another order too."""
     job = _ended(call, job_id)
     rows = [
         [outcome.record_id, outcome.error, *row]
         for outcome, row in zip(job.outcomes, _rows(job), strict=False)
         if outcome.error is not None
     ]
-    return _csv(job, ["sf__Id", "sf__Error", *_header(job)], rows)
+    return _csv(job, ["sf__Id", "sf__Error", *_header(job)], rows[::-1])
 
 
 def unprocessed(call: Call, job_id: str) -> Response:

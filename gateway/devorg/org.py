@@ -181,9 +181,10 @@ def _everything(features: Features) -> Schema:
 def _rules(writer: Writer, *, shared: bool) -> dict[str, ObjectRules]:
     former = writer.rules
     return {
-        "Account": people.AccountRules(writer, "Billing", "Shipping"),
+        "Account": people.AccountRules(writer, "Billing", "Shipping", "PersonMailing", "PersonOther"),
         "Contact": people.ContactRules(writer, "Mailing", "Other"),
         "Lead": people.LeadRules(writer, ""),
+        "Individual": people.NamedRules(writer),
         "User": people.NamedRules(writer),
         "Case": former.get("Case") or people.CaseRules(writer),
         "CaseComment": people.CommentRules(writer),

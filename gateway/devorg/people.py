@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import cast
 
 from gateway.devorg import tables
 from gateway.devorg.errors import RecordError
 from gateway.devorg.records import Row
+from gateway.devorg.schema import SObject
 from gateway.devorg.writing import NoRules, Stamp, Values, Writer
 
 _ADDRESS_PARTS = ("Street", "City", "State", "PostalCode", "Country", "Latitude", "Longitude", "GeocodeAccuracy")
-_OF_PERSON = {
-    **{name: name for name in ("FirstName", "LastName", "Salutation", "Phone", "Fax")},
-    **{name: f"Person{name}" for name in ("Email", "MobilePhone", "HomePhone", "OtherPhone")},
-}
+_OF_BOTH = ("FirstName", "LastName", "Salutation", "Phone", "Fax")
+"""What an account and the contact of the person that it is have under the same names."""
 _CASE_MIRRORS = {"ContactPhone": "Phone", "ContactMobile": "MobilePhone", "ContactEmail": "Email", "ContactFax": "Fax"}
 
 
@@ -55,9 +55,24 @@ class LeadRules(NamedRules):
 class AccountRules(NamedRules):
     """Accounts refuse to go while they have cases, and take their contacts along."""
 
+    def begin(self, new: Row, given: Values) -> None:
+        """A last name makes a person, unless the record type says what it is; the other's fields are refused.
+
+        https://help.salesforce.com/s/articleView?id=000386207&type=1
+        """
+        type = self._records.get("RecordType", str(new["RecordTypeId"]))
+        is_person = bool(type["IsPersonType"]) if type else new["LastName"] is not None
+        _refuse_names(name for name in given if (name == "Name" if is_person else _is_personal(name)))
+        if is_person and new["LastName"] is None:
+            message = "Required fields are missing: [LastName]"
+            raise RecordError("REQUIRED_FIELD_MISSING", message, ("LastName",))
+        if is_person:
+            new["IsPersonAccount"], new["Name"] = True, new["LastName"]
+
     def prepare(self, new: Row, old: Row | None, given: Values, stamp: Stamp) -> None:
         """Compound addresses; its name is its own, unless it is a person."""
         if new["IsPersonAccount"]:
+            _refuse_names(name for name in given if old is not None and name == "Name")
             super().prepare(new, old, given, stamp)
         self._compound(new)
         if new["Id"] is not None and new["ParentId"] == new["Id"]:
@@ -71,13 +86,21 @@ class AccountRules(NamedRules):
         if not new["IsPersonAccount"]:
             return
         sobject = self._records.sobject("Contact")
-        values = {name: new[of] for name, of in _OF_PERSON.items()}
+        values = {name: new[of] for name, of in self._of_person(sobject)}
         contact = self._records.get("Contact", str(new["PersonContactId"]))
         if contact is None:
-            id = self._writer.create(sobject, {**values, "AccountId": new["Id"]}, stamp)
+            id = self._writer.create(sobject, {"LastName": new["LastName"], "AccountId": new["Id"]}, stamp)
             contact = {**self._writer.living(sobject, id), "IsPersonAccount": True}
             self._records.put("Account", {**new, "PersonContactId": id})
         self._writer.change(sobject, contact, values, stamp)
+
+    def _of_person(self, contact: SObject) -> list[tuple[str, str]]:
+        """The contact's fields, each with the account's that has the same value."""
+        account = self._records.sobject("Account")
+        names = [field.name for field in contact.fields.values() if field.updateable]
+        pairs = [(name, name if name in _OF_BOTH else f"Person{name}") for name in names if not name.endswith("__c")]
+        pairs += [(name, f"{name.removesuffix('__c')}__pc") for name in names if name.endswith("__c")]
+        return [(name, of) for name, of in pairs if account.find(of)]
 
     def deleting(self, row: Row, stamp: Stamp) -> None:
         """Contacts, opportunities and activities go too."""
@@ -222,6 +245,16 @@ class OpportunityRules(NoRules):
 def mirrors_of(contact: Row | None) -> Values:
     """A case's read-only copies of its contact's phone numbers and address."""
     return {mirror: None if contact is None else contact[source] for mirror, source in _CASE_MIRRORS.items()}
+
+
+def _is_personal(name: str) -> bool:
+    return name in {"FirstName", "LastName", "Salutation"} or name.startswith("Person") or name.endswith("__pc")
+
+
+def _refuse_names(given: Iterable[str]) -> None:
+    if names := list(given):
+        message = f"Account: bad field names on insert/update call: {', '.join(names)}"
+        raise RecordError("INVALID_FIELD_FOR_INSERT_UPDATE", message, tuple(names))
 
 
 def _living(writer: Writer, name: str, field: str, of: Row) -> list[Row]:

@@ -156,9 +156,16 @@ def build_schema(features: Features) -> Schema:
 
 
 def _custom_lines(name: str, fields: CustomFields) -> tuple[str, ...]:
-    """The lines of an object's own custom fields and, for Task and Event, of Activity's."""
+    """The lines of an object's own custom fields; for Task and Event of Activity's, for Account of persons'."""
     shared = fields.get("Activity", ()) if name in _ACTIVITIES else ()
-    return (*fields.get(name, ()), *shared)
+    persons = map(_of_person, fields.get("Contact", ())) if name == "Account" else ()
+    return (*fields.get(name, ()), *shared, *persons)
+
+
+def _of_person(line: str) -> str:
+    """A contact's own field as an account has it."""
+    columns = line.split("|")
+    return "|".join([columns[0].replace("__c", "__pc"), *columns[1:3], f"{columns[3]} person ", *columns[4:]])
 
 
 def custom_fields(content: object) -> CustomFields:
@@ -259,7 +266,7 @@ def _field(columns: list[str], names: set[str]) -> Field:
         auto_number="autonumber" in flags,
         name_field="name" in flags,
         child_relationship=extras.get("child"),
-        custom=name.endswith("__c"),
+        custom=name.endswith(("__c", "__pc")),
     )
 
 

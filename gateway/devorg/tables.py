@@ -22,18 +22,18 @@ SYSTEM_FIELDS = """
 """
 
 
-def _address(prefix: str, label: str) -> str:
+def _address(prefix: str, label: str, tag: str = "") -> str:
     """The parts of one compound address, and the compound itself."""
     return f"""
-  {prefix}Street | textarea(255) | {label} Street | cu
-  {prefix}City | string(40) | {label} City | cu
-  {prefix}State | string(80) | {label} State/Province | cu
-  {prefix}PostalCode | string(20) | {label} Zip/Postal Code | cu
-  {prefix}Country | string(80) | {label} Country | cu
-  {prefix}Latitude | double(18,15) | {label} Latitude | cu
-  {prefix}Longitude | double(18,15) | {label} Longitude | cu
-  {prefix}GeocodeAccuracy | picklist(40) | {label} Geocode Accuracy | cu restricted | pick=GeocodeAccuracy
-  {prefix}Address | address | {label} Address | nofilter"""
+  {prefix}Street | textarea(255) | {label} Street | cu {tag}
+  {prefix}City | string(40) | {label} City | cu {tag}
+  {prefix}State | string(80) | {label} State/Province | cu {tag}
+  {prefix}PostalCode | string(20) | {label} Zip/Postal Code | cu {tag}
+  {prefix}Country | string(80) | {label} Country | cu {tag}
+  {prefix}Latitude | double(18,15) | {label} Latitude | cu {tag}
+  {prefix}Longitude | double(18,15) | {label} Longitude | cu {tag}
+  {prefix}GeocodeAccuracy | picklist(40) | {label} Geocode Accuracy | cu restricted {tag} | pick=GeocodeAccuracy
+  {prefix}Address | address | {label} Address | nofilter {tag}"""
 
 
 _RELATABLE = "Account,Campaign,Case,Contact,Lead,Opportunity"
@@ -75,6 +75,18 @@ Account | 001 | Account | Accounts |
   PersonMobilePhone | phone | Mobile | cu person
   PersonHomePhone | phone | Home Phone | cu person
   PersonOtherPhone | phone | Other Phone | cu person
+  PersonAssistantPhone | phone | Asst. Phone | cu person
+  PersonAssistantName | string(40) | Assistant | cu person
+  PersonTitle | string(80) | Title | cu person
+  PersonDepartment | string(80) | Department | cu person
+  PersonLeadSource | picklist | Lead Source | cu person | pick=LeadSource
+  PersonBirthdate | date | Birthdate | cu person
+  PersonHasOptedOutOfEmail | boolean | Email Opt Out | cu ! person
+  PersonHasOptedOutOfFax | boolean | Fax Opt Out | cu ! person
+  PersonDoNotCall | boolean | Do Not Call | cu ! person
+  PersonIndividualId | reference | Individual ID | cu person | ref=Individual;rel=PersonIndividual
+{_address("PersonMailing", "Mailing", "person")}
+{_address("PersonOther", "Other", "person")}
 
 Contact | 003 | Contact | Contacts |
   MasterRecordId | reference | Master Record ID | | ref=Contact;rel=MasterRecord
@@ -104,6 +116,7 @@ Contact | 003 | Contact | Contacts |
   HasOptedOutOfEmail | boolean | Email Opt Out | cu !
   HasOptedOutOfFax | boolean | Fax Opt Out | cu !
   DoNotCall | boolean | Do Not Call | cu !
+  IndividualId | reference | Individual ID | cu | ref=Individual;rel=Individual;child=Contacts
   LastActivityDate | date | Last Activity |
   LastCURequestDate | datetime | Last Stay-in-Touch Request Date |
   LastCUUpdateDate | datetime | Last Stay-in-Touch Save Date |
@@ -159,6 +172,25 @@ Lead | 00Q | Lead | Leads |
   HasOptedOutOfFax | boolean | Fax Opt Out | cu !
   EmailBouncedReason | string(255) | Email Bounced Reason | cu
   EmailBouncedDate | datetime | Email Bounced Date | cu
+  IndividualId | reference | Individual ID | cu | ref=Individual;rel=Individual;child=Leads
+
+Individual | 0PK | Individual | Individuals |
+  MasterRecordId | reference | Master Record ID | | ref=Individual;rel=MasterRecord
+  LastName | string(80) | Last Name | cu !
+  FirstName | string(40) | First Name | cu
+  Salutation | picklist(40) | Salutation | cu | pick=Salutation
+  Name | string(121) | Name | ! name
+  OwnerId | reference | Owner ID | cu ! | ref=User;rel=Owner;default=@user
+  BirthDate | date | Birth Date | cu
+  DeathDate | date | Death Date | cu
+  HasOptedOutTracking | boolean | Don't Track | cu !
+  HasOptedOutProfiling | boolean | Don't Profile | cu !
+  HasOptedOutProcessing | boolean | Don't Process | cu !
+  HasOptedOutSolicit | boolean | Don't Market | cu !
+  ShouldForget | boolean | Forget this Individual | cu !
+  SendIndividualData | boolean | Export Individual's Data | cu !
+  CanStorePiiElsewhere | boolean | OK to Store PII Data Elsewhere | cu !
+  HasOptedOutGeoTracking | boolean | Block Geolocation Tracking | cu !
 
 Case | 500 | Case | Cases |
   MasterRecordId | reference | Master Record ID | | ref=Case;rel=MasterRecord
@@ -368,6 +400,7 @@ RecordType | 012 | Record Type | Record Types | nodelete minimal nosearch
   Description | string(255) | Description | cu
   SobjectType | picklist(40) | SObject Type Name | c ! restricted | pick=RecordTypeObject
   IsActive | boolean | Active | cu !
+  IsPersonType | boolean | Is Person Type | ! person
 
 TaskStatus | 01T | Task Status Value | Task Status Value | nocreate noupdate nodelete minimal nosearch noreplicate
   MasterLabel | string(255) | Master Label | name

@@ -57,6 +57,9 @@ class Guard(Protocol):
 class ObjectRules(Protocol):
     """What one object does beyond the common rules."""
 
+    def begin(self, new: Row, given: Values) -> None:
+        """Say what kind of record is being created, or raise RecordError."""
+
     def prepare(self, new: Row, old: Row | None, given: Values, stamp: Stamp) -> None:
         """Derive fields of the row about to be stored, or raise RecordError."""
 
@@ -76,6 +79,9 @@ class ObjectRules(Protocol):
 
 class NoRules:
     """An object that does nothing of its own."""
+
+    def begin(self, new: Row, given: Values) -> None:
+        """There is one kind only."""
 
     def prepare(self, new: Row, old: Row | None, given: Values, stamp: Stamp) -> None:
         """Nothing to derive."""
@@ -140,6 +146,7 @@ class Writer:
         plan = self._plan(sobject)
         given = self._read(plan, body, creating=True)
         new = self.filled(sobject, given, stamp)
+        self.rules.get(sobject.name, _NO_RULES).begin(new, given)
         self._refuse_missing(new, (*plan.required, *(name for name in given if name in plan.not_null)))
         return self.insert(sobject, new, given, stamp, guarded=True)
 

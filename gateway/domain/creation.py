@@ -52,7 +52,8 @@ class RecordDraft:
 class Made:
     """What became of a draft: the new record, or those that a duplicate rule takes for it, or why there is none.
 
-    `passes`: it may be taken later; `is_unknown`: it may have been taken all the same.
+    `passes`: it may be taken later; `is_unknown`: it may have been taken all the same; `is_stopped`: a duplicate rule
+    stopped it, which does not say for whom.
     """
 
     record_id: str | None = None
@@ -60,6 +61,7 @@ class Made:
     reason: str | None = None
     passes: bool = False
     is_unknown: bool = False
+    is_stopped: bool = False
 
 
 def wish_of(position: int, keys: Sequence[str], match: Match, point: ContactPoint, known: Known) -> Wish | str | None:

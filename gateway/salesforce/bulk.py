@@ -9,7 +9,7 @@ a job that is gone by then is made once more. What changes meanwhile the next wa
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from io import StringIO
@@ -24,7 +24,6 @@ from gateway.salesforce import soql
 from gateway.salesforce.errors import MissingError, not_an_answer, without_personal_data
 from gateway.salesforce.mirror import Position, Positions, told
 from gateway.salesforce.records import Row, reader_of
-from gateway.salesforce.schema import Visible
 from gateway.salesforce.session import Session
 
 if TYPE_CHECKING:
@@ -43,7 +42,8 @@ class FirstLoad:
     """What `Changes` has left to be read by jobs."""
 
     def __init__(self, session: Session, positions: Positions) -> None:
-        self._session = session.serving(Purpose.BACKFILL)
+        self._settings = session.settings
+        self._loads = Loads(session.serving(Purpose.BACKFILL))
         self._positions = positions
 
     def pages(self, cursors: Mapping[str, str]) -> Iterator[ChangePage]:
@@ -52,12 +52,29 @@ class FirstLoad:
         RetryableError: a job failed; it begins again the next time.
         """
         for kind, (visible, position) in self._positions.of(cursors).items():
-            if position.job is not None:
-                yield from self._step(kind, visible, position)
+            if position.job is None:
+                continue
+            read = reader_of(kind, visible.meanings, self._settings.region)
+            for rows, behind in self._loads.step(kind, visible.columns, position):
+                records, gone = told(rows, read)
+                yield ChangePage(records, gone, {kind.value: behind.cursor()} if behind else {})
 
-    def _step(self, kind: Kind, visible: Visible, position: Position) -> Iterator[ChangePage]:
+
+class Loads:
+    """Goes on with what walks have left to jobs, step by step."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def step(
+        self, kind: Kind, columns: Sequence[str], position: Position
+    ) -> Iterator[tuple[list[Row], Position | None]]:
+        """The rows that are ready, none while the job is at work; with the last of a call the position behind them.
+
+        RetryableError: the job failed; the position before it came first.
+        """
         if not position.job:
-            yield _page(kind, replace(position, job=self._create(kind, visible, position)))
+            yield [], replace(position, job=self._create(kind, columns, position))
             return
         try:
             answer = self._session.read(_JOBS, f"{_JOBS}/{position.job}")
@@ -66,35 +83,33 @@ class FirstLoad:
             job = {"state": "Aborted", "errorMessage": "its job is not there any more"}
         match job["state"]:
             case "JobComplete":
-                yield from self._results(kind, visible, position)
+                yield from self._results(position)
             case "Failed" | "Aborted":
-                yield _page(kind, replace(position, job="", locator="", rows=0))
+                yield [], replace(position, job="", locator="", rows=0)
                 said = without_personal_data(job.get("errorMessage") or f"its job is {job['state']}")
                 name = self._session.settings.name
                 raise RetryableError(f"Org {name!r}: the first load of {kind.value} begins again, for {said}.")
 
-    def _create(self, kind: Kind, visible: Visible, position: Position) -> str:
+    def _create(self, kind: Kind, columns: Sequence[str], position: Position) -> str:
         days = self._session.settings.mirror.closed_cases_days
-        only = soql.worth_loading(kind, visible.columns, position.began, days)
+        only = soql.worth_loading(kind, columns, position.began, days)
         # In any order: a sorted query is not split into parts that are read at the same time.
-        query = soql.rows_after(kind, visible.columns, position.settled_at, position.settled_id, only)
+        query = soql.rows_after(kind, columns, position.settled_at, position.settled_id, only)
         answer = self._session.read(_JOBS, _JOBS, body={"operation": "queryAll", "query": query})
         return str(self._session.with_members(answer, "id")["id"])
 
-    def _results(self, kind: Kind, visible: Visible, position: Position) -> Iterator[ChangePage]:
-        read = reader_of(kind, visible.meanings, self._session.settings.region)
+    def _results(self, position: Position) -> Iterator[tuple[list[Row], Position | None]]:
         is_over = False
         while not is_over:
             table = self._table(f"{_JOBS}/{position.job}/results", position.locator)
             is_over = table.locator == "null"
             count = 0
             for rows, is_last in _slices(table.text):
-                records, gone = told(rows, read)
                 count += len(rows)
                 if is_last:
                     position = replace(position, locator=table.locator, rows=position.rows + count)
                 behind = position.loaded() if is_over else position
-                yield ChangePage(records, gone, {kind.value: behind.cursor()} if is_last else {})
+                yield rows, behind if is_last else None
         with suppress(GatewayError):
             self._session.write("DELETE", _JOBS, f"{_JOBS}/{position.job}", None)
 
@@ -117,7 +132,3 @@ def _slices(text: str) -> Iterator[tuple[list[Row], bool]]:
         if not following:
             return
         batch = following
-
-
-def _page(kind: Kind, position: Position) -> ChangePage:
-    return ChangePage([], [], {kind.value: position.cursor()})

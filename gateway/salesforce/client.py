@@ -20,7 +20,9 @@ class Client(Salesforce):
     """Makes the calls of one login."""
 
     def parse_result_to_json(self, result: requests.Response) -> Any:
-        """The answer's value, the answer itself where it is a table; what else is no JSON simple-salesforce refuses."""
+        """The answer's value, a `Table` where it is one; what is neither, nor empty, simple-salesforce refuses."""
+        if not result.content:
+            return {}
         if result.headers.get("Content-Type", "").startswith("text/csv"):
             return Table(result.content.decode("utf-8"), result.headers.get("Sforce-Locator", "null"))
         try:

@@ -188,7 +188,7 @@ class Walk:
         last = max(self._next, (old.at, old.id))
         position = Position(*last, *mark, self._crowd, _is_old(last[0], now), loading=False, fields=old.fields)
         if self._loading:
-            since = old.since or _stamp(now)
+            since = old.since or stamp_before(now)
             began, count = old.began or since, old.rows + len(rows)
             position = replace(position, loading=True, since=since, began=began, rows=count)
         self.position = position.loaded() if self._loading and self.is_done else position
@@ -229,7 +229,7 @@ def _mark(row: Row) -> tuple[str, str]:
     return row["SystemModstamp"].replace("+0000", "Z"), row["Id"]
 
 
-def _stamp(now: datetime | None) -> str:
+def stamp_before(now: datetime | None) -> str:
     """The stamp from which on something may have become visible since then."""
     return f"{now.astimezone(UTC) - OVERLAP:%Y-%m-%dT%H:%M:%SZ}" if now else ""
 

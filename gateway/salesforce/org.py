@@ -13,7 +13,7 @@ from gateway.domain.tasks import Abilities, FoundTask, Outcome, TaskDraft, TaskF
 from gateway.errors import ConfigError
 from gateway.ports import ChangePage
 from gateway.salesforce.bulk import FirstLoad
-from gateway.salesforce.contacts import ContactFields, SalesforceContacts
+from gateway.salesforce.contacts import PLAIN, ContactFields, NewContacts, SalesforceContacts
 from gateway.salesforce.lookup import LookUp
 from gateway.salesforce.mirror import Changes, Positions
 from gateway.salesforce.people import People
@@ -70,9 +70,14 @@ class SalesforceOrg:
         """Where the org's pages are; None before the first call."""
         return self._session.token.instance_url if self._session.token else None
 
-    def contacts(self, objects: Mapping[Kind, ContactFields], readings: Mapping[str, Reading]) -> SalesforceContacts:
+    def contacts(
+        self,
+        objects: Mapping[Kind, ContactFields],
+        readings: Mapping[str, Reading],
+        new: NewContacts = PLAIN,
+    ) -> SalesforceContacts:
         """The org's side of a contact sync, whose calls come after those for interactions."""
-        return SalesforceContacts(self._session.serving(Purpose.CONTACT_SYNC), objects, readings)
+        return SalesforceContacts(self._session.serving(Purpose.CONTACT_SYNC), objects, readings, new)
 
     def close(self) -> None:
         """Close the pooled connections; the org may be used again, which opens new ones."""

@@ -39,8 +39,9 @@ _TRIES = 3
 _LONGEST_ADDRESS = 8000
 """Salesforce cuts off at 16,384 bytes of address and headers (https://help.salesforce.com/s/articleView?id=000386264)."""
 
+PARTS = 25
 QUERIES = 5
-"""Most queries in one composite call.
+"""Most parts of one composite call, and most queries and Collections among them.
 
 https://developer.salesforce.com/docs/platform/api-rest/guide/resources-composite-composite-post.html
 """
@@ -59,6 +60,8 @@ class SubRequest:
 
     name: str
     path: str
+    method: str = "GET"
+    body: Any = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +72,7 @@ class _Call:
     body: Any = None
     params: dict[str, Any] | None = None
     writing: bool = False
+    parts: int = 1
 
 
 class Session:
@@ -85,6 +89,8 @@ class Session:
     ) -> None:
         self.settings = settings
         self.allowance = Allowance(settings.name, self._ask_usage, at_once=settings.concurrent_calls)
+        self.sleep = sleep
+        self._time_limits = time_limits
         self._purpose = Purpose.INTERACTIONS
         self._on_call = on_call or (lambda _org, _resource: None)
         self._base = f"/services/data/v{settings.api_version}/"
@@ -124,9 +130,23 @@ class Session:
     def write(self, method: str, resource: str, path: str, body: Any) -> Any:
         """The answer of a call that changes records; made once, and again only where its token had expired.
 
-        UnknownOutcomeError: it may have taken effect. RejectedError: this body can never succeed.
+        A body of text is a table as CSV. UnknownOutcomeError: it may have taken effect. RejectedError: this body can
+        never succeed.
         """
         return self._answer(_Call(method=method, resource=resource, path=path, body=body, writing=True))
+
+    def writes(self, requests: Sequence[SubRequest]) -> list[Any]:
+        """The answers of several writes in one call, in their order; in place of one that was refused, its error.
+
+        Each may take as long as a call by itself. UnknownOutcomeError: some of them may have taken effect.
+        """
+        answered = self._parts(requests, writing=True)
+        return [
+            part["body"]
+            if part["httpStatusCode"] < 300
+            else self._refusal(part["httpStatusCode"], refusals_of(part["body"]), writing=True)
+            for part in answered
+        ]
 
     def query(self, soql: str) -> list[dict[str, Any]]:
         """All rows, deleted and archived ones included; a statement too long for an address goes in a composite."""
@@ -169,13 +189,26 @@ class Session:
         return moment
 
     def _composite(self, requests: Sequence[SubRequest], allow_missing: bool) -> dict[str, Any]:
-        parts = [{"method": "GET", "url": self._base + each.path, "referenceId": each.name} for each in requests]
-        body = {"allOrNone": False, "compositeRequest": parts}
-        answer = self._answer(_Call(method="POST", resource="composite", path="composite", body=body))
-        return dict(self._bodies(answer, allow_missing))
+        return dict(self._bodies(self._parts(requests, writing=False), allow_missing))
 
-    def _bodies(self, answer: Any, allow_missing: bool) -> Iterator[tuple[str, Any]]:
-        for part in self.with_members(answer, "compositeResponse")["compositeResponse"]:
+    def _parts(self, requests: Sequence[SubRequest], *, writing: bool) -> list[Mapping[str, Any]]:
+        asked = [
+            {"method": each.method, "url": self._base + each.path, "referenceId": each.name}
+            | ({} if each.body is None else {"body": each.body})
+            for each in requests
+        ]
+        body = {"allOrNone": False, "compositeRequest": asked}
+        parts = len(requests) if writing else 1
+        answer = self._answer(
+            _Call(method="POST", resource="composite", path="composite", body=body, writing=writing, parts=parts)
+        )
+        answered = answer.get("compositeResponse") if isinstance(answer, Mapping) else None
+        if not isinstance(answered, list) or len(answered) != len(requests):
+            raise not_an_answer(f"Org {self.settings.name!r}", writing=writing)
+        return answered
+
+    def _bodies(self, answered: Sequence[Mapping[str, Any]], allow_missing: bool) -> Iterator[tuple[str, Any]]:
+        for part in answered:
             status, body = part["httpStatusCode"], part["body"]
             if status < 300:
                 yield part["referenceId"], body
@@ -213,15 +246,18 @@ class Session:
 
         self._on_call(self.settings.name, call.resource)
         self._heard.org_time = self._heard.headers = None
+        is_table = isinstance(call.body, str)
+        connecting, answering = self._time_limits
         try:
             return login.client.restful(
                 call.path,
                 call.params,
                 call.method,
-                json=call.body,
                 # simple-salesforce asks for answers laid out for people, which are a third longer
-                headers={"X-PrettyPrint": None},
+                headers={"X-PrettyPrint": None, **({"Content-Type": "text/csv"} if is_table else {})},
                 allow_redirects=False,
+                timeout=(connecting, answering * call.parts),
+                **({"data": call.body.encode()} if is_table else {"json": call.body}),
             )
         except SalesforceError as error:
             raise self._refused(call, error.status, error.content) from None

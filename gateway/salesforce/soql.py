@@ -82,6 +82,12 @@ def having(kind: str, columns: Sequence[str], values: Sequence[tuple[str, str]],
         yield start + " OR ".join(f"{field} IN ({','.join(texts[field])})" for field in texts) + end
 
 
+def touched(kind: str, columns: Sequence[str], parent: str, at: str, after: str) -> str:
+    """The next page, by id, of those of which what they belong to has changed since."""
+    where = f"{parent}.SystemModstamp >= {at} AND Id > {quoted(after)}" if after else f"{parent}.SystemModstamp >= {at}"
+    return f"{rows_after(kind, columns, '', '', where)} ORDER BY Id ASC LIMIT {PAGE}"
+
+
 def with_ids(kind: str, columns: Sequence[str], ids: Collection[str]) -> str:
     """The records with these ids, deleted ones too."""
     return rows_after(kind, columns, "", "", f"Id IN ({','.join(map(quoted, ids))})")

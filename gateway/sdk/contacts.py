@@ -56,7 +56,8 @@ class ContactSide(Protocol):
     def find(self, keys: Collection[str], other_ids: Collection[str]) -> Sequence[ContactRecord]:
         """The contacts there now with one of the identity keys, or that bear one of the ids of the other side.
 
-        A contact that was created a minute ago must be among them.
+        A contact that was created a minute ago must be among them. For more than a hundred keys those may be left out
+        whom `changes` told of in this process, once it was read to its end, and who have not changed since.
         """
 
     def write(self, writes: Sequence[ContactWrite]) -> Sequence[WriteResult]:

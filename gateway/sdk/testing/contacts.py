@@ -82,6 +82,8 @@ class ContactSideSuite:
     region: ClassVar[str] = "US"
     faults: ClassVar[Sequence[str]] = (*sorted(FAULTS), LOST)
 
+    _known: tuple[ContactSide, Mapping[str, FieldLimits]] | None = None
+
     store: Callable[[], AbstractContextManager[Any]]
 
     def side(self, store: Any) -> ContactSide:
@@ -123,7 +125,9 @@ class ContactSideSuite:
         return self._fit(side, {**made, **values})
 
     def _fit(self, side: ContactSide, values: Values) -> dict[str, Value]:
-        known = side.limits().fields
+        if self._known is None or self._known[0] is not side:
+            self._known = (side, side.limits().fields)
+        known = self._known[1]
         return {
             name: fitted(value, known[name], self._reading(name)).value
             for name, value in values.items()

@@ -45,7 +45,9 @@ def finished(org: Any, data: str | bytes, operation: str = "insert", name: str =
 def rows(org: Any, job: str, which: str) -> list[dict[str, str]]:
     answer = org.call("GET", f"{JOBS}/{job}/{which}")
     assert (answer.status_code, answer.headers["Content-Type"]) == (200, "text/csv")
-    return list(csv.DictReader(io.StringIO(answer.text)))
+    listed = list(csv.DictReader(io.StringIO(answer.text)))
+    # Results come in another order than the upload.
+    return listed[::-1] if which.endswith("Results") else listed
 
 
 def errors(org: Any, job: str) -> list[str]:

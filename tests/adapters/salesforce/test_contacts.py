@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 import pytest
 
+from gateway.devorg.seed import default_content
 from gateway.domain.contacts import (
     Act,
     ContactRecord,
@@ -20,11 +24,13 @@ from gateway.domain.contacts import (
 )
 from gateway.domain.records import Kind
 from gateway.errors import ConfigError, RetryableError, UnknownOutcomeError
-from gateway.salesforce import soql
-from gateway.salesforce.contacts import ContactFields, SalesforceContacts
+from gateway.salesforce import bulk, contacts, mirror, soql
+from gateway.salesforce.contacts import ContactFields, NewContacts, SalesforceContacts
 from gateway.salesforce.org import OrgSettings, SalesforceOrg
 from gateway.salesforce.session import Session
+from gateway.sdk.contacts import ContactPage, ContactSide
 from gateway.sdk.pulling import Cursor
+from gateway.sdk.testing.contacts import LOST, ContactSideSuite
 from tests.adapters.salesforce.local_org import LocalOrg
 from tests.fakes.contacts import START
 
@@ -67,12 +73,14 @@ def delete(record: ContactRecord) -> ContactWrite:
 class Desk:
     """The side, the org behind it as people see it, and what is done to it just before a call."""
 
-    def __init__(self, settings: OrgSettings, local: LocalOrg, objects: dict[Kind, ContactFields]) -> None:
+    def __init__(
+        self, settings: OrgSettings, local: LocalOrg, objects: dict[Kind, ContactFields], new: NewContacts | None = None
+    ) -> None:
         self.local = local
         self.counted: Counter[str] = Counter()
         self.before: dict[str, Callable[[], object]] = {}
         self.session = Session(settings, on_call=self._called, sleep=lambda _: None, time_limits=(10.0, 60.0))
-        self.side = SalesforceContacts(self.session, objects, READINGS)
+        self.side = SalesforceContacts(self.session, objects, READINGS, new or NewContacts())
 
     def _called(self, _: str, resource: str) -> None:
         self.counted[resource] += 1
@@ -86,6 +94,11 @@ class Desk:
     def get(self, id: str) -> ContactRecord:
         (record,) = self.side.get([id])
         return record
+
+    def created(self, **fields: Any) -> str:
+        """Now, and not long ago as what is loaded."""
+        answer = self.session.write("POST", "sobjects", "sobjects/Contact", {"LastName": "Vale", **fields})
+        return str(answer["id"])
 
     def edit(self, id: str, **fields: Any) -> None:
         self.local.control("PATCH", f"records/{id}", {"fields": fields})
@@ -126,7 +139,7 @@ def test_what_the_org_can_hold_is_what_it_describes(desk: Desk) -> None:
     limits = desk.side.limits()
 
     assert desk.counted == {"composite": 1}
-    assert (limits.records, limits.most, limits.batch) == (before + 1, None, 200)
+    assert (limits.records, limits.most, limits.batch) == (before + 1, None, 2000)
     assert limits.fields["last"] == FieldLimits(length=80, is_required=True)
     assert limits.fields["first"] == FieldLimits(length=40)
     assert limits.fields["no_calls"] == FieldLimits()
@@ -304,7 +317,8 @@ def test_only_what_is_sent_changes(desk: Desk) -> None:
     assert (row["Title"], row["LastName"]) == ("Roofer", "Vale")
 
 
-def test_a_batch_costs_a_call_for_each_act_and_two_reads(desk: Desk) -> None:
+def test_a_batch_costs_one_call_and_two_reads(desk: Desk) -> None:
+    """Whatever is done in it."""
     records = [desk.load() for _ in range(4)]
     desk.side.limits()
     desk.counted.clear()
@@ -314,9 +328,9 @@ def test_a_batch_costs_a_call_for_each_act_and_two_reads(desk: Desk) -> None:
 
     assert {each.written for each in results} == {Written.DONE}
     assert [each.record.is_gone for each in results if each.record] == [False, True, False, False, False, False]
-    assert desk.counted == {"composite": 2, "composite/sobjects": 3}
-    with pytest.raises(ValueError, match="200"):
-        desk.side.write([create()] * 201)
+    assert desk.counted == {"composite": 3}
+    with pytest.raises(ValueError, match="2000"):
+        desk.side.write([create()] * 2001)
 
 
 def test_what_changed_since_it_was_read_is_left_alone(desk: Desk) -> None:
@@ -345,7 +359,7 @@ def test_an_edit_between_a_write_and_its_reading_back_is_not_taken_for_the_orgs_
     """Else what a person just wrote would count as agreed upon, and never reach the other side."""
     record = desk.load()
     desk.counted.clear()
-    desk.before["composite 2"] = lambda: desk.edit(record.id, Title="Theirs")
+    desk.before["composite 3"] = lambda: desk.edit(record.id, Title="Theirs")
 
     (result,) = desk.side.write([update(record, title="Ours")])
 
@@ -359,7 +373,7 @@ def test_what_is_gone_is_told(desk: Desk) -> None:
     desk.local.control("POST", "merge", {"winner": keep.id, "losers": [lose.id]})
     desk.local.control("DELETE", f"records/{drop.id}", {})
     desk.counted.clear()
-    desk.before["composite/sobjects 1"] = lambda: desk.local.control("DELETE", f"records/{late.id}", {})
+    desk.before["composite 2"] = lambda: desk.local.control("DELETE", f"records/{late.id}", {})
 
     results = desk.side.write([update(lose, title="A"), update(drop, title="A"), update(late, title="A"), delete(drop)])
 
@@ -399,7 +413,8 @@ def test_what_a_duplicate_rule_points_at_is_a_candidate(desk: Desk) -> None:
 
 def test_whom_an_earlier_write_created_is_not_created_again(desk: Desk) -> None:
     """The External ID refuses a second one, and it is unknown whose the first is."""
-    desk.local.fault(kind="reset_after", times=1, path="composite/sobjects")
+    desk.side.limits()
+    desk.local.fault(kind="reset_after", times=1, path="/composite$")
     with pytest.raises(UnknownOutcomeError):
         desk.side.write([create("p-1")])
 
@@ -411,31 +426,32 @@ def test_whom_an_earlier_write_created_is_not_created_again(desk: Desk) -> None:
 
 def test_a_busy_org_did_nothing(desk: Desk) -> None:
     record = desk.load()
-    desk.local.fault(
-        kind="status", status=429, times=1, path="composite/sobjects", body=[{"errorCode": "X", "message": "busy"}]
-    )
+    desk.counted.clear()
+    busy = {"kind": "status", "status": 429, "times": 1, "body": [{"errorCode": "X", "message": "busy"}]}
+    desk.before["composite 2"] = lambda: desk.local.fault(path="/composite$", **busy)
 
     with pytest.raises(RetryableError):
         desk.side.write([update(record, title="Roofer")])
+    assert not desk.before
     assert desk.get(record.id) == record
 
 
 def test_what_was_carried_out_is_told_although_the_next_call_fails(desk: Desk) -> None:
-    """What the failing one did is unknown."""
-    record, gone = desk.load(), desk.load()
+    """What the failing one did is unknown; what would have come after it is left for later."""
+    records = desk.side.get(desk.local.load("Contact", *[{"LastName": "Vale"}] * 1000))
     desk.counted.clear()
-    desk.before["composite/sobjects 2"] = lambda: desk.local.fault(kind="reset_before", path="composite/sobjects")
+    desk.before["composite 3"] = lambda: desk.local.fault(kind="reset_before", times=1, path="/composite$")
 
-    results = desk.side.write([delete(gone), create(), update(record, title="Roofer")])
+    results = desk.side.write([*(create() for _ in range(800)), *(update(each, title="Roofer") for each in records)])
 
-    assert sorted(each.written for each in results) == [Written.DONE, Written.UNKNOWN, Written.UNKNOWN]
+    assert Counter(each.written for each in results) == {Written.DONE: 1000, Written.UNKNOWN: 800}
     assert not desk.before
 
 
 def test_what_cannot_be_read_back_is_unknown(desk: Desk) -> None:
     record = desk.load()
     desk.counted.clear()
-    desk.before["composite 2"] = lambda: desk.local.fault(kind="status", status=503, times=3, path="/composite$")
+    desk.before["composite 3"] = lambda: desk.local.fault(kind="status", status=503, times=3, path="/composite$")
 
     (result,) = desk.side.write([update(record, title="Roofer")])
 
@@ -445,7 +461,7 @@ def test_what_cannot_be_read_back_is_unknown(desk: Desk) -> None:
 
 def test_a_locked_record_is_tried_again(desk: Desk) -> None:
     record = desk.load()
-    desk.local.fault(kind="lock", path="composite/sobjects", records=1)
+    desk.local.fault(kind="lock", path="/composite$", records=1)
 
     assert [each.written for each in desk.side.write([update(record, title="Roofer")])] == [Written.RETRY]
 
@@ -534,7 +550,7 @@ def test_a_merged_person_account_leads_to_the_contact_of_the_one_that_is_left(pe
 
 
 def test_an_orgs_own_field_is_called_otherwise_on_a_person_account(settings: OrgSettings, local: LocalOrg) -> None:
-    """The local org has none; it says which one it was asked for."""
+    """And so are most of the others."""
     own = {"Contact": ["Nickname__c | string(40) | Nickname | cu"]}
     local.control("POST", "setup", {"custom_fields": {**local.control("GET", "setup")["custom_fields"], **own}})
     local.control("POST", "person-accounts", {"on": True})
@@ -542,11 +558,12 @@ def test_an_orgs_own_field_is_called_otherwise_on_a_person_account(settings: Org
     desk = Desk(settings, local, {Kind.CONTACT: fields})
     record = desk.get(person(desk)[1])
 
-    results = [desk.side.write([update(record, **{name: "A"})])[0] for name in ("nickname", "title")]
+    (done,) = desk.side.write([update(record, nickname="Ace", title="Roofer")])
 
-    assert [each.written for each in results] == [Written.REFUSED] * 2
-    assert "Nickname__pc" in (results[0].reason or "")
-    assert "PersonTitle" in (results[1].reason or "")
+    assert done.record
+    assert (done.record.values["nickname"], done.record.values["title"]) == ("Ace", "Roofer")
+    account = desk.row(desk.row(record.id)["AccountId"])
+    assert (account["Nickname__pc"], account["PersonTitle"]) == ("Ace", "Roofer")
 
 
 def test_objects_that_differ_are_refused(settings: OrgSettings, local: LocalOrg) -> None:
@@ -560,3 +577,459 @@ def test_the_orgs_side_is_one_of_its_own_calls(org: SalesforceOrg, local: LocalO
 
     assert [record.values["last"] for record in side.get([id])] == ["Vale"]
     assert counted["composite"] == 2
+
+
+# --- many at once
+
+
+def many(desk: Desk, count: int, **fields: Any) -> list[ContactRecord]:
+    ids = desk.local.load("Contact", *({"LastName": f"Contact {n}", **fields} for n in range(count)))
+    desk.side.limits()
+    desk.counted.clear()
+    return list(desk.side.get(ids))
+
+
+@pytest.mark.parametrize(
+    ("count", "calls"),
+    [
+        (1, {"composite": 1}),
+        (1000, {"composite": 1}),
+        # The job is made, filled and begun, looked at twice by the pace of the local org, and its results are read.
+        (1001, {"jobs/ingest": 6}),
+        (2000, {"jobs/ingest": 6}),
+    ],
+)
+def test_many_are_created_in_few_calls(desk: Desk, count: int, calls: dict[str, int]) -> None:
+    """And one more reads what came of them; above a thousand they go by a job."""
+    desk.side.limits()
+    desk.counted.clear()
+
+    results = desk.side.write([create(f"p-{n}", first=f"N {n}", title=None) for n in range(count)])
+
+    assert {each.written for each in results} == {Written.DONE}
+    assert [each.record.other_id for each in results if each.record] == [f"p-{n}" for n in range(count)]
+    assert [each.record.values["first"] for each in results if each.record] == [f"N {n}" for n in range(count)]
+    assert desk.counted == Counter(calls) + Counter({"composite": 1})
+
+
+@pytest.mark.parametrize(
+    ("count", "calls"), [(200, {"composite": 1}), (1000, {"composite": 1}), (2000, {"jobs/ingest": 5})]
+)
+def test_many_are_changed_in_few_calls(desk: Desk, count: int, calls: dict[str, int]) -> None:
+    """One to read them, one to check their versions, and one to read what came of it."""
+    records = many(desk, count, Title="Old")
+
+    results = desk.side.write([update(each, title=None, no_calls=True) for each in records])
+
+    assert {each.written for each in results} == {Written.DONE}
+    left = [each.record for each in results if each.record]
+    assert [each.id for each in left] == [each.id for each in records]
+    assert {(each.values["title"], each.values["no_calls"], each.values["last"][:7]) for each in left} == {
+        (None, True, "Contact")
+    }  # type: ignore[index]
+    assert desk.counted == Counter(calls) + Counter({"composite": 3})
+
+
+def test_each_of_a_job_is_settled_by_itself(desk: Desk) -> None:
+    """Whatever comes back first: what the org refuses, what a duplicate rule stops, what is alike, what changed."""
+    there = desk.load(Email="nora@example.com")
+    rule = {"name": "Contacts", "object": "Contact", "fields": ["Email"], "action": "block"}
+    desk.local.control("POST", "setup", {"duplicate_rules": [rule]})
+    special = {
+        3: create("p-3", emails=(entry("nora at example"),)),
+        5: create("p-5", emails=(entry("nora@example.com"),)),
+        7: create(first='Nora "Ace",\nand', title="=1+1"),
+        8: create(first="Alike"),
+        9: create(first="Alike"),
+    }
+
+    results = desk.side.write([special.get(n, create(f"p-{n}", first=f"N {n}")) for n in range(1200)])
+
+    assert Counter(each.written for each in results) == {Written.DONE: 1198, Written.REFUSED: 2}
+    assert "INVALID_EMAIL_ADDRESS" in (results[3].reason or "")
+    assert "nora" not in (results[3].reason or "")
+    assert results[5].candidates == (there.id,)
+    assert results[7].record is not None
+    assert (results[7].record.values["first"], results[7].record.values["title"]) == ('Nora "Ace",\nand', "=1+1")
+    alike = [each.record for each in results[8:10] if each.record]
+    assert [each.values["first"] for each in alike] == ["Alike", "Alike"]
+    assert alike[0].id != alike[1].id
+
+
+def test_a_job_leaves_alone_what_changed_since_and_takes_away_what_is_to_go(desk: Desk) -> None:
+    records = many(desk, 1500)
+    for each in records[:2]:
+        desk.edit(each.id, Title="Theirs")
+
+    results = desk.side.write([delete(each) for each in records])
+
+    assert [each.written for each in results[:3]] == [Written.STALE, Written.STALE, Written.DONE]
+    assert [each.is_gone for each in desk.side.get([record.id for record in records])].count(False) == 2
+    assert desk.counted["jobs/ingest"] == 5
+
+
+def test_a_text_that_stands_for_nothing_in_a_table_is_kept(desk: Desk) -> None:
+    """Such a write goes with others by Collections, as many as they are."""
+    records = many(desk, 1001)
+    writes = [update(each, title="#N/A") for each in records]
+
+    results = desk.side.write(writes)
+
+    assert {each.record.values["title"] for each in results if each.record} == {"#N/A"}
+    assert desk.counted == {"composite": 5}
+
+
+@pytest.mark.parametrize("call", range(1, 4))
+@pytest.mark.parametrize("fault", ["reset_before", "reset_after"])
+def test_a_job_that_never_began_has_written_nothing(desk: Desk, call: int, fault: str) -> None:
+    """Unless it began although nobody was told: then it is as good as any."""
+    desk.side.limits()
+    desk.counted.clear()
+    desk.before[f"jobs/ingest {call}"] = lambda: desk.local.fault(kind=fault, times=1, path="/jobs/ingest")
+    writes = [create(f"p-{n}") for n in range(1001)]
+
+    try:
+        written = {each.written for each in desk.side.write(writes)}
+    except RetryableError:
+        written = {Written.RETRY}
+
+    assert not desk.before
+    there = desk.side.find([], ["p-0", "p-1000"])
+    # Making a job is a question that may be asked again.
+    assert written == ({Written.DONE} if call == 1 or (call, fault) == (3, "reset_after") else {Written.RETRY})
+    assert len(there) == (2 if written == {Written.DONE} else 0)
+
+
+@pytest.mark.parametrize("call", range(4, 7))
+def test_a_job_whose_end_nobody_heard_may_have_written_all(desk: Desk, call: int) -> None:
+    desk.side.limits()
+    desk.counted.clear()
+    desk.before[f"jobs/ingest {call}"] = lambda: desk.local.fault(
+        kind="status", status=503, times=3, path="/jobs/ingest"
+    )
+
+    with pytest.raises(UnknownOutcomeError):
+        desk.side.write([create(f"p-{n}") for n in range(1001)])
+
+    assert not desk.before
+
+
+def test_a_job_that_cannot_be_read_is_done_by_collections(desk: Desk) -> None:
+    """Which say of each record what is wrong with it."""
+    desk.side.limits()
+    desk.local.control("POST", "setup", {"custom_fields": {}})
+
+    results = desk.side.write([create(f"p-{n}") for n in range(1001)])
+
+    assert {each.written for each in results} == {Written.REFUSED}
+    assert "INVALID_FIELD" in (results[0].reason or "")
+
+
+def test_many_duplicates_are_named_in_few_calls(desk: Desk) -> None:
+    """Twenty-five in a call."""
+    theirs = many(desk, 60)
+    for n, each in enumerate(theirs):
+        desk.edit(each.id, Email=f"n{n}@example.com")
+    rule = {"name": "Contacts", "object": "Contact", "fields": ["Email"], "action": "block"}
+    desk.local.control("POST", "setup", {"duplicate_rules": [rule]})
+    desk.counted.clear()
+
+    results = desk.side.write([create(emails=(entry(f"n{n}@example.com"),)) for n in range(60)])
+
+    assert [each.candidates for each in results] == [(each.id,) for each in theirs]
+    assert desk.counted == {"composite": 1 + 3 + 1}
+
+
+# --- many at first
+
+
+@pytest.fixture
+def large(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Contacts of an org where one page is much and three calls read a job's rows; their ids."""
+    monkeypatch.setattr(mirror, "MANY_PAGES", 1)
+    monkeypatch.setattr(bulk, "ROWS_PER_CALL", 200)
+    monkeypatch.setattr(bulk, "ROWS_PER_PAGE", 90)
+    values = {"FirstName": "Zoë", "DoNotCall": True, "Birthdate": "1980-12-31", "Email": "nora@example.com"}
+    return desk.local.load("Contact", *({"LastName": f"Contact, {n}\n", **values} for n in range(2600)))
+
+
+def test_a_first_reading_of_many_goes_by_a_job(desk: Desk, large: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which tells the same as paging does, down to the version."""
+    desk.side.limits()
+    desk.counted.clear()
+    everything, cursor = desk.told()
+
+    assert set(large) <= everything.keys()
+    # Made, looked at twice, four times read, and taken away; then what changed meanwhile.
+    assert desk.counted == {"composite": 2, "jobs/query": 8}
+    assert {id: desk.get(id) for id in large[::500]} == {id: everything[id] for id in large[::500]}
+    monkeypatch.setattr(mirror, "MANY_PAGES", 1000)
+    assert everything == desk.told(None)[0]
+    desk.edit(large[-1], Title="Roofer")
+    desk.counted.clear()
+    assert desk.told(cursor)[0][large[-1]].values["title"] == "Roofer"
+    assert desk.counted == {"composite": 1}
+
+
+@pytest.mark.parametrize("pages", range(1, 9))
+def test_a_first_reading_that_is_cut_off_goes_on(desk: Desk, large: list[str], pages: int) -> None:
+    """After any page, with the cursor as it was kept, and what changes meanwhile is told."""
+    told: dict[str, ContactRecord] = {}
+    cursor: Cursor | None = None
+    for page in islice(desk.side.changes(None, START), pages):
+        told |= {record.id: record for record in page.records}
+        cursor = page.cursor or cursor
+    desk.edit(large[0], Title="Early")
+    desk.edit(large[-1], Title="Late")
+    desk.local.control("DELETE", f"records/{large[-2]}", {})
+
+    rest, _ = desk.told(cursor)
+
+    told |= rest
+    assert set(large) <= told.keys()
+    assert [told[large[at]].values["title"] for at in (0, -1)] == ["Early", "Late"]
+    assert told[large[-2]].is_gone
+
+
+def test_a_first_reading_that_takes_too_long_goes_on_later(
+    desk: Desk, large: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(contacts, "LONGEST_WAIT", 0.0)
+    seen: list[ContactPage] = []
+    with pytest.raises(RetryableError, match="still at work"):
+        seen.extend(desk.side.changes(None, START))
+    monkeypatch.undo()
+
+    rest, _ = desk.told(seen[-1].cursor if seen else None)
+
+    assert set(large) <= rest.keys() | {record.id for page in seen for record in page.records}
+
+
+# --- many are looked for
+
+
+def test_many_numbers_are_looked_for_among_those_who_came_since(desk: Desk) -> None:
+    """All others were told; addresses and ids of the other side are asked for as ever."""
+    old = desk.load(Phone="930 555 0100", Email="old@example.com", Phonebook_Id__c="p-old")
+    desk.told()
+    new = desk.created(Phone="(930) 555-0101")
+    came = [desk.created(Phone="930.555.0102"), desk.created(MobilePhone="930 555 0103")]
+    desk.edit(came[0], Phone=None)
+    desk.local.control("DELETE", f"records/{came[1]}", {})
+    keys = [f"phone:+1930555{n:04}" for n in range(100, 2100)]
+    desk.counted.clear()
+
+    found = desk.side.find(keys, [])
+    with_others = desk.side.find([*keys, "email:old@example.com"], ["p-old"])
+
+    assert [each.id for each in found] == [new]
+    assert {each.id for each in with_others} == {old.id, new}
+    assert desk.counted == {"composite": 4}
+    assert [each.id for each in desk.side.find(keys[:1], [])] == [old.id]
+
+
+def test_many_numbers_are_looked_for_everywhere_where_nothing_was_told(desk: Desk) -> None:
+    """Which takes many calls; a reading that did not come to its end told nothing."""
+    old = desk.load(Phone="930 555 0100", FirstName="Nora")
+    desk.local.load("Contact", *({"LastName": f"Contact {n}"} for n in range(soql.PAGE)))
+    next(iter(desk.side.changes(None, START)))
+
+    found = desk.side.find([f"phone:+1930555{n:04}" for n in range(100, 500)], [])
+
+    assert [each.id for each in found] == [old.id]
+
+
+# --- consent
+
+
+def test_what_a_contact_belongs_to_is_read_and_never_written(settings: OrgSettings, local: LocalOrg) -> None:
+    """Somebody's wishes stand in the Individual; those who have none, or no account, have nothing there."""
+    texts = {
+        "last": "LastName", "individual": "IndividualId", "forget": "Individual.ShouldForget",
+        "no_tracking": "Individual.HasOptedOutTracking", "company": "Account.Name", "owner": "Owner.Email",
+    }  # fmt: skip
+    desk = Desk(settings, local, {Kind.CONTACT: ContactFields(texts=texts)})
+    (account,) = local.load("Account", {"Name": "Acme"})
+    (wishes,) = local.load("Individual", {"LastName": "Vale", "ShouldForget": True})
+
+    limits = desk.side.limits()
+    alone, of_acme = desk.load(), desk.load(AccountId=account, IndividualId=wishes)
+
+    assert desk.counted["composite"] == 4
+    assert {name: each.is_read_only for name, each in limits.fields.items()} == {
+        "last": False, "individual": False, "forget": True, "no_tracking": True, "company": True, "owner": True,
+    }  # fmt: skip
+    assert not any(each.is_required for name, each in limits.fields.items() if name != "last")
+    told = [of_acme.values[name] for name in ("individual", "forget", "no_tracking", "company")]
+    assert told == [wishes, True, False, "Acme"]
+    assert [alone.values[name] for name in ("individual", "forget", "no_tracking", "company")] == [None] * 4
+    assert of_acme.values["owner"]
+    (done,) = desk.side.write([update(alone, individual=wishes)])
+    assert done.record
+    assert done.record.values["forget"] is True
+    desk.edit(wishes, ShouldForget=False)
+    assert desk.get(alone.id).version != done.record.version
+    desk.session.close()
+
+
+def test_a_change_of_what_they_belong_to_is_told(settings: OrgSettings, local: LocalOrg) -> None:
+    """Although nothing of the contact has changed; of each page by itself, and once it is settled not again."""
+    texts = {"last": "LastName", "forget": "Individual.ShouldForget", "company": "Account.Name", "owner": "Owner.Email"}
+    desk = Desk(settings, local, {Kind.CONTACT: ContactFields(texts=texts)})
+    (account,) = local.load("Account", {"Name": "Acme"})
+    (wishes,) = local.load("Individual", {"LastName": "Vale"})
+    (one,) = local.load("Contact", {"LastName": "Vale", "IndividualId": wishes})
+    others = local.load("Contact", *({"LastName": "Vale", "AccountId": account} for _ in range(soql.PAGE + 1)))
+    for page in desk.side.changes(None, START):
+        cursor = page.cursor
+        break
+    desk.edit(wishes, ShouldForget=True)
+    _, cursor = desk.told(cursor)
+    told, later = desk.told(cursor)
+    assert told[one].values["forget"] is True
+
+    desk.edit(account, Name="Acme Corp")
+    local.control("POST", "clock", {"skew_milliseconds": 200_000})
+    desk.counted.clear()
+    told, later = desk.told(later)
+
+    assert {told[id].values["company"] for id in others} == {"Acme Corp"}
+    assert desk.counted == {"composite": 1 + 1 + 2}
+    assert desk.told(later)[0].keys().isdisjoint(others)
+    desk.session.close()
+
+
+def test_wishes_are_the_same_in_a_table(desk: Desk, settings: OrgSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a job reads them."""
+    monkeypatch.setattr(mirror, "MANY_PAGES", 1)
+    texts = {"last": "LastName", "forget": "Individual.ShouldForget", "no_faxes": "HasOptedOutOfFax"}
+    other = Desk(settings, desk.local, {Kind.CONTACT: ContactFields(texts=texts)})
+    (wishes,) = desk.local.load("Individual", {"LastName": "Vale", "ShouldForget": True})
+    ids = desk.local.load("Contact", *({"LastName": "Vale", "HasOptedOutOfFax": True} for _ in range(2100)))
+    last = desk.local.load("Contact", {"LastName": "Vale", "IndividualId": wishes})
+
+    told, _ = other.told()
+
+    assert other.counted["jobs/query"] > 0
+    assert [told[id] for id in (ids[-1], *last)] == [other.get(id) for id in (ids[-1], *last)]
+    other.session.close()
+
+
+def test_a_field_that_a_parent_lacks_is_said(settings: OrgSettings, local: LocalOrg) -> None:
+    texts = {"last": "LastName", "forget": "Individual.Forget__c", "boss": "Boss.Name"}
+    desk = Desk(settings, local, {Kind.CONTACT: ContactFields(texts=texts)})
+
+    with pytest.raises(ConfigError) as error:
+        desk.side.limits()
+
+    assert [problem.split(",")[0] for problem in error.value.problems] == [
+        "Org 'main': Contact has no field Individual.Forget__c",
+        "Org 'main': Contact has no field Boss.Name",
+    ]
+    desk.session.close()
+
+
+# --- new persons
+
+
+PERSONAL = ContactFields(
+    texts={**TEXTS, "no_emails": "HasOptedOutOfEmail"},
+    sets={"phones": {"work": "Phone", "mobile": "MobilePhone"}, "emails": {"work": "Email"}},
+    other_id="Phonebook_Id__c",
+)
+
+
+@pytest.fixture
+def of_persons(desk: Desk, settings: OrgSettings) -> Iterator[Desk]:
+    """A side whose new contacts are accounts of their own."""
+    desk.local.control("POST", "person-accounts", {"on": True})
+    type = {"DeveloperName": "Buyer", "SobjectType": "Account", "IsActive": True, "IsPersonType": True}
+    desk.local.load("RecordType", {"Name": "Buyer", **type}, {"Name": "Shop", **type, "DeveloperName": "Shop"})
+    new = NewContacts(are_persons=True, record_type="Buyer")
+    persons = Desk(settings, desk.local, {Kind.CONTACT: PERSONAL}, new)
+    yield persons
+    persons.session.close()
+
+
+@pytest.mark.parametrize("count", [2, 1001])
+def test_new_contacts_may_be_persons(of_persons: Desk, count: int) -> None:
+    """Accounts of the record type that is configured; the contact that each holds is the one that is synced."""
+    writes = [
+        create(f"p-{n}", first="Nora", no_emails=True, emails=(entry(f"n{n}@example.com"),)) for n in range(count)
+    ]
+
+    results = of_persons.side.write(writes)
+
+    assert {each.written for each in results} == {Written.DONE}
+    records = [each.record for each in results if each.record]
+    assert [each.other_id for each in records] == [f"p-{n}" for n in range(count)]
+    assert records[-1] == of_persons.get(records[-1].id)
+    assert records[-1].values["no_emails"] is True
+    account = of_persons.row(of_persons.row(records[-1].id)["AccountId"])
+    assert (account["IsPersonAccount"], account["PersonEmail"]) == (True, f"n{count - 1}@example.com")
+    (type,) = of_persons.session.query("SELECT Id FROM RecordType WHERE DeveloperName = 'Buyer'")
+    assert account["RecordTypeId"] == type["Id"]
+    (done,) = of_persons.side.write([update(records[0], title="Roofer")])
+    assert done.written is Written.DONE
+
+
+def test_a_duplicate_of_a_person_is_the_contact(of_persons: Desk) -> None:
+    """Not the account, by which nothing is synced."""
+    (made,) = of_persons.side.write([create(emails=(entry("nora@example.com"),))])
+    rule = {"name": "Persons", "object": "Account", "fields": ["PersonEmail"], "action": "block"}
+    of_persons.local.control("POST", "setup", {"duplicate_rules": [rule]})
+
+    (blocked,) = of_persons.side.write([create(emails=(entry("nora@example.com"),))])
+
+    assert made.record
+    assert blocked.candidates == (made.record.id,)
+
+
+def test_a_record_type_that_is_not_there_is_said(desk: Desk, settings: OrgSettings) -> None:
+    other = Desk(settings, desk.local, {Kind.CONTACT: PERSONAL}, NewContacts(record_type="Buyer"))
+
+    with pytest.raises(ConfigError, match="Contact has no active record type Buyer"):
+        other.side.write([create()])
+    other.session.close()
+
+
+# --- the same for all sides
+
+_USERS = {"User": default_content()["User"]}
+_FAULTS: dict[str, dict[str, Any]] = {
+    "out of order": {"kind": "status", "status": 503},
+    "cut off": {"kind": "reset_before"},
+    "cut short": {"kind": "truncate"},
+    "logged out": {"kind": "expire_sessions"},
+    LOST: {"kind": "reset_after"},
+}
+
+
+class TestSide(ContactSideSuite):
+    """What any side keeps to."""
+
+    unknown_id = "003000000000999AAA"
+    faults = tuple(_FAULTS)
+
+    @pytest.fixture(autouse=True)
+    def _org(self, settings: OrgSettings, local: LocalOrg) -> Iterator[None]:
+        self._settings, self._local = settings, local
+        self._desks: list[Desk] = []
+        yield
+        for each in self._desks:
+            each.session.close()
+
+    @contextmanager
+    def store(self) -> Iterator[LocalOrg]:
+        self._local.control("POST", "reset", {"seed": _USERS})
+        self._local.control("POST", "setup", {"custom_fields": {"Contact": OWN}})
+        yield self._local
+
+    def side(self, store: LocalOrg) -> ContactSide:
+        # A check box is never empty, which the suite expects of what nobody filled in.
+        plain = replace(CONTACT, texts={name: TEXTS[name] for name in ("first", "last", "title")})
+        self._desks.append(Desk(self._settings, store, {Kind.CONTACT: plain}))
+        return self._desks[-1].side
+
+    def fail(self, store: LocalOrg, fault: str, turn: int) -> None:
+        store.fault(script=[*([None] * turn), _FAULTS[fault]])

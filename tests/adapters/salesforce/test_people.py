@@ -98,7 +98,7 @@ class TestMake:
         reason = "Salesforce's duplicate rule Contacts points at this record."
         assert blocked == Made(candidates=(there,), reason=reason)
         assert made.record_id
-        assert counted == {"composite/sobjects": 1, "sobjects": 1}
+        assert counted == {"composite/sobjects": 1, "composite": 1}
 
     def test_an_alert_is_heard_too(self, org, local):
         (there,) = local.load("Contact", {"LastName": "Vale", "Email": "nora@example.com"})
@@ -136,7 +136,7 @@ class TestMake:
         local.load("Contact", {"LastName": "Vale", "Email": "nora@example.com"})
         duplicate_rule(local, "Email")
         org.abilities()
-        local.fault(kind="reset_before", path="/sobjects/Contact$")
+        local.fault(kind="reset_before", path="/composite$")
 
         blocked, made = org.make([contact(Email="nora@example.com"), contact(Email="other@example.com")])
 

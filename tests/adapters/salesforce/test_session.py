@@ -467,3 +467,14 @@ def test_an_answer_may_say_when_to_come_again(web: responses.RequestsMock, remot
         remote.find(["desk:1"], [])
 
     assert caught.value.after == 17
+
+
+def test_a_write_without_an_answer_is_done(settings: OrgSettings, local: LocalOrg) -> None:
+    """An update is answered by its status alone, an upload by an empty body."""
+    session = Session(settings, sleep=lambda _: None)
+    (id,) = local.load("Contact", {"LastName": "Vale"})
+    job = session.write("POST", "jobs/ingest", "jobs/ingest", {"object": "Contact", "operation": "insert"})["id"]
+
+    assert session.write("PATCH", "sobjects", f"sobjects/Contact/{id}", {"Title": "Roofer"}) is None
+    assert session.write("PUT", "jobs/ingest", f"jobs/ingest/{job}/batches", '"LastName"\n"Vale"\n') is None
+    session.close()

@@ -63,6 +63,11 @@ def with_ids() -> Iterator[str]:
         yield soql.with_ids(kind, columns, [_ID, _ID])
 
 
+def touched() -> Iterator[str]:
+    for after in ("", _ID):
+        yield soql.touched("Contact", _MERGED, "Individual", _MOMENT, after)
+
+
 def count() -> Iterator[str]:
     yield soql.count("Contact", "IsDeleted = false")
     yield soql.count("Lead", "IsDeleted = false AND IsConverted = false")
@@ -87,6 +92,7 @@ def record_types() -> Iterator[str]:
 STATEMENTS: Mapping[str, Callable[[], Iterator[str]]] = {
     "tasks_by": tasks, "changes": changes, "worth_loading": worth_loading, "rows_after": rows_after, "having": having,
     "with_ids": with_ids, "count": count, "like": like, "literally": literally, "record_types": record_types,
+    "touched": touched,
 }  # fmt: skip
 
 
