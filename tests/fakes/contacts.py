@@ -312,7 +312,11 @@ class MemoryLinks:
     def known(self, pair: str, side: Side, keys: Collection[str]) -> Mapping[str, Sequence[Known]]:
         rows, found = self.rows(pair), dict[str, list[Known]]()
         everybody = [Known(stray.record) for (each, _), stray in rows.strays.items() if each is side]
-        everybody += [self._as_known(link, side) for link in rows.links.values() if side in link.ids and not link.ended]
+        everybody += [
+            self._as_known(link, side)
+            for link in rows.links.values()
+            if side in link.ids and (not link.ended or link.intent)
+        ]
         for known in everybody:
             own = (*rows.keys.get((side, known.record.id), ()), known.record.id, known.record.other_id)
             for key in set(own) & set(keys):
