@@ -704,7 +704,8 @@ class ContactLinks(Protocol):
     def known(self, pair: str, side: Side, keys: Collection[str]) -> Mapping[str, Sequence[Known]]:
         """Contacts of the side by identity key, by their own id and by the id that they bear; up to 50 for each.
 
-        Linked ones too, with the values that both sides agreed on, unless the link has ended.
+        Linked ones too, with the values that both sides agreed on, unless the link has ended and nothing of it is being
+        written.
         """
 
     def add(self, pair: str, links: Sequence[Link]) -> Sequence[Link]:

@@ -201,8 +201,8 @@ class Link:
 class LinkPlan:
     """What is to be done about a link, which `link` is once it is done but for the values that are written.
 
-    `agreed` holds, by field, what both sides have that need no writing; `sources` what the written values were made of;
-    `before` what stands now where something is written or deleted.
+    `agreed` holds, by field, what both sides have that need no writing, or will agree on as different; `sources` what
+    the written values were made of; `before` what stands now where something is written or deleted.
     """
 
     link: Link
@@ -501,7 +501,10 @@ def _asked(link: Link, side: Side, record: ContactRecord, gone: ContactRecord | 
 
 def intended(plan: LinkPlan, now: datetime, settling: timedelta) -> Link:
     """The link with what is about to be written; until that must be visible nobody else takes it."""
-    sent = {side: write.values for side, write in plan.writes.items()}
+    sent = {
+        side: {name: value for name, value in write.values.items() if name in plan.sources}
+        for side, write in plan.writes.items()
+    }
     source = {side: {name: both.get(side.other) for name, both in plan.sources.items()} for side in sent}
     created = frozenset(side for side, write in plan.writes.items() if write.act is Act.CREATE)
     # What ends by a deletion has not ended until that is carried out; what a person ends has.
@@ -515,10 +518,10 @@ def intended(plan: LinkPlan, now: datetime, settling: timedelta) -> Link:
 def remembered(plan: LinkPlan, returned: Mapping[Side, ContactRecord], policy: SyncPolicy) -> Link:
     """The link once all its writes are done: what was written is known as the sides returned it."""
     base = _agreed_base(plan)
-    for name, both in plan.sources.items():
-        for side in Side:
-            sent = name in plan.writes[side].values if side in plan.writes else False
-            base[side][name] = returned[side].values.get(name) if sent else both.get(side)
+    for side in Side:
+        base[side] |= {name: both.get(side) for name, both in plan.sources.items()}
+        if side in returned:
+            base[side] |= {name: returned[side].values.get(name) for name in plan.writes[side].values}
     ids = {**plan.link.ids, **{side: record.id for side, record in returned.items()}}
     problems = {**plan.link.problems, **_altered(plan, returned, policy)}
     deleted = any(write.act is Act.DELETE for write in plan.writes.values())

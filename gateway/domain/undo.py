@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from gateway.domain.contacts import Act, ContactRecord, ContactWrite, Limits, Side, Value, Values, WriteResult, Written
-from gateway.domain.sync import Ended, Link, LinkPlan, Records, SyncPolicy
+from gateway.domain.sync import Ended, Link, LinkPlan, Records, SyncPolicy, settled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,9 +60,8 @@ def plan_undo(
     link: Link, changes: Sequence[Change], records: Records, policy: SyncPolicy, limits: Mapping[Side, Limits]
 ) -> LinkPlan:
     """What puts a link's changes back, as far as nothing newer stands. `records` are what is at its ids now."""
+    link = settled(link, records, policy)
     plan = LinkPlan(link=link)
-    if link.intent is not None:
-        return plan
     for change in changes:
         record = records.get(change.side)
         is_there = record is not None and not record.is_gone
@@ -98,9 +97,9 @@ def _updated(plan: LinkPlan, change: Change, record: ContactRecord, policy: Sync
     if not values:
         return plan
     write = ContactWrite(act=Act.UPDATE, values=values, id=record.id, version=record.version)
-    # Agreed on before it is written: a run that finds it half-way takes nothing of it for an edit.
-    agreed = {name: {side: value, side.other: plan.link.known(side.other, name)} for name, value in values.items()}
-    return _writing(plan, side, write, record.values, agreed)
+    # Agreed on before it is written, and made of nothing that the other side has: a run that finds it half-way takes
+    # nothing of it for an edit.
+    return _writing(plan, side, write, record.values, _agreed(plan, side, values))
 
 
 def _removed(plan: LinkPlan, change: Change, record: ContactRecord) -> LinkPlan:
@@ -109,14 +108,26 @@ def _removed(plan: LinkPlan, change: Change, record: ContactRecord) -> LinkPlan:
 
 
 def _recreated(plan: LinkPlan, change: Change, records: Records, limits: Mapping[Side, Limits]) -> LinkPlan:
-    """A contact anew; not where its counterpart is there, for whom the next run creates one."""
+    """A contact anew: synced again if it was taken from its counterpart, else kept as it is.
+
+    Not where its counterpart came back, for whom the next run creates one.
+    """
     side, known = change.side, limits[change.side].fields
     other = records.get(side.other)
-    if other and not other.is_gone:
+    is_alone = other is None or other.is_gone
+    if not is_alone and plan.link.ended is not Ended.KEPT:
         return plan
     values = {name: value for name, value in change.before.items() if name in known and not known[name].is_read_only}
     write = ContactWrite(act=Act.CREATE, values=values, other_id=plan.link.ids.get(side.other))
-    return _kept(_writing(plan, side, write, {}, {name: {side: value} for name, value in values.items()}))
+    agreed = _agreed(plan, side, values)
+    plan = replace(_writing(plan, side, write, {}, agreed), sources=agreed)
+    return _kept(plan) if is_alone else replace(plan, link=replace(plan.link, ended=None))
+
+
+def _agreed(plan: LinkPlan, side: Side, values: Values) -> dict[str, dict[Side, Value]]:
+    """Values of a side as agreed on with what the other one has, or is to have by the same plan."""
+    known = {name: {side.other: plan.link.known(side.other, name), **plan.agreed.get(name, {})} for name in values}
+    return {name: {**known[name], side: value} for name, value in values.items()}
 
 
 def _writing(
@@ -128,7 +139,6 @@ def _writing(
         writes={**plan.writes, side: write},
         before={**plan.before, side: met},
         agreed={**plan.agreed, **agreed},
-        sources={**plan.sources, **agreed},
     )
 
 

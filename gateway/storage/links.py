@@ -210,13 +210,15 @@ _forget_unseen = _forgetting(sync_strays.c.seen.is_distinct_from(bindparam("list
 
 
 def _is_known(side: Side, id: ColumnElement[str]) -> ColumnElement[bool]:
-    """Whether a contact is a stray, or in a link that has not ended.
+    """Whether a contact is a stray, or in a link that has not ended, or is being written.
 
     Not by EXISTS: without statistics PostgreSQL would read all strays and links for it.
     """
     of_side = (sync_strays.c.pair == bindparam("of_pair"), sync_strays.c.side == side.value)
     stray = select(sync_strays.c.id).where(*of_side, sync_strays.c.id == id)
-    link = select(_BY_ID[side]).where(_of_pair, _BY_ID[side] == id, sync_links.c.ended.is_(None))
+    link = select(_BY_ID[side]).where(
+        _of_pair, _BY_ID[side] == id, or_(sync_links.c.ended.is_(None), sync_links.c.intent.is_not(None))
+    )
     return or_(stray.scalar_subquery().is_not(None), link.scalar_subquery().is_not(None))
 
 
@@ -453,7 +455,7 @@ class LinkTables:
         strays = self._strays(_strays_by_id, of_pair=pair, of_side=side.value, ids=ids)
         links = self.linked(pair, side, ids)
         return {stray.record.id: Known(stray.record) for stray in strays} | {
-            id: _as_known(link, side) for id, link in links.items() if not link.ended
+            id: _as_known(link, side) for id, link in links.items() if not link.ended or link.intent
         }
 
 

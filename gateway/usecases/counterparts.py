@@ -44,7 +44,7 @@ class Counterparts:
             if link.key not in {each.key for each in ends.gave_way}:
                 ends.links.append(self._followed(link, records, ends, limits))
         lapsed = {link.key for link in ends.gave_way}
-        ends.links = [self._found(link, here) for link, here in ends.links if link.key not in lapsed]
+        ends.links = [self.found(link, here) for link, here in ends.links if link.key not in lapsed]
         return ends
 
     def read(self, side: Side, ids: Collection[str], limits: Mapping[Side, Limits]) -> dict[str, ContactRecord]:
@@ -102,10 +102,10 @@ class Counterparts:
 
     # --- what may have been created
 
-    def _found(
+    def found(
         self, link: Link, here: dict[Side, ContactRecord | None]
     ) -> tuple[Link, dict[Side, ContactRecord | None]]:
-        """What a write of unknown outcome created, if it did."""
+        """The link with what a write of unknown outcome created, if it did."""
         for side in link.intent.created if link.intent else ():
             if created := self._created(link, side):
                 return replace(link, ids={**link.ids, side: created.id}), {**here, side: created}

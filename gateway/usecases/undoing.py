@@ -6,7 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from gateway.domain.contacts import Limits, Side
+from gateway.domain.retries import SETTLING_SECONDS
 from gateway.domain.undo import Change, plan_undo
+from gateway.errors import RetryableError
 from gateway.ports import ContactLinks, SyncRuns
 from gateway.usecases.contacts import WINDOW, ContactWriter, Report
 from gateway.usecases.counterparts import Counterparts
@@ -43,13 +45,17 @@ class ContactUndo:
         for change in changes:
             by_link.setdefault(change.link, []).append(change)
         links = self.store.at(pair.name, by_link)
+        if any(link.intent and link.not_before and link.not_before > self.writer.now() for link in links):
+            raise RetryableError(
+                "What was being written when a run was cut off must show first.", after=SETTLING_SECONDS
+            )
         ends = Counterparts(pair.name, sides, self.store, pair.policy)
         there = {side: ends.read(side, {id for link in links if (id := link.ids.get(side))}, limits) for side in Side}
         plans = []
-        for link in links:
-            records = {side: there[side].get(link.ids.get(side, "")) for side in Side}
+        for each in links:
+            link, records = ends.found(each, {side: there[side].get(each.ids.get(side, "")) for side in Side})
             plan = plan_undo(link, by_link[link.key], records, pair.policy, limits)
-            report.newer += sum(each.may_stand and each.side not in plan.writes for each in by_link[link.key])
+            report.newer += sum(change.may_stand and change.side not in plan.writes for change in by_link[link.key])
             report.tally.add(plan, pair.policy)
             if plan.writes:
                 plans.append(plan)

@@ -1,4 +1,4 @@
-"""Two things a contact sync needs, in memory: a side that has contacts, and the store of links."""
+"""What a contact sync needs, in memory: a side that has contacts, the store of links, and that of runs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from gateway.domain.pairing import Known, Pairing
 from gateway.domain.sync import Choice, Link, Loss
 from gateway.domain.undo import Change
 from gateway.errors import VersionConflictError
-from gateway.ports import StoredLoss, Stray
+from gateway.ports import Request, RunState, StoredChange, StoredLoss, Stray, SyncRun
 from gateway.sdk.contacts import ContactPage
 from gateway.sdk.pulling import Cursor
 
@@ -251,6 +251,13 @@ class MemoryLinks:
     def links(self, pair: str) -> list[Link]:
         return list(self.rows(pair).links.values())
 
+    def changes(self, run: int) -> list[Change]:
+        return [each for rows in self._pairs.values() for (of, _, _), each in rows.changes.items() if of == run]
+
+    def forget(self, run: int) -> None:
+        for rows in self._pairs.values():
+            rows.changes = {at: each for at, each in rows.changes.items() if at[0] != run}
+
     def questions(self, pair: str) -> list[Pairing]:
         return [s.question for s in self.rows(pair).strays.values() if s.question and s.question.is_question]
 
@@ -305,7 +312,11 @@ class MemoryLinks:
     def known(self, pair: str, side: Side, keys: Collection[str]) -> Mapping[str, Sequence[Known]]:
         rows, found = self.rows(pair), dict[str, list[Known]]()
         everybody = [Known(stray.record) for (each, _), stray in rows.strays.items() if each is side]
-        everybody += [self._as_known(link, side) for link in rows.links.values() if side in link.ids and not link.ended]
+        everybody += [
+            self._as_known(link, side)
+            for link in rows.links.values()
+            if side in link.ids and (not link.ended or link.intent)
+        ]
         for known in everybody:
             own = (*rows.keys.get((side, known.record.id), ()), known.record.id, known.record.other_id)
             for key in set(own) & set(keys):
@@ -454,3 +465,73 @@ class MemoryLinks:
 
     def _is_free(self, link: Link, now: datetime) -> bool:
         return link.not_before is None or link.not_before <= now
+
+
+class MemoryRuns:
+    """`gateway.ports.SyncRuns` in memory; what runs wrote is kept with the links."""
+
+    def __init__(self, links: MemoryLinks) -> None:
+        self._links = links
+        self._runs: dict[int, SyncRun] = {}
+        self._next = 0
+        self._requests: dict[str, Request] = {}
+        self._paused: dict[str, str] = {}
+        self.on_call: Callable[[str], object] = lambda _: None
+
+    def request(self, pair: str, request: Request) -> None:
+        self._requests[pair] = request
+
+    def requested(self, pair: str) -> Request | None:
+        return self._requests.get(pair)
+
+    def pause(self, pair: str, by: str | None) -> None:
+        if by is None:
+            self._paused.pop(pair, None)
+        else:
+            self._paused[pair] = by
+
+    def paused(self, pair: str) -> str | None:
+        return self._paused.get(pair)
+
+    def begin(self, run: SyncRun) -> SyncRun:
+        self.on_call("begin")
+        for each in self._of(run.pair):
+            if each.state is RunState.RUNNING:
+                self._runs[each.id] = replace(each, state=RunState.CUT_OFF, ended_at=run.started_at)
+        self._next += 1
+        self._runs[self._next] = replace(run, id=self._next)
+        return self._runs[self._next]
+
+    def tell(self, run: SyncRun) -> None:
+        self.on_call("tell")
+        if run.id in self._runs and self._runs[run.id].state is RunState.RUNNING:
+            self._runs[run.id] = run
+
+    def fulfil(self, pair: str, request: Request) -> None:
+        self.on_call("fulfil")
+        if self._requests.get(pair) == request:
+            del self._requests[pair]
+
+    def drop(self, run: SyncRun) -> None:
+        self._runs.pop(run.id, None)
+
+    def get(self, pair: str, id: int) -> SyncRun | None:
+        run = self._runs.get(id)
+        return run if run and run.pair == pair else None
+
+    def list(self, pair: str, *, before: int | None = None, limit: int = 50) -> list[SyncRun]:
+        runs = [run for run in self._of(pair) if before is None or run.id < before]
+        return sorted(runs, key=lambda run: run.id, reverse=True)[:limit]
+
+    def changes(self, run: int, *, after: int = 0, limit: int = 50) -> Sequence[StoredChange]:
+        changes = self._links.changes(run)
+        return [StoredChange(id, each) for id, each in enumerate(changes, start=1) if id > after][:limit]
+
+    def forget(self, pair: str, before: datetime) -> None:
+        for run in self._of(pair):
+            if run.started_at < before:
+                del self._runs[run.id]
+                self._links.forget(run.id)
+
+    def _of(self, pair: str) -> Sequence[SyncRun]:
+        return [run for run in self._runs.values() if run.pair == pair]

@@ -42,7 +42,7 @@ from gateway.ports import (
 )
 from gateway.storage.deliveries import BYTES_AT_ONCE
 from gateway.usecases.mirror import with_what_belongs_to
-from tests.fakes.contacts import MemoryLinks
+from tests.fakes.contacts import MemoryLinks, MemoryRuns
 
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 _PEOPLE = (Kind.CONTACT, Kind.LEAD)
@@ -50,8 +50,8 @@ _MATCH_STATES = ("matched", "ambiguous", "unmatched")
 
 
 class MemoryStore:
-    """`inbox`, `deliveries`, `interactions`, `mirror`, `creations`, `jobs`, `fetches`, `links` and `tokens` as a
-    `Database` has them."""
+    """`inbox`, `deliveries`, `interactions`, `mirror`, `creations`, `jobs`, `fetches`, `links`, `runs` and `tokens` as
+    a `Database` has them."""
 
     def __init__(self, *, on_commit: Callable[[], object] = lambda: None) -> None:
         self._lock = RLock()
@@ -64,6 +64,7 @@ class MemoryStore:
         self.mirror = self.interactions.mirror
         self.creations = MemoryCreations(self._lock)
         self.links = MemoryLinks()
+        self.runs = MemoryRuns(self.links)
         self.tokens = MemoryTokens(self._lock)
 
     def close(self) -> None:

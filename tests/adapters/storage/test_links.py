@@ -345,6 +345,17 @@ class TestKnown:
         assert known(store, DESK, "phone:0") == {"phone:0": ids[60:110]}
 
 
+    def test_those_of_ended_links_are_told_while_they_are_being_written(self, store):
+        take_in(store, CRM, record("c1"), keys=["email:a"])
+        take_in(store, CRM, *(record(f"d{n:02}") for n in range(60)), keys=["email:a"])
+        (link,) = store.links.add(PAIR, [Link(ids={CRM: "c1", DESK: "p1"}, decided="x", ended=Ended.KEPT)])
+        assert "c1" not in known(store, CRM, "email:a")["email:a"]
+        save(store, replace(link, intent=Intent(sent={DESK: VALUES}, source={}, created=frozenset({DESK}))))
+
+        first, *_ = store.links.known(PAIR, CRM, ["email:a"])["email:a"]
+        assert (first.record.id, first.is_linked, first.is_waiting) == ("c1", True, True)
+
+
 class TestCursorsAndListings:
     def test_a_page_and_its_cursor_are_stored_together(self, store):
         assert store.links.cursor(PAIR, CRM) is None

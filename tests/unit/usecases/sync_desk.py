@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from gateway.domain.brakes import Brake
 from gateway.domain.contacts import ContactRecord, Meaning, Side
 from gateway.domain.policies import MatchPolicy
 from gateway.domain.sync import Choice, FieldRule, Link, SidePolicy, SyncPolicy, WhenDeleted, Wins
-from gateway.usecases.contacts import Pair, Report
+from gateway.ports import RunKind, SyncRun
+from gateway.usecases.contacts import ContactWriter, Pair, Report
 from gateway.usecases.sync import ContactSync
-from tests.fakes.contacts import Clock, FakeSide, Habits, MemoryLinks
+from gateway.usecases.undoing import ContactUndo
+from tests.fakes.contacts import Clock, FakeSide, Habits, MemoryLinks, MemoryRuns
 
 CRM, PLATFORM = Side.SALESFORCE, Side.PLATFORM
 NAME = "crm-phonebook"
@@ -34,19 +37,48 @@ def policy(wins: Wins = Wins.NOBODY, deletes: WhenDeleted = WhenDeleted.DELETE, 
 
 class SyncDesk:
     def __init__(
-        self, how: SyncPolicy | None = None, habits: Mapping[Side, Habits] | None = None, store: Any = None
-    ) -> None:
+        self, how: SyncPolicy | None = None, habits: Mapping[Side, Habits] | None = None, store: Any = None,
+        runs: Any = None,
+    ) -> None:  # fmt: skip
         self.policy = how or policy()
+        self.brake = Brake()
         self.clock = Clock()
         habits = habits or {}
         self.crm = FakeSide("salesforce", self.clock, self.policy.readings, habits.get(CRM))
         self.platform = FakeSide("platform", self.clock, self.policy.readings, habits.get(PLATFORM))
         self.sides = {CRM: self.crm, PLATFORM: self.platform}
         self.store = store or MemoryLinks()
+        self.runs = runs or MemoryRuns(self.store)
 
-    def sync(self, how: SyncPolicy | None = None) -> ContactSync:
-        pair = Pair(name=NAME, policy=how or self.policy, matching=MatchPolicy(version="test"))
-        return ContactSync(pair, self.sides, self.store, now=self.clock)
+    @property
+    def pair(self) -> Pair:
+        return Pair(name=NAME, policy=self.policy, matching=MatchPolicy(version="test"), brake=self.brake)
+
+    def sync(self, run: int | None = None) -> ContactSync:
+        return ContactSync(self.pair, self.sides, self.store, now=self.clock, run=run)
+
+    def begin(self, kind: RunKind = RunKind.SYNC) -> int:
+        """The number of a new run."""
+        run = SyncRun(pair=NAME, kind=kind, by="ada", started_at=self.clock())
+        number: int = self.runs.begin(run).id
+        return number
+
+    def kept_run(self) -> int:
+        """A run that can be put back, by its number."""
+        self.clock.tick(61)
+        number = self.begin()
+        report = self.sync(number).run()
+        assert not report.stop
+        return number
+
+    def undo(self, run: int) -> tuple[int, Report]:
+        """Put that run back; the number of the run that does."""
+        self.clock.tick(61)
+        number = self.begin(RunKind.UNDO)
+        writer = ContactWriter(
+            pair=self.pair, sides=self.sides, store=self.store, now=self.clock, run=number, looks_again=True
+        )
+        return number, ContactUndo(writer, self.store, self.runs).undo(run)
 
     def run(self) -> Report:
         self.clock.tick()
