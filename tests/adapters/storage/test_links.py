@@ -344,7 +344,6 @@ class TestKnown:
 
         assert known(store, DESK, "phone:0") == {"phone:0": ids[60:110]}
 
-
     def test_those_of_ended_links_are_told_while_they_are_being_written(self, store):
         take_in(store, CRM, record("c1"), keys=["email:a"])
         take_in(store, CRM, *(record(f"d{n:02}") for n in range(60)), keys=["email:a"])
