@@ -20,7 +20,7 @@ from sqlalchemy import update
 
 from gateway.ports import DeliveryStatus, StoredDelivery, StoredInteraction
 from gateway.storage import Database, jobs, lanes
-from gateway.storage.tables import interactions
+from gateway.storage.tables import interactions, sync_links
 
 PATIENCE = 120.0
 """Nothing takes so long unless it never happens; the machine may be slow."""
@@ -250,6 +250,9 @@ class Store:
     def job(self, connection: str, name: str) -> Any:
         return self._database.jobs.get(connection, name)
 
+    def sync_counts(self, pair: str) -> Mapping[str, int]:
+        return self._database.links.counts(pair)
+
     def are_written(self, prefix: str, count: int = 1) -> bool:
         """Whether so many interactions stand in the org as they were told."""
         if self._database.deliveries.counts()[DeliveryStatus.WAITING]:
@@ -262,6 +265,7 @@ class Store:
         with self._database._transactions.writing() as connection:
             lanes.free_all(connection)
             jobs.free_all(connection)
+            connection.execute(update(sync_links).values(not_before=None))
 
     def end_doubts(self) -> None:
         """About what became of creates, as time does."""
