@@ -118,7 +118,7 @@ class ExternalContacts:
         return [row for row in list_in(answer) if isinstance(row, dict)]
 
     def _written(self, method: str, path: str, values: Values, before: Values) -> str:
-        self._check(values)
+        self._judge(values)
         told = {**{name: value for name, value in before.items() if not is_empty(value)}, **values}
         reply = self._api.call(method, path, json=self._body(told), writes=True)
         answer = answered(reply)
@@ -127,7 +127,7 @@ class ExternalContacts:
             raise UnknownOutcomeError(f"{reply.host} does not name the contact that it wrote.")
         return id
 
-    def _check(self, values: Values) -> None:
+    def _judge(self, values: Values) -> None:
         """RejectedError: CINNOX cannot hold it, by its own words."""
         for name, choices in CHOICES.items():
             if not is_empty(values.get(name)) and values[name] not in choices:

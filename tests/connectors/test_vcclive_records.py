@@ -221,6 +221,13 @@ def test_a_refusal_is_told_in_the_words_of_vcc_live(database):
     assert (result.written, "error.field_not_exists" in result.reason) == (Written.REFUSED, True)
 
 
+def test_other_words_than_the_vendors_may_hold_what_was_sent_and_are_not_passed_on(database):
+    side = side_of(database)
+    database.fail(refused("casey@example.com is no address"))
+    result = written(side, create(emails=entries_of("casey@example.com")))
+    assert (result.written, "casey" in result.reason) == (Written.REFUSED, False)
+
+
 def test_more_numbers_than_places_are_refused(database):
     side = side_of(database, most_contacts=1)
     assert side.limits().fields["phones"].most == 1

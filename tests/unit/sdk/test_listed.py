@@ -7,7 +7,17 @@ from datetime import UTC, datetime
 
 import pytest
 
-from gateway.sdk import Act, ConfigError, ContactRecord, ContactWrite, Entry, FieldLimits, RetryableError, Written
+from gateway.sdk import (
+    Act,
+    ConfigError,
+    ContactRecord,
+    ContactWrite,
+    Entry,
+    FieldLimits,
+    RetryableError,
+    UnknownOutcomeError,
+    Written,
+)
 from gateway.sdk.http import MissingError
 from gateway.sdk.listed import FRESH, Held, ListedSide, paged
 
@@ -122,6 +132,18 @@ def test_what_others_delete_right_before_a_write_is_gone(shelf):
     results = side.write([write(Act.UPDATE, a, last="Mine"), write(Act.UPDATE, b, last="Mine"), write(Act.DELETE, c)])
     assert [each.written for each in results] == [Written.DONE, Written.GONE, Written.DONE]
     assert side.limits().records == 1
+
+
+def test_a_create_that_nobody_answered_is_looked_for_at_once(shelf):
+    def lost() -> None:
+        raise UnknownOutcomeError("The answer is lost.")
+
+    side = ListedSide(shelf, Clock())
+    assert side.limits().records == 0
+    shelf.meanwhile = lost
+    (result,) = side.write([write(Act.CREATE, phones=number("0101"))])
+    assert result.written is Written.UNKNOWN
+    assert len(side.find(["phone:+14155550101"], [])) == 1
 
 
 def test_who_is_seen_to_be_gone_is_counted_no_more():
