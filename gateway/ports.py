@@ -827,7 +827,7 @@ class SyncRuns(Protocol):
         """Keep a new run, with its id. What was still running of the pair was cut off."""
 
     def tell(self, run: SyncRun) -> None:
-        """Keep how a run is."""
+        """Keep how a run is, unless it is known to have ended."""
 
     def fulfil(self, pair: str, request: Request) -> None:
         """That is done; what was requested since stays."""

@@ -63,7 +63,7 @@ class Watch(Protocol):
         """Between two windows: nothing is left half-done if the run ends here."""
 
     def stay(self) -> None:
-        """Amid a window, after each call."""
+        """Amid a window, before each call that writes, and before what came of reading or writing is stored."""
 
 
 class Unwatched:
@@ -99,10 +99,11 @@ class ContactWriter:
             writes = [(plan.link.key, plan.writes[side]) for plan in plans if side in plan.writes]
             for at in range(0, len(writes), limits[side].batch):
                 some = writes[at : at + limits[side].batch]
+                self.watch.stay()
                 for (key, _), result in zip(some, self._sent(side, [w for _, w in some], report), strict=True):
                     results[key][side] = result
                     changes[key][side] = carried_out(changes[key][side], result)
-                self.watch.stay()
+        self.watch.stay()
         ended = [self._end(plan, pending[plan.link.key], results[plan.link.key]) for plan in plans]
         report.written += sum(r.written is Written.DONE for each in results.values() for r in each.values())
         due = {link.key for link, is_due in ended if is_due or self.looks_again}
