@@ -37,7 +37,7 @@ ONE, TWO, THREE = "+14155550101", "+14155550102", "+14155550103"
 
 def link(**changes) -> Link:
     values = {"first": "Casey", "title": "new", "phones": phones(ONE)}
-    told = {"ids": {CRM: "c1", DESK: "p1"}, "decided": "x", "key": 7, "base": {side: values for side in Side}}
+    told = {"ids": {CRM: "c1", DESK: "p1"}, "decided": "x", "key": 7, "base": dict.fromkeys(Side, values)}
     return Link(**(told | changes))
 
 
@@ -264,7 +264,7 @@ class TestCutOff:
     @pytest.mark.parametrize("is_written", [True, False])
     def test_nothing_spreads(self, before, after, is_written):
         both = {"first": "Casey", "title": "new", "phones": after}
-        joined = link(base={side: both for side in Side})
+        joined = link(base=dict.fromkeys(Side, both))
         change = updated(before={"phones": before, "title": "old"}, after={"phones": after, "title": "new"})
         crm, desk = record("c1", phones=after), record(phones=after)
         plan = undo(change, crm=crm, desk=desk, of=joined)

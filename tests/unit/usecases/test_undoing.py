@@ -189,7 +189,7 @@ def test_what_is_cut_off_and_never_done_again_spreads_nowhere(edits, deletes, nt
     desk.settle()
 
     for side in Side:
-        possible = [each for each in (*before[side], *after[side])]
+        possible = [*before[side], *after[side]]
         assert all(is_made_of(each, possible) for each in state(desk)[side])
         people = [dict(each)["first"] for each in state(desk)[side]]
         assert len(people) == len(set(people)), "nobody is there twice"
