@@ -327,7 +327,8 @@ class MemoryLinks:
         self.on_call("add")
         rows = self.rows(pair)
         taken = {(side, id) for link in rows.links.values() for side, id in link.ids.items()}
-        if any((side, id) in taken for link in links for side, id in link.ids.items()):
+        wanted = [at for link in links for at in link.ids.items()]
+        if not taken.isdisjoint(wanted) or len(set(wanted)) < len(wanted):
             raise VersionConflictError("A contact is linked already.")
         added = []
         for link in links:

@@ -131,6 +131,12 @@ class TestLinks:
         assert store.links.linked(PAIR, CRM, ["c2"]) == {}
         assert due(store) == []
 
+    def test_two_of_one_call_do_not_join_one_contact(self, store):
+        with pytest.raises(VersionConflictError):
+            store.links.add(PAIR, [Link(ids={CRM: id, DESK: "p1"}, decided="x") for id in ("c1", "c2")])
+
+        assert due(store) == []
+
     def test_of_many_at_once_one_links_it(self, store):
         def link(_):
             try:

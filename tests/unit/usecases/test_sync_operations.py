@@ -242,6 +242,19 @@ class TestAnswering:
         with pytest.raises(RejectedError, match="or is somebody's already"):
             office.operations.answer(NAME, CRM, other, platform)
 
+    def test_where_two_are_said_to_be_the_same_one_the_first_is_and_the_other_is_asked_about_again(self, office, asked):
+        crm, platform = asked
+        second = office.desk.crm.people_create(first="Sam", last="Third", phones=phones("+14155550123"))
+        office.desk.settle()
+        for id in (crm, second):
+            office.operations.answer(NAME, CRM, id, platform)
+        office.desk.run()
+        assert (office.desk.counterpart(crm), len(office.desk.store.links(NAME))) == (platform, 1)
+
+        office.desk.run()
+        (told,) = office.operations.questions(NAME, CRM)
+        assert (told["id"], told["reason"]) == (second, "Whom a person chose is there no more, or is linked.")
+
     @pytest.mark.parametrize("id", ["s1", "s99"])
     def test_about_whom_nobody_is_asked_there_is_no_answer(self, office, id):
         office.desk.both(CASEY)
