@@ -161,6 +161,36 @@ class TestLinks:
         found = store.links.linked(PAIR, DESK, ["p1", "p2"])
         assert {id: link.ids[CRM] for id, link in found.items()} == {"p1": "c2", "p2": "c1"}
 
+    def test_one_that_would_join_what_another_joins_stays_as_it_was_and_is_due(self, store):
+        one, two, three = at_rest(store, "c1", "c2", "c3")
+        taking = replace(one, ids={CRM: "c1", DESK: "p2"}, problems={RECORD: "x"})
+        told = replace(three, problems={RECORD: "x"})
+        refused = store.links.save(PAIR, [taking, told], {one.key: [LOSS], three.key: [LOSS]}, due=())
+
+        assert set(refused) == {one.key}
+        assert due(store) == [one]
+        found = store.links.linked(PAIR, DESK, ["p1", "p2", "p3"])
+        assert {id: (link.key, link.problems) for id, link in found.items()} == {
+            "p1": (one.key, {}), "p2": (two.key, {}), "p3": (three.key, {RECORD: "x"}),
+        }  # fmt: skip
+        assert [each.link for each in store.links.lost(PAIR)] == [three.key]
+
+    def test_of_two_that_would_join_one_contact_the_first_does(self, store):
+        one, two, three = at_rest(store, "c1", "c2", "c3")
+        links = [replace(link, ids={**link.ids, DESK: id}) for link, id in ((one, "p9"), (two, "p9"), (three, "p2"))]
+        take_in(store, DESK, record("p9"))
+
+        assert set(store.links.save(PAIR, links, {}, due=())) == {two.key, three.key}
+        assert {link.ids[DESK] for link in store.links.at(PAIR, [one.key])} == {"p9"}
+        assert due(store) == [two, three]
+        assert strays(store, DESK) == []
+
+    def test_another_pair_s_contacts_are_in_nobody_s_way(self, store):
+        (one,) = at_rest(store, "c1")
+        add(store, "c2", "p2", pair="other")
+
+        assert not store.links.save(PAIR, [replace(one, ids={CRM: "c1", DESK: "p2"})], {}, due=())
+
     def test_those_in_sync_are_counted(self, store):
         one, two, _ = at_rest(store, "c1", "c2", "c3")
         save(store, replace(one, ended=Ended.KEPT), replace(two, ids={CRM: "c2"}))

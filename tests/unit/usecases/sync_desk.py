@@ -100,6 +100,12 @@ class SyncDesk:
                 return
         raise AssertionError("it never comes to rest")
 
+    def settle_for(self, runs: int) -> None:
+        """So many runs, each once everything that was written must show."""
+        for _ in range(runs):
+            self.clock.tick(61)
+            self.run()
+
     def both(self, values: Mapping[str, Any]) -> tuple[str, str]:
         """A contact that both sides have, and that is in sync."""
         crm = self.crm.people_create(**values)
