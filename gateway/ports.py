@@ -717,9 +717,10 @@ class ContactLinks(Protocol):
     def save(
         self, pair: str, links: Sequence[Link], losses: Mapping[int, Sequence[Loss]], *, due: Collection[int],
         run: int | None = None, changes: Sequence[Change] = (),
-    ) -> None:  # fmt: skip
+    ) -> Collection[int]:  # fmt: skip
         """Keep what became of links, by key what was lost, each loss once, and a run's changes; all or nothing.
 
+        Links that would join a contact which another one joins are left as they were, and due; their keys come back.
         A change of the same run, link and side replaces the one that was kept.
 
         They are due no more, but for those in `due` and those that something befell since they were given out. What a
@@ -827,7 +828,7 @@ class SyncRuns(Protocol):
         """Keep a new run, with its id. What was still running of the pair was cut off."""
 
     def tell(self, run: SyncRun) -> None:
-        """Keep how a run is."""
+        """Keep how a run is, unless it is known to have ended."""
 
     def fulfil(self, pair: str, request: Request) -> None:
         """That is done; what was requested since stays."""

@@ -7,7 +7,7 @@ decision, and what only a person can decide; that is left as it is on both sides
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -195,6 +195,20 @@ class Link:
     def known(self, side: Side, name: str) -> Value:
         """A field's value on a side when both agreed."""
         return self.base.get(side, {}).get(name)
+
+
+def contested(links: Collection[Link], held: Mapping[tuple[Side, str], int]) -> set[int]:
+    """The keys of links that would join a contact which another one joins; `held` tells which link joins it so far."""
+    told, refused = {link.key for link in links}, set[int]()
+    while True:
+        owners = {at: key for at, key in held.items() if key not in told or key in refused}
+        late = {
+            link.key for link in links
+            if link.key not in refused and any(owners.setdefault(at, link.key) != link.key for at in link.ids.items())
+        }  # fmt: skip
+        if not late:
+            return refused
+        refused |= late
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,12 +30,11 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects.postgresql import insert  # its ON CONFLICT is SQLite's too
-from sqlalchemy.exc import IntegrityError
 
 from gateway.domain.brakes import Stop
 from gateway.domain.contacts import ContactRecord, Side
 from gateway.domain.pairing import Known, Pairing
-from gateway.domain.sync import Choice, Link, Loss
+from gateway.domain.sync import Choice, Link, Loss, contested
 from gateway.domain.undo import Change
 from gateway.errors import VersionConflictError
 from gateway.ports import MOST_OF_ONE_KEY, StoredLoss, Stray
@@ -82,6 +81,9 @@ _at = _columns.where(_of_pair, among(sync_links.c.id, bindparam("ids", type_=Lis
     sync_links.c.id
 )
 _linked = {side: _columns.where(_of_pair, among(column, _IDS)) for side, column in _BY_ID.items()}
+_held = {
+    side: select(sync_links.c.id, column).where(_of_pair, among(column, _IDS)) for side, column in _BY_ID.items()
+}  # fmt: skip
 _befall = update(sync_links).values(version=sync_links.c.version + 1, is_due=True)
 _befall_by_id = {side: _befall.where(_of_pair, among(column, _IDS)) for side, column in _BY_ID.items()}
 _tell_of = {
@@ -110,6 +112,9 @@ _let_go = {
     .values({column: None})
     for side, column in _BY_ID.items()
 }
+_stay_due = (
+    update(sync_links).where(among(sync_links.c.id, bindparam("ids", type_=Listed(BigInteger)))).values(is_due=True)
+)
 _given = Given(
     row_id=BigInteger(), is_due=Boolean(), **{name: sync_links.c[name].type for name in LINK_COLUMNS},
 )  # fmt: skip
@@ -334,22 +339,25 @@ class LinkTables:
     def save(
         self, pair: str, links: Sequence[Link], losses: Mapping[int, Sequence[Loss]], *, due: Collection[int],
         run: int | None = None, changes: Sequence[Change] = (),
-    ) -> None:  # fmt: skip
+    ) -> Collection[int]:  # fmt: skip
         if not links:
-            return
+            return ()
         told = {link.key: link for link in links}
-        lost = [_loss_row(pair, key, loss) for key, all_of in losses.items() for loss in all_of]
         with self._transactions.writing() as connection:
             self._wait_for_turn(connection, pair)
             rows = connection.execute(_stored, {"ids": sorted(told)}).all()
-            _free_ids(connection, rows, told)
-            try:
-                update_rows(connection, _save, _given, [_saved_row(row, told[row.id], due) for row in rows])
-            except IntegrityError as error:
-                raise VersionConflictError("A contact is linked to another one already.") from error
-            insert_rows(connection, _lose, lost)
-            insert_rows(connection, _change, [link_rows.change_row(run, each) for each in changes if run is not None])
-            _join(connection, pair, links)
+            refused = contested(links, _holders(connection, pair, rows, told))
+            if refused:
+                connection.execute(_stay_due, {"ids": sorted(refused)})
+            kept = [row for row in rows if row.id not in refused]
+            _free_ids(connection, kept, told)
+            update_rows(connection, _save, _given, [_saved_row(row, told[row.id], due) for row in kept])
+            lost = [(key, loss) for key, all_of in losses.items() if key not in refused for loss in all_of]
+            insert_rows(connection, _lose, [_loss_row(pair, key, loss) for key, loss in lost])
+            wrote = [link_rows.change_row(run, c) for c in changes if run is not None and c.link not in refused]
+            insert_rows(connection, _change, wrote)
+            _join(connection, pair, [link for link in links if link.key not in refused])
+        return refused
 
     def choose(self, pair: str, key: int, field: str, choice: Choice) -> bool:
         with self._transactions.writing() as connection:
@@ -554,6 +562,18 @@ def _keys_of_links(connection: Connection, pair: str, links: Sequence[Link]) -> 
         rows = connection.execute(_linked[side], {"of_pair": pair, "ids": ids})
         keys |= {(side, getattr(row, ID_COLUMNS[side])): row.id for row in rows}
     return [keys[next(iter(link.ids.items()))] for link in links]
+
+
+def _holders(
+    connection: Connection, pair: str, rows: Sequence[Any], told: Mapping[int, Link]
+) -> dict[tuple[Side, str], int]:
+    """Which link joins each contact that one of these joins so far, or is to join now."""
+    holders = {(side, getattr(row, column)): row.id for side, column in ID_COLUMNS.items() for row in rows}
+    for side in Side:
+        wanted = [id for link in told.values() if (id := link.ids.get(side)) and (side, id) not in holders]
+        for key, id in connection.execute(_held[side], {"of_pair": pair, "ids": wanted}) if wanted else ():
+            holders[side, id] = key
+    return holders
 
 
 def _free_ids(connection: Connection, rows: Sequence[Any], told: Mapping[int, Link]) -> None:

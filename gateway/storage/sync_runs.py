@@ -25,11 +25,8 @@ _newest = (
     .order_by(sync_runs.c.id.desc())
     .limit(bindparam("limit"))
 )
-_cut_off = (
-    update(sync_runs)
-    .where(_of_pair, sync_runs.c.state == RunState.RUNNING.value)
-    .values(state=RunState.CUT_OFF.value, ended_at=bindparam("now"))
-)
+_still_running = update(sync_runs).where(sync_runs.c.state == RunState.RUNNING.value)
+_cut_off = _still_running.where(_of_pair).values(state=RunState.CUT_OFF.value, ended_at=bindparam("now"))
 _fulfil = (
     update(sync_pairs)
     .where(sync_pairs.c.pair == bindparam("of_pair"), sync_pairs.c.request == bindparam("fulfilled", type_=Json()))
@@ -78,7 +75,7 @@ class SyncRunTables:
     def tell(self, run: SyncRun) -> None:
         values = {name: getattr(run, name) for name in ("state", "ended_at", "counts", "told", "problem")}
         with self._transactions.writing() as connection:
-            connection.execute(update(sync_runs).where(sync_runs.c.id == run.id).values(values))
+            connection.execute(_still_running.where(sync_runs.c.id == run.id).values(values))
 
     def fulfil(self, pair: str, request: Request) -> None:
         with self._transactions.writing() as connection:
@@ -121,4 +118,4 @@ class SyncRunTables:
 
 def _run(row: Row[Any]) -> SyncRun:
     told = {field.name: getattr(row, field.name) for field in fields(SyncRun)}
-    return SyncRun(**{**told, "kind": RunKind(row.kind), "state": RunState(row.state)})
+    return SyncRun(**{**told, "kind": RunKind(row.kind), "state": RunState(row.state), "told": tuple(row.told)})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -63,7 +63,7 @@ class Watch(Protocol):
         """Between two windows: nothing is left half-done if the run ends here."""
 
     def stay(self) -> None:
-        """Amid a window, after each call."""
+        """Amid a window, before each call that writes, and before what came of reading or writing is stored."""
 
 
 class Unwatched:
@@ -93,25 +93,28 @@ class ContactWriter:
         pending = {plan.link.key: intended(plan, self.now(), _SETTLING) for plan in plans}
         losses = {plan.link.key: plan.losses for plan in plans}
         changes = {plan.link.key: changes_of(plan) for plan in plans}
-        self._save(list(pending.values()), _flat(changes), due=pending.keys(), losses=losses)
+        refused = self._save(list(pending.values()), _flat(changes), due=pending.keys(), losses=losses)
+        plans = [plan for plan in plans if plan.link.key not in refused]
         results: dict[int, dict[Side, WriteResult]] = {plan.link.key: {} for plan in plans}
         for side in Side:
             writes = [(plan.link.key, plan.writes[side]) for plan in plans if side in plan.writes]
             for at in range(0, len(writes), limits[side].batch):
                 some = writes[at : at + limits[side].batch]
+                self.watch.stay()
                 for (key, _), result in zip(some, self._sent(side, [w for _, w in some], report), strict=True):
                     results[key][side] = result
                     changes[key][side] = carried_out(changes[key][side], result)
-                self.watch.stay()
+        self.watch.stay()
         ended = [self._end(plan, pending[plan.link.key], results[plan.link.key]) for plan in plans]
         report.written += sum(r.written is Written.DONE for each in results.values() for r in each.values())
         due = {link.key for link, is_due in ended if is_due or self.looks_again}
-        self._save([link for link, _ in ended], _flat(changes), due=due)
+        sent = {key: of_link for key, of_link in changes.items() if key not in refused}
+        self._save([link for link, _ in ended], _flat(sent), due=due)
 
     def _save(
         self, links: Sequence[Link], changes: Sequence[Change], *, due: Any, losses: Mapping[int, Any] | None = None
-    ) -> None:
-        self.store.save(self.pair.name, links, losses or {}, due=due, run=self.run, changes=changes)
+    ) -> Collection[int]:
+        return self.store.save(self.pair.name, links, losses or {}, due=due, run=self.run, changes=changes)
 
     def _sent(self, side: Side, writes: Sequence[ContactWrite], report: Report) -> Sequence[WriteResult]:
         """The results; those of a call that failed say so for each write."""

@@ -30,7 +30,10 @@ class Introductions:
     matching: MatchPolicy
 
     def decide(self, strays: Sequence[Stray], side: Side, batch: int) -> list[Pairing]:
-        """Who they are; what the other side has of those who would be created is taken in first, so many in a call."""
+        """Who they are; what the other side has of those who would be created is taken in first, so many in a call.
+
+        Of several who are the same one there only the first is told; the others stay to be decided on.
+        """
         taking = [stray for stray in strays if self.policy.sides[side].takes(stray.record)]
         outside = [Pairing(each.record, side, _OUTSIDE) for each in strays if each not in taking]
         pairings = self._pairings(taking, side)
@@ -39,7 +42,8 @@ class Introductions:
             if found:
                 self.take_in(side.other, ContactPage(records=found))
                 pairings = self._pairings(taking, side)
-        return pairings + outside
+        first = {each.same.id: each for each in reversed(pairings) if each.same}
+        return [each for each in pairings if each.same is None or first[each.same.id] is each] + outside
 
     def _found(self, records: Sequence[ContactRecord], side: Side) -> Sequence[ContactRecord]:
         keys = {key for record in records for key in keys_of(record, self.policy)}

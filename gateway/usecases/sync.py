@@ -212,6 +212,7 @@ class ContactSync:
 
     def _apply(self, links: Sequence[Link], limits: Mapping[Side, Limits], report: Report) -> None:
         plans, gave_way = self._plans(links, limits)
+        self._watch.stay()
         for at, plan in enumerate(plans):
             plans[at] = self._within_room(plan, limits, report)
             report.tally.add(plans[at], self._pair.policy)

@@ -66,10 +66,10 @@ class Syncing:
         with record:
             report = self._done(asked, record)
             record.end(report, is_idle=request is None)
-        if request:
-            self.runs.fulfil(name, request)
         if report.failures:
             raise report.failures[0]
+        if request:
+            self.runs.fulfil(name, request)
         return started + PAUSE if report.stop else self.next_after(started)
 
     def _done(self, asked: Request, record: _Record) -> Report:

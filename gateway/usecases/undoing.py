@@ -60,4 +60,5 @@ class ContactUndo:
             if plan.writes:
                 plans.append(plan)
         if plans:
+            self.writer.watch.stay()
             self.writer.write(plans, limits, report)

@@ -24,7 +24,7 @@ from gateway.domain.contacts import (
     identity_keys,
 )
 from gateway.domain.pairing import Known, Pairing
-from gateway.domain.sync import Choice, Link, Loss
+from gateway.domain.sync import Choice, Link, Loss, contested
 from gateway.domain.undo import Change
 from gateway.errors import VersionConflictError
 from gateway.ports import Request, RunState, StoredChange, StoredLoss, Stray, SyncRun
@@ -327,7 +327,8 @@ class MemoryLinks:
         self.on_call("add")
         rows = self.rows(pair)
         taken = {(side, id) for link in rows.links.values() for side, id in link.ids.items()}
-        if any((side, id) in taken for link in links for side, id in link.ids.items()):
+        wanted = [at for link in links for at in link.ids.items()]
+        if not taken.isdisjoint(wanted) or len(set(wanted)) < len(wanted):
             raise VersionConflictError("A contact is linked already.")
         added = []
         for link in links:
@@ -341,12 +342,16 @@ class MemoryLinks:
     def save(
         self, pair: str, links: Sequence[Link], losses: Mapping[int, Sequence[Loss]], *, due: Collection[int],
         run: int | None = None, changes: Sequence[Change] = (),
-    ) -> None:  # fmt: skip
+    ) -> Collection[int]:  # fmt: skip
         if not links:
-            return
+            return ()
         self.on_call("save")
         rows = self.rows(pair)
+        refused = contested(links, {at: link.key for link in rows.links.values() for at in link.ids.items()})
+        rows.due |= refused
         for link in links:
+            if link.key in refused:
+                continue
             now = rows.links[link.key]
             if rows.versions[link.key] != link.version:
                 self._keep(rows, replace(link, choices={**now.choices, **link.choices}))
@@ -354,10 +359,11 @@ class MemoryLinks:
             (rows.due.add if link.key in due else rows.due.discard)(link.key)
             self._keep(rows, link)
         for key, lost in losses.items():
-            rows.losses += [(key, loss) for loss in lost if (key, loss) not in rows.losses]
+            rows.losses += [(key, loss) for loss in lost if (key, loss) not in rows.losses and key not in refused]
         if run is not None:
-            rows.changes |= {(run, each.link, each.side): each for each in changes}
+            rows.changes |= {(run, each.link, each.side): each for each in changes if each.link not in refused}
         self.on_call("saved")
+        return refused
 
     def ask(self, pair: str, questions: Sequence[Pairing]) -> None:
         rows = self.rows(pair)

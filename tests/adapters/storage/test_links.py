@@ -131,6 +131,12 @@ class TestLinks:
         assert store.links.linked(PAIR, CRM, ["c2"]) == {}
         assert due(store) == []
 
+    def test_two_of_one_call_do_not_join_one_contact(self, store):
+        with pytest.raises(VersionConflictError):
+            store.links.add(PAIR, [Link(ids={CRM: id, DESK: "p1"}, decided="x") for id in ("c1", "c2")])
+
+        assert due(store) == []
+
     def test_of_many_at_once_one_links_it(self, store):
         def link(_):
             try:
@@ -154,6 +160,36 @@ class TestLinks:
 
         found = store.links.linked(PAIR, DESK, ["p1", "p2"])
         assert {id: link.ids[CRM] for id, link in found.items()} == {"p1": "c2", "p2": "c1"}
+
+    def test_one_that_would_join_what_another_joins_stays_as_it_was_and_is_due(self, store):
+        one, two, three = at_rest(store, "c1", "c2", "c3")
+        taking = replace(one, ids={CRM: "c1", DESK: "p2"}, problems={RECORD: "x"})
+        told = replace(three, problems={RECORD: "x"})
+        refused = store.links.save(PAIR, [taking, told], {one.key: [LOSS], three.key: [LOSS]}, due=())
+
+        assert set(refused) == {one.key}
+        assert due(store) == [one]
+        found = store.links.linked(PAIR, DESK, ["p1", "p2", "p3"])
+        assert {id: (link.key, link.problems) for id, link in found.items()} == {
+            "p1": (one.key, {}), "p2": (two.key, {}), "p3": (three.key, {RECORD: "x"}),
+        }  # fmt: skip
+        assert [each.link for each in store.links.lost(PAIR)] == [three.key]
+
+    def test_of_two_that_would_join_one_contact_the_first_does(self, store):
+        one, two, three = at_rest(store, "c1", "c2", "c3")
+        links = [replace(link, ids={**link.ids, DESK: id}) for link, id in ((one, "p9"), (two, "p9"), (three, "p2"))]
+        take_in(store, DESK, record("p9"))
+
+        assert set(store.links.save(PAIR, links, {}, due=())) == {two.key, three.key}
+        assert {link.ids[DESK] for link in store.links.at(PAIR, [one.key])} == {"p9"}
+        assert due(store) == [two, three]
+        assert strays(store, DESK) == []
+
+    def test_another_pair_s_contacts_are_in_nobody_s_way(self, store):
+        (one,) = at_rest(store, "c1")
+        add(store, "c2", "p2", pair="other")
+
+        assert not store.links.save(PAIR, [replace(one, ids={CRM: "c1", DESK: "p2"})], {}, due=())
 
     def test_those_in_sync_are_counted(self, store):
         one, two, _ = at_rest(store, "c1", "c2", "c3")
@@ -224,6 +260,83 @@ class TestWhatBefalls:
         assert store.links.choose(PAIR, link.key + 1, "phones", CHOICE) is False
         assert store.links.choose("other", link.key, "phones", CHOICE) is False
         assert due(store) == []
+
+
+class TestRules:
+    def test_with_other_rules_everything_is_due_again(self, store):
+        store.links.adopt(PAIR, "one")
+        links = at_rest(store, "c1", "c2")
+        take_in(store, CRM, record("c8"))
+        store.links.ask(PAIR, [Pairing(record("c8"), CRM, "Nobody.")])
+        store.links.adopt(PAIR, "one")
+        store.links.adopt("other", "two")
+        assert (due(store), strays(store)) == ([], [])
+
+        (given,) = store.links.at(PAIR, [links[0].key])
+        store.links.adopt(PAIR, "two")
+        assert [link.key for link in due(store)] == [link.key for link in links]
+        assert strays(store) == ["c8"]
+        save(store, given)
+        assert links[0].key in [link.key for link in due(store)], "it was planned by the rules before"
+
+    def test_the_first_rules_of_a_pair_make_nothing_due(self, store):
+        at_rest(store, "c1")
+        store.links.adopt(PAIR, "one")
+
+        assert due(store) == []
+
+    def test_rules_stand_beside_cursors(self, store):
+        take_in(store, CRM, cursor={"page": 1})
+        store.links.adopt(PAIR, "one")
+        store.links.adopt(PAIR, "two")
+
+        assert store.links.cursor(PAIR, CRM) == {"page": 1}
+
+
+class TestCounts:
+    def test_what_waits_is_counted(self, store):
+        names = ("linked", "unsettled", "due", "questions", "due_strays")
+        assert store.links.counts(PAIR) == dict.fromkeys(names, 0)
+        one, two, three, _ = at_rest(store, "c1", "c2", "c3", "c4")
+        save(store, replace(one, conflicts={"phones": conflict()}), replace(two, problems={RECORD: "x"}), due=[two.key])
+        save(store, replace(three, ended=Ended.KEPT))
+        take_in(store, CRM, record("c7"), record("c8"), record("c9"))
+        asked = Pairing(record("c8"), CRM, "Who is it?", candidates=(Likeness(record("p9"), (), 1.0),))
+        store.links.ask(PAIR, [asked, Pairing(record("c9"), CRM, "Nobody.")])
+        add(store, "c1", "p1", pair="other")
+
+        assert dict(store.links.counts(PAIR)) == dict(zip(names, (3, 2, 1, 1, 1), strict=True))
+        assert dict(store.links.counts("other")) == dict(zip(names, (1, 0, 1, 0, 0), strict=True))
+
+    def test_what_waits_for_its_time_is_due_all_the_same(self, store):
+        link = add(store)
+        save(store, replace(link, not_before=LATER), due=[link.key])
+
+        assert store.links.counts(PAIR)["due"] == 1
+
+
+class TestByKey:
+    def test_links_come_in_order_as_they_are(self, store):
+        one, two, three = at_rest(store, "c1", "c2", "c3")
+        save(store, replace(two, ended=Ended.MERGED))
+        other = add(store, pair="other")
+        take_in(store, CRM, record("c3"))
+
+        found = store.links.at(PAIR, {three.key, two.key, other.key, 999})
+        assert [(link.key, link.ended) for link in found] == [(two.key, Ended.MERGED), (three.key, None)]
+        assert store.links.at(PAIR, []) == []
+        save(store, *found)
+        assert due(store) == [], "what befell it before it was given out is known"
+        assert one.key not in [link.key for link in found]
+
+    def test_one_stray_is_found_by_its_id(self, store):
+        take_in(store, CRM, record("c1"), record("c2"))
+        at_rest(store, "c3")
+
+        assert store.links.stray(PAIR, CRM, "c1").record == record("c1")
+        assert store.links.stray(PAIR, DESK, "c1") is None
+        assert store.links.stray("other", CRM, "c1") is None
+        assert store.links.stray(PAIR, CRM, "c3") is None
 
 
 class TestLosses:

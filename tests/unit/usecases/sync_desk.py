@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import Any
 
 from gateway.domain.brakes import Brake
 from gateway.domain.contacts import ContactRecord, Meaning, Side
-from gateway.domain.policies import MatchPolicy
+from gateway.domain.policies import ConnectionPolicy, MatchPolicy
 from gateway.domain.sync import Choice, FieldRule, Link, SidePolicy, SyncPolicy, WhenDeleted, Wins
-from gateway.ports import RunKind, SyncRun
+from gateway.ports import RunKind, RunState, SyncRun
+from gateway.sdk import Connector
+from gateway.usecases.connections import Connection
 from gateway.usecases.contacts import ContactWriter, Pair, Report
+from gateway.usecases.jobs import Duty, Workplace
 from gateway.usecases.sync import ContactSync
+from gateway.usecases.sync_operations import PairPlace, SyncOperations
+from gateway.usecases.syncing import Syncing
 from gateway.usecases.undoing import ContactUndo
 from tests.fakes.contacts import Clock, FakeSide, Habits, MemoryLinks, MemoryRuns
+from tests.fakes.store import MemoryStore
 
 CRM, PLATFORM = Side.SALESFORCE, Side.PLATFORM
 NAME = "crm-phonebook"
+HOUR = timedelta(hours=1)
 
 
 def rules(wins: Wins = Wins.NOBODY, **other: Any) -> tuple[FieldRule, ...]:
@@ -92,6 +100,12 @@ class SyncDesk:
                 return
         raise AssertionError("it never comes to rest")
 
+    def settle_for(self, runs: int) -> None:
+        """So many runs, each once everything that was written must show."""
+        for _ in range(runs):
+            self.clock.tick(61)
+            self.run()
+
     def both(self, values: Mapping[str, Any]) -> tuple[str, str]:
         """A contact that both sides have, and that is in sync."""
         crm = self.crm.people_create(**values)
@@ -117,3 +131,61 @@ class SyncDesk:
 
     def record(self, side: Side, id: str) -> ContactRecord:
         return self.sides[side].records[id]
+
+
+class SyncOffice:
+    """A desk whose pair is kept in sync by a job, in as many processes as a test starts."""
+
+    def __init__(self, desk: SyncDesk | None = None, **how: Any) -> None:
+        self.desk = desk or SyncDesk(policy(deletes=WhenDeleted.DELETE))
+        self.store = MemoryStore()
+        self.operations = SyncOperations(
+            {NAME: PairPlace(name=NAME, org="main", connection="desk", times="every hour")},
+            self.desk.store, self.desk.runs, self.store.jobs, self.desk.clock,
+        )  # fmt: skip
+        self._how = how
+        self._processes = 0
+
+    def process(self) -> Duty:
+        """The job in a new process."""
+        self._processes += 1
+        desk, store = self.desk, self.store
+        place = Workplace(
+            jobs=store.jobs, fetches=store.fetches, inbox=store.inbox, ledger=_NoLedger(),
+            owner=f"process-{self._processes}", now=desk.clock, chance=lambda: 1.0,
+        )  # fmt: skip
+        syncing = Syncing(
+            pair=desk.pair, sides=desk.sides, links=desk.store, runs=desk.runs, next_after=lambda now: now + HOUR,
+            **self._how,
+        )  # fmt: skip
+        policy = ConnectionPolicy(name="desk", org="main")
+        return Duty(Connection(connector=_Phonebook({}), policy=policy), syncing, place)
+
+    def job(self) -> Any:
+        return self.store.jobs.get("desk", f"sync-{NAME}")
+
+    def run(self) -> SyncRun:
+        """The newest run."""
+        return self.desk.runs.list(NAME)[0]
+
+    def states(self) -> list[RunState]:
+        """Of all runs, the oldest first."""
+        return [run.state for run in self.desk.runs.list(NAME)][::-1]
+
+    def parts(self) -> list[Any]:
+        """What the job calls, each with an `on_call`."""
+        return [self.desk.crm, self.desk.platform, self.desk.store, self.desk.runs]
+
+    def on_call(self, act: Callable[[str], object]) -> None:
+        for each in self.parts():
+            each.on_call = act
+
+
+class _Phonebook(Connector):
+    name = "phonebook"
+
+
+class _NoLedger:
+    def pulled(self, connection: str, job: str, records: int, new: int) -> None: ...
+
+    def failed(self, connection: str, job: str) -> None: ...

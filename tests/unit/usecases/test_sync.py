@@ -295,6 +295,21 @@ def test_what_was_created_without_an_answer_and_edited_since_is_found_again():
     assert desk.link("s1").conflicts["first"].values == {CRM: "Casey", PLATFORM: "Cassandra"}
 
 
+def test_what_a_side_takes_for_another_s_counterpart_stands_in_nobody_s_way():
+    desk = SyncDesk()
+    _, taken = desk.both(CASEY)
+    robin = desk.crm.people_create(**ROBIN)
+    desk.crm.people_create(first="Sam", last="Third")
+    desk.platform.refused[robin] = WriteResult(written=Written.DONE, record=desk.record(PLATFORM, taken))
+    desk.settle_for(3)
+
+    assert sorted(str(each["first"]) for each in desk.on(PLATFORM)) == ["Casey", "Sam"]
+    assert (desk.counterpart("s1"), PLATFORM in desk.link(robin).ids) == (taken, False)
+    desk.platform.refused.clear()
+    desk.settle_for(2)
+    assert sorted(str(each["first"]) for each in desk.on(PLATFORM)) == ["Casey", "Robin", "Sam"]
+
+
 # --- first sync, brakes
 
 
