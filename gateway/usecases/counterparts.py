@@ -40,11 +40,12 @@ class Counterparts:
         """The ends of some links."""
         records = {side: self.read(side, {id for link in links if (id := link.ids.get(side))}, limits) for side in Side}
         ends = Ends()
-        for link in links:
+        # Who was created is somebody's before others are merged into them.
+        for link in [self.found(each, records, ends) for each in links]:
             if link.key not in {each.key for each in ends.gave_way}:
                 ends.links.append(self._followed(link, records, ends, limits))
         lapsed = {link.key for link in ends.gave_way}
-        ends.links = [self.found(link, here) for link, here in ends.links if link.key not in lapsed]
+        ends.links = [(link, here) for link, here in ends.links if link.key not in lapsed]
         return ends
 
     def read(self, side: Side, ids: Collection[str], limits: Mapping[Side, Limits]) -> dict[str, ContactRecord]:
@@ -102,16 +103,16 @@ class Counterparts:
 
     # --- what may have been created
 
-    def found(
-        self, link: Link, here: dict[Side, ContactRecord | None]
-    ) -> tuple[Link, dict[Side, ContactRecord | None]]:
-        """The link with what a write of unknown outcome created, if it did."""
+    def found(self, link: Link, records: Mapping[Side, dict[str, ContactRecord]], ends: Ends) -> Link:
+        """The link with the contact that a write of unknown outcome created, if it did; it comes among the records."""
         for side in link.intent.created if link.intent else ():
-            if created := self._created(link, side):
-                return replace(link, ids={**link.ids, side: created.id}), {**here, side: created}
-        return link, here
+            if created := self._created(link, side, ends):
+                records[side][created.id] = created
+                ends.claimed.add((side, created.id))
+                return replace(link, ids={**link.ids, side: created.id})
+        return link
 
-    def _created(self, link: Link, side: Side) -> ContactRecord | None:
+    def _created(self, link: Link, side: Side, ends: Ends) -> ContactRecord | None:
         assert link.intent  # noqa: S101 — asked only of links with one
         sent, from_ = link.intent.sent[side], link.ids[side.other]
         found = self.sides[side].find(identity_keys(sent, self.policy.readings), [from_])
@@ -119,6 +120,7 @@ class Counterparts:
         free = [
             record for record in found
             if not record.is_gone and (record.id not in taken or taken[record.id].key == link.key)
+            and record.other_id in {None, from_} and (side, record.id) not in ends.claimed
         ]  # fmt: skip
         bearing = [record for record in free if record.other_id == from_]
         alike = [record for record in free if self._is_alike(record, sent)]

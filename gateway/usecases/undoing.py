@@ -11,7 +11,7 @@ from gateway.domain.undo import Change, plan_undo
 from gateway.errors import RetryableError
 from gateway.ports import ContactLinks, SyncRuns
 from gateway.usecases.contacts import WINDOW, ContactWriter, Report
-from gateway.usecases.counterparts import Counterparts
+from gateway.usecases.counterparts import Counterparts, Ends
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +51,10 @@ class ContactUndo:
             )
         ends = Counterparts(pair.name, sides, self.store, pair.policy)
         there = {side: ends.read(side, {id for link in links if (id := link.ids.get(side))}, limits) for side in Side}
-        plans = []
+        plans, created = [], Ends()
         for each in links:
-            link, records = ends.found(each, {side: there[side].get(each.ids.get(side, "")) for side in Side})
+            link = ends.found(each, there, created)
+            records = {side: there[side].get(link.ids.get(side, "")) for side in Side}
             plan = plan_undo(link, by_link[link.key], records, pair.policy, limits)
             report.newer += sum(change.may_stand and change.side not in plan.writes for change in by_link[link.key])
             report.tally.add(plan, pair.policy)
