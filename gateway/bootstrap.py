@@ -41,7 +41,7 @@ from gateway.engine.schedule import next_after
 from gateway.engine.threads import Engine
 from gateway.errors import ConfigError, RetryableError
 from gateway.ports import DeliveryStatus, StoredInteraction
-from gateway.salesforce.contacts import ContactFields
+from gateway.salesforce.contacts import ContactFields, NewContacts
 from gateway.salesforce.org import Flow, OrgSettings, SalesforceOrg
 from gateway.sdk import Connector, Directory
 from gateway.sdk.contacts import ContactSide
@@ -456,7 +456,8 @@ def contact_fields(pair: PairConfig) -> dict[Kind, ContactFields]:
 def syncing_of(pair: PairConfig, org: SalesforceOrg, side: ContactSide, store: Database, rules: Rules) -> Syncing:
     """The work of a pair."""
     policy = Pair(name=pair.name, policy=pair.policy, matching=rules.matching, brake=pair.brake)
-    sides = {Side.SALESFORCE: org.contacts(contact_fields(pair), pair.policy.readings), Side.PLATFORM: side}
+    new = NewContacts(are_persons=pair.are_persons, record_type=pair.record_type)
+    sides = {Side.SALESFORCE: org.contacts(contact_fields(pair), pair.policy.readings, new), Side.PLATFORM: side}
     return Syncing(
         pair=policy,
         sides=sides,

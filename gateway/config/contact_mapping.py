@@ -154,9 +154,12 @@ def _place(each: MappedField, type: str) -> str:
 
 _WORD = validate.Regexp(r"[a-z][a-z0-9_]{0,39}\Z", error="must be of a-z, 0-9 and _, and begin with a letter")
 _API_NAME = validate.Regexp(
-    r"[A-Za-z]\w{0,79}\Z",
-    error="must be the API name of a field of the record itself, such as Title; those of others, such as Account.Name,"
-    " cannot be synced",
+    r"[A-Za-z]\w{0,79}\Z", error="must be the API name of a field of the record itself, such as Phone"
+)
+_API_PATH = validate.Regexp(
+    r"[A-Za-z]\w{0,79}(\.[A-Za-z]\w{0,79})?\Z",
+    error="must be the API name of a field, such as Title, or of one of the record's account or other parent, such as"
+    " Account.Name",
 )
 _COMPOUND = validate.NoneOf(
     ("MailingAddress", "OtherAddress", "Address"), error="is several fields in one; write each, such as MailingCity"
@@ -172,8 +175,8 @@ class _FileSchema(Schema):
     fields_ = fields.Dict(keys=fields.String(validate=_WORD), required=True, data_key="fields")
 
 
-def _column(**kwargs: Any) -> fields.String:
-    return fields.String(validate=[_API_NAME, _COMPOUND], allow_none=True, error_messages=_ONE, **kwargs)
+def _column(name: validate.Validator = _API_NAME, **kwargs: Any) -> fields.String:
+    return fields.String(validate=[name, _COMPOUND], allow_none=True, error_messages=_ONE, **kwargs)
 
 
 def _columns(**kwargs: Any) -> fields.Dict:
@@ -201,12 +204,16 @@ class _FieldSchema(Schema):
 
 
 class _TextSchema(_FieldSchema):
-    salesforce = _column(required=True)
-    lead = _column()
+    salesforce = _column(_API_PATH, required=True)
+    lead = _column(_API_PATH)
     is_name = fields.Boolean(data_key="name")
 
     def _by_type(self, given: Mapping[str, Any]) -> dict[str, Mapping[str, Column]]:
-        return {key: {"": given.get(key, given["salesforce"])} for key in _KEYS.values()}
+        found = {key: given.get(key, given["salesforce"]) for key in _KEYS.values()}
+        for key, column in found.items():
+            if "." in (column or "") and given["direction"] != Flow.TO_PLATFORM:
+                raise ValidationError("is read from another record, and never written; add direction: to_platform", key)
+        return {key: {"": column} for key, column in found.items()}
 
 
 class _SetSchema(_FieldSchema):

@@ -65,6 +65,8 @@ class Pairs:
             schedule=_schedule(shaped),
             columns={kind: mapping.columns(kind) for kind in objects},
             other_id=shaped["other_id"],
+            are_persons=shaped["new_contacts"].get("person_accounts", False),
+            record_type=shaped["new_contacts"].get("record_type"),
             policy=_policy(shaped, mapping.rules(objects[0]), connection),
             brake=shaped["brake"],
             is_paused=shaped["paused"],

@@ -273,6 +273,14 @@ class _BrakeSchema(Schema):
         return Brake(**given)
 
 
+class _NewContactsSchema(Schema):
+    person_accounts = fields.Boolean(load_default=False)
+    record_type = fields.String(
+        load_default=None,
+        validate=validate.Regexp(r"[A-Za-z]\w{0,79}\Z", error="must be the developer name of a record type"),
+    )
+
+
 SYNCED = (Kind.CONTACT, Kind.LEAD)
 """Objects whose records are contacts."""
 
@@ -290,6 +298,7 @@ class PairSchema(Schema):
     other_id = fields.String(load_default=None, allow_none=True, validate=_CUSTOM_FIELD)
     region = Region()
     create = _by_side(fields.Boolean)
+    new_contacts = fields.Nested(_NewContactsSchema, load_default=dict)
     delete = _by_side(lambda: fields.String(validate=one_of([*WhenDeleted])))
     filter = _by_side(_Filter)
     brake = fields.Nested(_BrakeSchema, load_default=Brake)

@@ -103,8 +103,9 @@ class ContactColumns:
 class PairConfig:
     """An org and a connection whose contacts are kept the same.
 
-    `columns` has the objects that take part; new contacts become records of the first. `other_id` is the External ID
-    field that holds the platform's id. `mapping` is the file that says which fields are synced.
+    `columns` has the objects that take part; new contacts become records of the first, of a `record_type` where one is
+    named, or person accounts. `other_id` is the External ID field that holds the platform's id. `mapping` is the file
+    that says which fields are synced.
     """
 
     name: str
@@ -113,6 +114,8 @@ class PairConfig:
     schedule: Schedule
     columns: Mapping[Kind, ContactColumns]
     other_id: str | None
+    are_persons: bool
+    record_type: str | None
     policy: SyncPolicy
     brake: Brake
     is_paused: bool

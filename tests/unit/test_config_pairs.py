@@ -78,8 +78,8 @@ class TestShortForm:
                 },
             )
         }  # fmt: skip
-        assert [rule.name for rule in found.policy.fields] == ["last", "first", "title", "phones", "emails"]
-        assert found.policy.names == ("last", "first")
+        assert [rule.name for rule in found.policy.fields] == ["first", "last", "title", "phones", "emails"]
+        assert found.policy.names == ("first", "last")
         assert found.policy.readings.keys() == {"phones", "emails"}
         assert {(rule.flow, rule.wins) for rule in found.policy.fields} == {(Flow.BOTH, Wins.NOBODY)}
 
@@ -163,7 +163,7 @@ class TestSettings:
         ]),
         (", create: {sales: true}", ['.create.sales: no such setting; did you mean "salesforce"? (known: salesforce, platform)']),
         (", filter: {salesforce: titel}", [
-            ('.filter.salesforce: contacts-sync.yaml has no field "titel"; did you mean "title"? (known: last, first, title,'
+            ('.filter.salesforce: contacts-sync.yaml has no field "titel"; did you mean "title"? (known: first, last, title,'
             " phones, emails); a field that the platform does not have may stand there, too"),
         ]),
         (', filter: {salesforce: "a["}', [".filter.salesforce.from: is not a JMESPath expression, such as attributes.authorised_signer"]),
@@ -210,15 +210,15 @@ def test_what_it_names_must_be_there(tmp_path, written, sentence):
 class TestMapping:
     def test_its_problems_are_told_with_those_of_the_settings(self, tmp_path):
         """With its own place, behind the others, and once for all pairs that name it."""
-        mapping(tmp_path, "  last: {salesforce: Account.Name, wins: me}\n")
+        mapping(tmp_path, "  last: {salesforce: Account.Owner.Name, wins: me}\n")
         text = f"{ORG}{BOOK}{SHORT}  other: {{org: main, connection: phonebook, every: 1}}\n"
 
         assert problems(tmp_path, text) == [
             "gateway.yaml:11: sync.other.every: must be a time from 1s to 24h, such as 30s, 5m or 1h",
             "mappings/contacts-sync.yaml:3: fields.last.wins: must be one of: salesforce, platform, newest, nobody",
             (
-                "mappings/contacts-sync.yaml:3: fields.last.salesforce: must be the API name of a field of the record itself,"
-                " such as Title; those of others, such as Account.Name, cannot be synced"
+                "mappings/contacts-sync.yaml:3: fields.last.salesforce: must be the API name of a field, such as Title, or of"
+                " one of the record's account or other parent, such as Account.Name"
             ),
         ]
 
@@ -383,3 +383,18 @@ def test_the_examples_of_the_documentation(tmp_path):
         "emails": (Flow.BOTH, Wins.NOBODY),
     }
     assert buyers.policy.sides[Side.PLATFORM].filter.holds({"emails": (Entry("b@example.com"),)})
+
+
+class TestNewContacts:
+    def test_may_be_person_accounts_of_a_record_type(self, tmp_path):
+        found = pair(tmp_path, ", new_contacts: {person_accounts: true, record_type: Home_Owner}")
+
+        assert (found.are_persons, found.record_type) == (True, "Home_Owner")
+        assert (pair(tmp_path).are_persons, pair(tmp_path).record_type) == (False, None)
+
+    def test_are_no_person_accounts_where_they_become_leads(self, tmp_path):
+        mapping(tmp_path, "  last: {salesforce: LastName, name: true}\n  company: {salesforce: Title, lead: Company}\n")
+
+        assert said(tmp_path, ", objects: [Lead], new_contacts: {person_accounts: true}") == [
+            ".new_contacts.person_accounts: are written as contacts; name Contact first among objects"
+        ]

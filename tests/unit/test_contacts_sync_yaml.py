@@ -87,7 +87,7 @@ def test_every_mistake_is_told_at_once_with_its_line(tmp_path):
         verion: "1"
         fields:
           Last: {salesforce: LastName}
-          first: {salesforce: Account.Name, name: yes please}
+          first: {salesforce: Account.Owner.Name, name: yes please}
           title: {sales: Title, direction: out}
           company: {salesforce: {work: Company}}
           city: {salesforce: MailingAddress, wins: me}
@@ -102,8 +102,8 @@ def test_every_mistake_is_told_at_once_with_its_line(tmp_path):
         '1: verion: no such setting; did you mean "version"? (known: version, fields)',
         "3: fields.Last: must be of a-z, 0-9 and _, and begin with a letter",
         (
-            "4: fields.first.salesforce: must be the API name of a field of the record itself, such as Title;"
-            " those of others, such as Account.Name, cannot be synced"
+            "4: fields.first.salesforce: must be the API name of a field, such as Title, or of one of the record's"
+            " account or other parent, such as Account.Name"
         ),
         "4: fields.first.name: must be true or false",
         "5: fields.title.direction: must be one of: both, to_salesforce, to_platform",
@@ -142,6 +142,8 @@ def test_every_mistake_is_told_at_once_with_its_line(tmp_path):
             ["4: fields.phones.salesforce.mobile: Contact.Phone is phones.work already; take another field, or leave one out"],
         ),
         (f"{LAST}  phones: {{salesforce: {{work: Phone}}, lead: {{home: Fax}}}}\n", ["4: fields.phones.lead: home is not among salesforce; add it there, null if a contact has none"]),
+        (f"{LAST}  company: {{salesforce: Account.Name}}\n", ["4: fields.company.salesforce: is read from another record, and never written; add direction: to_platform"]),
+        (f"{LAST}  company: {{salesforce: null, lead: Owner.Name}}\n", ["4: fields.company.lead: is read from another record, and never written; add direction: to_platform"]),
         ("  {}\n", ["2: fields: names none; at least one must be synced"]),
     ],
 )  # fmt: skip
@@ -177,3 +179,9 @@ def test_an_empty_file_shows_a_small_one_that_is_right(tmp_path):
     found, report = read(tmp_path, small)
     assert report.problems == []
     assert [rule.name for rule in found.rules(Kind.CONTACT)] == ["last", "emails"]
+
+
+def test_a_field_of_the_account_goes_to_the_platform(tmp_path):
+    company = "  company: {salesforce: Account.Name, direction: to_platform}\n"
+
+    assert mapping(tmp_path, f"{LAST}{company}").columns(Kind.CONTACT).texts["company"] == "Account.Name"
