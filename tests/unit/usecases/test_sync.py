@@ -238,6 +238,20 @@ def test_the_link_follows_a_merge_to_a_contact_without_one():
     assert desk.record(PLATFORM, platform).values["first"] == "Cassandra"
 
 
+def test_a_merge_into_a_contact_without_a_link_loses_no_value_silently():
+    desk = SyncDesk(policy(Wins.PLATFORM))
+    crm, platform = desk.both(CASEY | {"title": "Owner"})
+    survivor = desk.crm.people_create(first="Cassandra", title="Owner", emails=phones("c@example.com"))
+    desk.crm.people_merge(crm, survivor)
+    desk.platform.people_edit(platform, title="Tenant")
+    desk.settle()
+
+    assert desk.link(survivor).ids[PLATFORM] == platform
+    assert desk.record(CRM, survivor).values["title"] == "Tenant"
+    lost = [(loss.field, loss.side, loss.value, loss.decided) for loss in desk.store.losses(NAME)]
+    assert lost == [("title", CRM, "Owner", "policy: platform")]
+
+
 def test_two_contacts_that_become_one_become_one_on_the_other_side():
     desk = SyncDesk()
     casey, _ = desk.both(CASEY)
