@@ -79,9 +79,22 @@ class Counterparts:
                 left = {each: id for each, id in rival.ids.items() if each is not side}
                 ends.gave_way.append(replace(rival, ids=left, ended=Ended.MERGED, conflicts={}, choices={}))
             ends.claimed.add((side, survivor.id))
-            link = replace(link, ids={**link.ids, side: survivor.id}, ended=None)
+            link = replace(
+                link,
+                ids={**link.ids, side: survivor.id},
+                base={**link.base, side: self._left(link, survivor, side)},
+                ended=None,
+            )
             here[side] = survivor
         return link, here
+
+    def _left(self, link: Link, survivor: ContactRecord, side: Side) -> Values:
+        """What was agreed on that a merge leaves: its survivor's texts are its own, also where they are the same."""
+        texts = [rule for rule in self.policy.fields if not rule.meaning.is_set]
+        own = {
+            r.name for r in texts if self.policy.reading(r).same(survivor.values.get(r.name), link.known(side, r.name))
+        }
+        return {name: value for name, value in link.base.get(side, {}).items() if name not in own}
 
     def _gives_way(
         self,

@@ -5,21 +5,20 @@ The memory is apart from the code's: it knows what each person wrote, what they 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from gateway.domain.brakes import Brake
-from gateway.domain.contacts import ContactRecord, Entry, FieldLimits, Side, Value, WriteResult, Written
-from gateway.domain.policies import MatchPolicy
-from gateway.domain.sync import RECORD, WhenDeleted, Wins
+from gateway.domain.contacts import Act, ContactRecord, Entry, FieldLimits, Side, Value, WriteResult, Written, is_empty
+from gateway.domain.sync import RECORD, FieldRule, WhenDeleted, Wins
 from gateway.errors import RetryableError, UnknownOutcomeError
-from gateway.usecases.contacts import Pair
-from gateway.usecases.sync import ContactSync
 from tests.fakes.contacts import FakeSide, Habits, MemoryLinks
 from tests.unit.usecases.sync_desk import CRM, NAME, PLATFORM, SyncDesk, policy
 
@@ -32,6 +31,11 @@ MOST_PHONES = 3
 
 class KilledError(BaseException):
     """The process ends here."""
+
+
+TROUBLES = {"killed": KilledError(), "unreachable": RetryableError("No answer."), "unknown": UnknownOutcomeError("?")}
+CALLS = {"unreachable": (" get", " changes", " find", " write"), "unknown": (" write", " written")}
+"""At which calls it may befall a run; a kill at any."""
 
 
 def spelt_by_crm(name: str, value: Value) -> Value:
@@ -134,7 +138,10 @@ class ContactWorld(RuleBasedStateMachine):
             "phones": FieldLimits(most=MOST_PHONES, types=(), has_primary=False),
         }
         self.wins = wins
-        self.desk = SyncDesk(policy(wins, WhenDeleted.DELETE), {CRM: crm, PLATFORM: platform}, type(self).store())
+        store = type(self).store()
+        habits, runs = {CRM: crm, PLATFORM: platform}, getattr(store, "runs", None)
+        self.desk = SyncDesk(policy(wins, WhenDeleted.DELETE), habits, store, runs)
+        self.desk.brake = Brake(least=1000)
         self.late = late
         self.people: dict[str, Memory] = {}
         self.count = 0
@@ -245,17 +252,7 @@ class ContactWorld(RuleBasedStateMachine):
         self, nth: int, trouble: str, news: list[tuple[Side, int, str]], then: list[tuple[Side, int, str]]
     ) -> None:
         self.edit(news)
-        error: BaseException = {
-            "killed": KilledError(), "unreachable": RetryableError("No answer."), "unknown": UnknownOutcomeError("?"),
-        }[trouble]  # fmt: skip
-
-        def act(call: str) -> None:
-            # What is carried out is known to nobody; a side that cannot be reached carries nothing out.
-            is_possible = {"unreachable": call.endswith((" get", " changes", " find", " write")), "killed": True}
-            if is_possible.get(trouble, call.endswith((" write", " written"))):
-                raise error
-
-        self._run(0, at=nth, act=act)
+        self._run(0, at=nth, act=partial(self._strike, trouble))
         self.edit(then)
 
     @rule(
@@ -290,6 +287,37 @@ class ContactWorld(RuleBasedStateMachine):
         self._side(side).refused = {}
 
     @rule()
+    def change_rules(self) -> None:
+        """Everything is looked at again, and nothing is another."""
+        self.count += 1
+        more = FieldRule(name=f"nobody's {self.count}")
+        self.desk.policy = replace(self.desk.policy, fields=(*self.desk.policy.fields, more))
+
+    @rule(nth=st.integers(0, 20), trouble=st.sampled_from(sorted(TROUBLES)), news=news)
+    def undo_a_run_and_the_undo(self, nth: int, trouble: str, news: list[tuple[Side, int, str]]) -> None:
+        """A run is put back, whatever befalls that, and what put it back is."""
+        self._settle()
+        self.edit(news)
+        if not all(self._living(side) for side in Side):
+            return
+        for side in self.desk.sides.values():
+            side.habits.late = 0
+        before = self._state()
+        run = self.desk.kept_run()
+        after = self._state()
+        # Whose deletion is put back is synced no more.
+        if not any(stored.change.act is Act.DELETE for stored in self.desk.runs.changes(run)):
+            undos = self._put_back(run, nth, trouble)
+            assert self._state() == before, "all is as before the run"
+            assert self._run(61) == 0
+            assert self._run(61) == 0, "what was put back is not synced again"
+            for undo in undos:
+                self._put_back(undo, 0, trouble)
+            assert self._state() == after, "all is as after the run"
+        for side in self.desk.sides.values():
+            side.habits.late = self.late
+
+    @rule()
     def rest(self) -> None:
         self._settle()
         self._check()
@@ -300,17 +328,28 @@ class ContactWorld(RuleBasedStateMachine):
 
     # --- inside
 
-    def _sync(self) -> ContactSync:
-        pair = Pair(
-            name=NAME, policy=self.desk.policy, matching=MatchPolicy(version="test"), brake=Brake(least=1000)
-        )  # fmt: skip
-        return ContactSync(pair, self.desk.sides, self.desk.store, now=self.desk.clock)
-
     def _run(
         self, seconds: float, at: int = 0, act: Callable[[str], object] = lambda _: None, *,
         side: Side | None = None, on_call: Callable[[str], object] | None = None,
     ) -> int:  # fmt: skip
         """One run; at its `at`-th call something happens, or at the calls of a side."""
+        self.desk.clock.tick(seconds + 1)
+        try:
+            with self._befallen(at, act, side, on_call):
+                report = self.desk.sync().run()
+            self.is_unanswered |= bool(report.failures)
+            if report.stop:
+                self.desk.store.set_stop(NAME, replace(report.stop, approved_by="ada"))
+            return report.written + bool(report.stop)
+        except (KilledError, RetryableError):
+            self.is_unanswered = True
+            return 1
+
+    @contextmanager
+    def _befallen(
+        self, at: int, act: Callable[[str], object], side: Side | None = None,
+        on_call: Callable[[str], object] | None = None,
+    ) -> Iterator[None]:  # fmt: skip
         calls = 0
 
         def counted(call: str) -> None:
@@ -321,22 +360,45 @@ class ContactWorld(RuleBasedStateMachine):
             if on_call and side and call.startswith(side):
                 on_call(call)
 
-        self.desk.clock.tick(seconds + 1)
         parts: list[Any] = [self.desk.crm, self.desk.platform, self.desk.store]
         for each in parts:
             each.on_call = counted
         try:
-            report = self._sync().run()
-            self.is_unanswered |= bool(report.failures)
-            if report.stop:
-                self.desk.store.set_stop(NAME, replace(report.stop, approved_by="ada"))
-            return report.written + bool(report.stop)
-        except (KilledError, RetryableError):
-            self.is_unanswered = True
-            return 1
+            yield
         finally:
             for each in parts:
                 each.on_call = lambda _: None
+
+    def _put_back(self, run: int, nth: int, trouble: str) -> list[int]:
+        """The runs that it takes, the last first; at the `nth` call of the first there is trouble."""
+        first = self.desk.runs.list(NAME)[0].id
+        for at in (nth, 0, 0, 0):
+            try:
+                with self._befallen(at, partial(self._strike, trouble)):
+                    _, report = self.desk.undo(run)
+                if not report.failures:
+                    return [each.id for each in self.desk.runs.list(NAME) if each.id > first]
+            except (KilledError, RetryableError):
+                continue
+        raise AssertionError("it is never put back")
+
+    def _strike(self, trouble: str, call: str) -> None:
+        # What is carried out is known to nobody; a side that cannot be reached carries nothing out.
+        if call.endswith(CALLS.get(trouble, "")):
+            raise TROUBLES[trouble]
+
+    def _state(self) -> dict[Side, list[str]]:
+        """What both sides hold, ids and order apart."""
+        return {
+            side: sorted(
+                str(sorted(
+                    (name, sorted(map(str, value)) if isinstance(value, tuple) else value)
+                    for name, value in record.values.items() if not is_empty(value)
+                ))
+                for record in self._living(side)
+            )
+            for side in Side
+        }  # fmt: skip
 
     def _settle(self) -> None:
         for habits in (self.desk.crm.habits, self.desk.platform.habits):

@@ -11,6 +11,7 @@ from gateway.domain.contacts import Side
 from gateway.domain.pairing import Pairing
 from gateway.domain.sync import Link, Loss
 from gateway.storage.links import LinkTables
+from gateway.storage.sync_runs import SyncRunTables
 
 _numbers = count(1)
 
@@ -18,8 +19,9 @@ _numbers = count(1)
 class StoredLinks:
     """A pair of its own in a database; a kill comes before a call, or after it."""
 
-    def __init__(self, tables: LinkTables) -> None:
+    def __init__(self, tables: LinkTables, runs: SyncRunTables) -> None:
         self._tables = tables
+        self.runs = runs
         self._pair = f"pair {next(_numbers)}"
         self.on_call: Callable[[str], object] = lambda _: None
 

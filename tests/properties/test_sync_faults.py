@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from gateway.domain import sync, sync_fields
+from gateway.domain import sync, sync_fields, undo
 from gateway.domain.contacts import Side
 from gateway.usecases import counterparts, introductions
 from tests.properties.contact_world import ContactWorld
@@ -54,6 +54,12 @@ FAULTS: dict[str, tuple[object, str, Callable[..., Any]]] = {
         introductions, "pair", lambda record, side, *_, **__: introductions.Pairing(record, side, "Nobody."),
     ),
     "merges take others' counterparts": (counterparts.Counterparts, "_gives_way", lambda *_: True),
+    "what is put back is taken for an edit": (undo, "_agreed", lambda *_: {}),
+    "what is put back on one side is forgotten on the other": (
+        undo, "_agreed", lambda plan, side, values: {
+            name: {side: value, side.other: plan.link.known(side.other, name)} for name, value in values.items()
+        },
+    ),
 }  # fmt: skip
 
 

@@ -18,6 +18,6 @@ FEW = settings(
 def test_the_contact_world_on_a_real_store(database):
     class StoredWorld(ContactWorld):
         def store():  # noqa: N805 — made anew for each example
-            return StoredLinks(database.links)
+            return StoredLinks(database.links, database.runs)
 
     run_state_machine_as_test(StoredWorld, settings=FEW)

@@ -79,9 +79,9 @@ class SyncDesk:
         assert not report.stop
         return number
 
-    def undo(self, run: int) -> tuple[int, Report]:
+    def undo(self, run: int, wait: float = 61) -> tuple[int, Report]:
         """Put that run back; the number of the run that does."""
-        self.clock.tick(61)
+        self.clock.tick(wait)
         number = self.begin(RunKind.UNDO)
         writer = ContactWriter(
             pair=self.pair, sides=self.sides, store=self.store, now=self.clock, run=number, looks_again=True

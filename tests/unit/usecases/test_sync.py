@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.domain.contacts import Entry, FieldLimits, WriteResult, Written
+from gateway.domain.contacts import Act, ContactWrite, Entry, FieldLimits, Side, WriteResult, Written
 from gateway.domain.policies import Condition
-from gateway.domain.sync import RECORD, FieldRule, Flow, SidePolicy, WhenDeleted, Wins
+from gateway.domain.sync import RECORD, FieldRule, Flow, LinkPlan, SidePolicy, WhenDeleted, Wins
 from gateway.errors import UnknownOutcomeError
+from gateway.usecases.contacts import ContactWriter, Report
 from tests.fakes.contacts import Habits, phones
 from tests.unit.usecases.sync_desk import CRM, NAME, PLATFORM, SyncDesk, policy
 
@@ -238,6 +239,20 @@ def test_the_link_follows_a_merge_to_a_contact_without_one():
     assert desk.record(PLATFORM, platform).values["first"] == "Cassandra"
 
 
+def test_a_merge_into_a_contact_without_a_link_loses_no_value_silently():
+    desk = SyncDesk(policy(Wins.PLATFORM))
+    crm, platform = desk.both(CASEY | {"title": "Owner"})
+    survivor = desk.crm.people_create(first="Cassandra", title="Owner", emails=phones("c@example.com"))
+    desk.crm.people_merge(crm, survivor)
+    desk.platform.people_edit(platform, title="Tenant")
+    desk.settle()
+
+    assert desk.link(survivor).ids[PLATFORM] == platform
+    assert desk.record(CRM, survivor).values["title"] == "Tenant"
+    lost = [(loss.field, loss.side, loss.value, loss.decided) for loss in desk.store.losses(NAME)]
+    assert lost == [("title", CRM, "Owner", "policy: platform")]
+
+
 def test_two_contacts_that_become_one_become_one_on_the_other_side():
     desk = SyncDesk()
     casey, _ = desk.both(CASEY)
@@ -308,6 +323,22 @@ def test_what_a_side_takes_for_another_s_counterpart_stands_in_nobody_s_way():
     desk.platform.refused.clear()
     desk.settle_for(2)
     assert sorted(str(each["first"]) for each in desk.on(PLATFORM)) == ["Casey", "Robin", "Sam"]
+
+
+def test_nothing_is_written_for_a_link_that_cannot_be_kept():
+    desk = SyncDesk()
+    casey, p_casey = desk.both(CASEY)
+    robin, p_robin = desk.both(ROBIN)
+    link = replace(desk.link(casey), ids={CRM: casey, PLATFORM: p_robin})
+    write = ContactWrite(
+        act=Act.UPDATE, id=p_robin, version=desk.record(PLATFORM, p_robin).version, values={"title": "x"}
+    )
+    plan = LinkPlan(link=link, writes={PLATFORM: write})
+    writer = ContactWriter(pair=desk.pair, sides=desk.sides, store=desk.store, now=desk.clock)
+    writer.write([plan], {side: desk.sides[side].limits() for side in Side}, Report())
+
+    assert "title" not in desk.record(PLATFORM, p_robin).values
+    assert (desk.counterpart(casey), desk.counterpart(robin)) == (p_casey, p_robin)
 
 
 # --- first sync, brakes

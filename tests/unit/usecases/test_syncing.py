@@ -376,3 +376,28 @@ class TestTwoProcesses:
         office.process().step()
         TestCutOff().check(office, kind, before)
         assert office.states()[before : before + 2] == [RunState.CUT_OFF, RunState.DONE]
+
+    @pytest.mark.parametrize("call", ["platform get", "saved", "written"])
+    @pytest.mark.parametrize("kind", [RunKind.SYNC, RunKind.UNDO])
+    def test_who_slept_too_long_does_not_overwrite_what_was_agreed_on_since(self, call, kind):
+        office = TestCutOff().asked_for(kind)
+        one, other = office.process(), office.process()
+        platform, left = office.desk.counterpart("s1"), []
+
+        def sleep(now: str) -> None:
+            if now.endswith(call):
+                calm(office)
+                office.desk.clock.tick(LEASE.total_seconds() + 1)
+                other.step()
+                office.desk.platform.people_edit(platform, title="newer")
+                office.desk.settle_for(2)
+                left.extend(office.desk.store.links(NAME))
+
+        office.on_call(sleep)
+        one.step()
+        assert office.desk.store.links(NAME) == left
+        office.desk.platform.people_edit(platform, title="newest")
+        office.desk.settle_for(3)
+
+        assert office.desk.record(CRM, "s1").values["title"] == "newest"
+        assert office.desk.link("s1").conflicts == {}

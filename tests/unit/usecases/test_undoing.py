@@ -242,6 +242,28 @@ def test_an_edit_that_came_between_reading_and_writing_stays():
     assert desk.record(CRM, id_of(desk, CRM, "Casey")).values["title"] == "newer"
 
 
+def test_what_may_have_been_sent_must_show_before_it_is_sent_again():
+    desk = desk_with("Casey")
+    edit(desk, CRM, "Casey", "delete")
+    run = desk.kept_run()
+    desk.platform.on_call = lambda call: strike(call, "platform written")
+    with pytest.raises(KilledError):
+        desk.undo(run)
+    desk.platform.on_call = lambda _: None
+    with pytest.raises(RetryableError, match="must show first") as raised:
+        desk.undo(run, wait=1)
+
+    assert raised.value.after == 60
+    assert len(desk.on(PLATFORM)) == 2
+    desk.undo(run)
+    assert len(desk.on(PLATFORM)) == 2
+
+
+def strike(call: str, at: str) -> None:
+    if call == at:
+        raise KilledError
+
+
 def test_an_undo_is_undone():
     desk = desk_with(*NAMES)
     edit(desk, CRM, "Casey", "title")
