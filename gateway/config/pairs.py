@@ -73,6 +73,9 @@ class Pairs:
             mapping=path,
         )
         self._check_creation(pair, trail)
+        if pair.are_persons and pair.objects[0] is not Kind.CONTACT:
+            place = (*trail, "new_contacts", "person_accounts")
+            self.report.problem(place, "are written as contacts; name Contact first among objects")
         self._check_filter(pair, trail)
         return pair
 

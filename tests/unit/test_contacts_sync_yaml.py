@@ -184,4 +184,4 @@ def test_an_empty_file_shows_a_small_one_that_is_right(tmp_path):
 def test_a_field_of_the_account_goes_to_the_platform(tmp_path):
     company = "  company: {salesforce: Account.Name, direction: to_platform}\n"
 
-    assert mapping(tmp_path, f"{LAST}{company}").columns(Kind.CONTACT).texts["company"] == "Account.Name"
+    assert mapping(tmp_path, company).columns(Kind.CONTACT).texts["company"] == "Account.Name"
