@@ -80,7 +80,11 @@ def _is_untouched(change: Change, record: ContactRecord, policy: SyncPolicy) -> 
     """Whether a contact is as it was created: nobody edited it, in any of its fields as far as its side can tell."""
     if change.version and record.version:
         return change.version == record.version
-    return _stands(change, record, policy) == {*change.after}
+    synced = {rule.name for rule in policy.fields}
+    others = [name for name in change.after if name not in synced]
+    return _stands(change, record, policy) == synced & change.after.keys() and all(
+        record.values.get(name) == change.after[name] for name in others
+    )
 
 
 def _stands(change: Change, record: ContactRecord, policy: SyncPolicy) -> set[str]:

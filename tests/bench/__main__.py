@@ -1,4 +1,4 @@
-"""`python -m tests.bench [ack|drain|calls|lag|memory|accuracy|load|parse|resolve|all] [--quick]`: prints figures, judges nothing."""
+"""`python -m tests.bench [ack|drain|calls|lag|memory|accuracy|load|parse|resolve|sync|all] [--quick]`: prints figures, judges nothing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 
 from rich.console import Console
 
-from tests.bench import accuracy, ack, calls, drain, lag, load, memory, parse, resolve
+from tests.bench import accuracy, ack, calls, drain, lag, load, memory, parse, resolve, sync
 from tests.bench.processes import BrokenRunError
 from tests.bench.report import Figure, show
 
@@ -24,6 +24,7 @@ BENCHES: Mapping[str, tuple[str, Callable[..., list[Figure]]]] = {
     "load": ("First load of the mirror", load.measure),
     "parse": ("Reading and folding deliveries, one core", parse.measure),
     "resolve": ("Who an interaction is with", resolve.measure),
+    "sync": ("Contacts kept the same on two sides", sync.measure),
 }
 
 
