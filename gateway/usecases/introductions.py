@@ -34,8 +34,9 @@ class Introductions:
 
         Of several who are the same one there only the first is told; the others stay to be decided on.
         """
-        taking = [stray for stray in strays if self.policy.sides[side].takes(stray.record)]
-        outside = [Pairing(each.record, side, _OUTSIDE) for each in strays if each not in taking]
+        takes = [self.policy.sides[side].takes(stray.record) for stray in strays]
+        taking = [stray for stray, is_taken in zip(strays, takes, strict=True) if is_taken]
+        outside = [Pairing(s.record, side, _OUTSIDE) for s, is_taken in zip(strays, takes, strict=True) if not is_taken]
         pairings = self._pairings(taking, side)
         if nobody := [each.record for each in pairings if not each.candidates and self.creates(each)]:
             found = [each for at in range(0, len(nobody), batch) for each in self._found(nobody[at : at + batch], side)]
