@@ -55,11 +55,6 @@ FAULTS: dict[str, tuple[object, str, Callable[..., Any]]] = {
     ),
     "merges take others' counterparts": (counterparts.Counterparts, "_gives_way", lambda *_: True),
     "what is put back is taken for an edit": (undo, "_agreed", lambda *_: {}),
-    "what is put back on one side is forgotten on the other": (
-        undo, "_agreed", lambda plan, side, values: {
-            name: {side: value, side.other: plan.link.known(side.other, name)} for name, value in values.items()
-        },
-    ),
 }  # fmt: skip
 
 
