@@ -93,21 +93,23 @@ class ContactSync:
 
     def run(self) -> Report:
         """Bring both sides up to date, as far as policy decides and the brakes allow."""
-        limits, report = self._begun()
-        if stop := self._brake(limits):
-            report.stop = stop
-            return report
-        for side in Side:
-            self._introduce(side, limits, report)
-        for links in self._due():
-            self._apply(links, limits, report)
-            self._looked_at(len(links), report)
+        report = self._read()
+        if report.expected:
+            limits = self._limits()
+            if stop := self._brake(limits):
+                report.stop = stop
+                return report
+            for side in Side:
+                self._introduce(side, limits, report)
+            for links in self._due():
+                self._apply(links, limits, report)
+                self._looked_at(len(links), report)
         self._store.set_stop(self._pair.name, None)
         return report
 
     def preview(self, tell: Callable[[Planned], object]) -> Report:
         """Tell what a run would do now, on both sides, one after the other; nothing is written there."""
-        limits, report = self._begun()
+        report, limits = self._read(), self._limits()
         for planned in self._planned(limits):
             _count(report.tally, planned, self._pair.policy)
             if planned.does:
@@ -119,8 +121,12 @@ class ContactSync:
 
     # --- read
 
-    def _begun(self) -> tuple[dict[Side, Limits], Report]:
-        limits, report = {side: self._sides[side].limits() for side in Side}, Report()
+    def _limits(self) -> dict[Side, Limits]:
+        return {side: self._sides[side].limits() for side in Side}
+
+    def _read(self) -> Report:
+        """Store what changed on both sides; what is due by it is expected to be looked at."""
+        report = Report()
         self._store.adopt(self._pair.name, sha256(repr(self._pair.policy).encode()).hexdigest())
         for side in Side:
             for page in self._sides[side].changes(self._store.cursor(self._pair.name, side), self._now()):
@@ -129,7 +135,7 @@ class ContactSync:
                 self._watch.go_on(report)
         counts = self._store.counts(self._pair.name)
         report.expected = counts["due"] + counts["due_strays"]
-        return limits, report
+        return report
 
     def _looked_at(self, count: int, report: Report) -> None:
         report.looked_at += count
