@@ -46,7 +46,7 @@ connections:
 DUE_AGAIN = "{} that are due again: {}\n"
 COMMANDS = (
     "check", "connectors", "deliveries", "demo", "devorg", "doctor", "explain", "fetches", "interactions", "pull",
-    "rematch", "replay", "serve", "status", "token",
+    "rematch", "replay", "serve", "status", "sync", "token",
 )  # fmt: skip
 
 
@@ -223,7 +223,7 @@ def test_each_pair_is_told_in_a_line(run, folder):
     assert (shown.code, shown.err) == (0, "")
     assert (
         "crm-phonebook keeps the contacts of org main (Contact) and phonebook the same every 60s:"
-        " last, first, title, phones, emails by contacts-sync.yaml;"
+        " first, last, title, phones, emails by contacts-sync.yaml;"
         " new ones are created in org main (Contact) and phonebook;"
         " what was deleted on the other side: org main (Contact): ask, phonebook: ask\n"
     ) in shown.out
@@ -239,7 +239,7 @@ def test_a_pair_with_settings_of_its_own_is_told_with_them(run, folder):
 
     assert (
         'crm-phonebook keeps the contacts of org main (Lead) and phonebook the same by cron "30 2 * * 1-5" (UTC),'
-        " once it is not paused: last, first, title, company, phones, emails by contacts-sync.yaml;"
+        " once it is not paused: first, last, title, company, phones, emails by contacts-sync.yaml;"
         " new ones are created in org main (Lead);"
         " what was deleted on the other side: org main (Lead): keep, phonebook: delete\n"
     ) in run("check").out
@@ -248,7 +248,7 @@ def test_a_pair_with_settings_of_its_own_is_told_with_them(run, folder):
 def test_what_is_wrong_with_a_pair_and_its_mapping_is_told(run, folder):
     (folder / "mappings").mkdir()
     (folder / "mappings" / "contacts-sync.yaml").write_text(
-        'version: "1"\nfields: {last: {salesforce: Account.Name}}\n'
+        'version: "1"\nfields: {last: {salesforce: Account.Owner.Name}}\n'
     )
     (folder / "gateway.yaml").write_text(
         SETTINGS + PHONEBOOK.replace("connection: phonebook", "connection: front-desk")

@@ -300,8 +300,7 @@ def test_the_default_time_limits(web: responses.RequestsMock) -> None:
 def test_silence_ends_in_time(org: SalesforceOrg, local: LocalOrg) -> None:
     """A server that takes the write and never answers leaves its outcome unknown, and may be at it still."""
     org.find(["desk:1"], [])
-    for adapter in org._session._http.adapters.values():
-        adapter._limits = (10.0, 0.5)
+    org._session._time_limits = (10.0, 0.5)
     local.fault(kind="silence_after", times=1)
 
     with pytest.raises(UnknownOutcomeError) as caught:

@@ -18,7 +18,7 @@ from gateway.domain.tasks import TaskDraft, Verdict
 from gateway.errors import ConfigError
 from gateway.salesforce import soql
 from gateway.salesforce.org import OrgSettings, SalesforceOrg
-from gateway.salesforce.schema import Schema
+from gateway.salesforce.schema import WANTED, Schema
 from gateway.salesforce.session import Session
 from tests.adapters.salesforce.local_org import KEY_FIELD, LocalOrg
 
@@ -202,7 +202,9 @@ def test_a_key_field_that_cannot_be_one(connect: Connect, settings: OrgSettings,
 def test_tasks_out_of_sight(org: SalesforceOrg, local: LocalOrg, path: str) -> None:
     """A user who may not see Tasks cannot be used."""
     missing = [{"errorCode": "NOT_FOUND", "message": "The requested resource does not exist"}]
-    answer = {"compositeResponse": [{"body": missing, "httpHeaders": {}, "httpStatusCode": 404, "referenceId": "Task"}]}
+    names = ("Task", *WANTED)
+    parts = [{"body": missing, "httpHeaders": {}, "httpStatusCode": 404, "referenceId": name} for name in names]
+    answer = {"compositeResponse": parts}
     local.fault(kind="status", status=200, body=answer, method="POST")
 
     with pytest.raises(ConfigError, match="may not see Tasks"):
