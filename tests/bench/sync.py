@@ -36,7 +36,7 @@ from gateway.domain.contacts import (
 )
 from gateway.domain.policies import MatchPolicy
 from gateway.domain.records import Kind
-from gateway.domain.sync import FieldRule, SyncPolicy
+from gateway.domain.sync import FieldRule, SidePolicy, SyncPolicy
 from gateway.salesforce.contacts import ContactFields
 from gateway.salesforce.org import Flow, OrgSettings, SalesforceOrg
 from gateway.sdk.contacts import ContactPage, ContactSide
@@ -53,6 +53,7 @@ FEW, MANY = 10_000, 1_000_000
 CHANGES = 1_000
 PAGE = 2_000
 PAIR = "crm-phonebook"
+_MADE_UP = "email:made-up-"
 POLICY = SyncPolicy(
     fields=(
         FieldRule(name="first", is_name=True),
@@ -60,7 +61,8 @@ POLICY = SyncPolicy(
         FieldRule(name="title"),
         FieldRule(name="phones", meaning=Meaning.PHONES),
         FieldRule(name="emails", meaning=Meaning.EMAILS),
-    )
+    ),
+    sides={side: SidePolicy(creates=side is Side.SALESFORCE) for side in Side},
 )
 FIELDS = {
     "first": FieldLimits(), "last": FieldLimits(), "title": FieldLimits(),
@@ -176,7 +178,7 @@ class MadeUpSide:
         return [self._record(int(id)) for id in ids]
 
     def find(self, keys: Collection[str], other_ids: Collection[str]) -> Sequence[ContactRecord]:  # noqa: ARG002
-        numbers = {int(key[7:].partition("@")[0]) for key in keys if key.startswith("email:p")}
+        numbers = {int(key.removeprefix(_MADE_UP).partition("@")[0]) for key in keys if key.startswith(_MADE_UP)}
         return [self._record(number) for number in sorted(numbers) if number < self.count]
 
     def write(self, writes: Sequence[ContactWrite]) -> Sequence[WriteResult]:
@@ -200,7 +202,7 @@ class MadeUpSide:
         values: dict[str, Value] = {
             "first": f"First{number}", "last": f"Last{number}", "title": self.titles.get(number),
             "phones": (Entry(f"+1{2_000_000_000 + number}", "mobile"),),
-            "emails": (Entry(f"p{number}@example.com", "work"),),
+            "emails": (Entry(f"made-up-{number}@example.com", "work"),),
         }  # fmt: skip
         return ContactRecord(id=str(number), values=values, version=str(self.versions.get(number, 0)))
 
