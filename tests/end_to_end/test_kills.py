@@ -14,7 +14,7 @@ import pytest
 from tests.end_to_end.campaign import Campaign
 from tests.end_to_end.processes import KEY, Gateway, Store, event, eventually, write_settings
 
-RUNS, KILLS, INTERACTIONS = 3, 10, 400
+RUNS, KILLS, INTERACTIONS = 3, 6, 400
 LONGEST_LIFE = 1.2
 """Seconds of service before a kill, at most: about what one share of the posts and their Tasks take."""
 

@@ -37,7 +37,7 @@ from gateway.sdk.testing.stand_in import FAULTS, Told
 
 T = TypeVar("T")
 
-_TURNS = 6
+_TURNS = 4
 """How deep into what a side does faults are put."""
 LOST = "answer lost"
 """The fault of which nobody can tell whether the call was carried out: it was."""
