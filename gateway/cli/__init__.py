@@ -839,7 +839,7 @@ def _org_status(org: dict[str, Any]) -> Table:
     condition = org["condition"] + (f" until {org['paused_until']}" if org.get("paused_until") else "")
     if org["condition"] == "stopped":
         condition += f"; the gateway last worked at {org['told_at']}" if org["told_at"] else "; no gateway works for it"
-    table = new_table(org["name"], condition)
+    table = new_table(org["name"], condition, wraps=(condition,))
     for name, text in _org_lines(org):
         table.add_row(name, text)
     return table

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -21,11 +22,11 @@ out = Console(soft_wrap=True, width=_width, markup=False, emoji=False)
 err = Console(stderr=True, soft_wrap=True, markup=False, emoji=False)
 
 
-def new_table(*columns: str) -> Table:
-    """A plain table; columns of free text wrap, the others keep their line."""
+def new_table(*columns: str, wraps: Collection[str] = ()) -> Table:
+    """A plain table; columns of free text, and those named, wrap, the others keep their line."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        table.add_column(column, overflow="fold", no_wrap=column not in _WRAPPED)
+        table.add_column(column, overflow="fold", no_wrap=column not in {*_WRAPPED, *wraps})
     return table
 
 

@@ -50,7 +50,8 @@ def status(path: Path | None, pair: str | None, *, as_json: bool) -> None:
         print_json(pairs)
         return
     for each in pairs:
-        table = new_table(each["name"], f"{each['org']} and {each['connection']}, {each['times']}")
+        about = f"{each['org']} and {each['connection']}, {each['times']}"
+        table = new_table(each["name"], about, wraps=(about,))
         for name, text in _status_lines(each):
             table.add_row(name, text)
         out.print(table)
@@ -227,8 +228,12 @@ def _carried_out(path: Path | None, pair: str, kind: RunKind, undoes: int | None
 
 
 def _runs_since(syncs: SyncOperations, pair: str, kind: RunKind, before: int) -> SyncRun | None:
-    newest = syncs.runs.list(pair, limit=_PAGE)
-    return next((run for run in newest if run.id > before and run.kind is kind), None)
+    """The run that does what was asked for: a new one, or one under way that somebody had asked the same of."""
+    runs = [run for run in syncs.runs.list(pair, limit=_PAGE) if run.kind is kind]
+    newest = next(iter(runs), None)
+    if newest and newest.id <= before and syncs.runs.requested(pair) is not None:
+        return None
+    return newest
 
 
 def _followed(step: Callable[[], None], latest: Callable[[], SyncRun | None]) -> SyncRun:

@@ -8,6 +8,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -165,6 +166,17 @@ def test_a_brake_stops_a_run_until_a_person_agrees(crm, tmp_path, sync):
     assert "changes on salesforce" in sync("status")
     assert "40 changed on salesforce" in sync("approve", "crm-phonebook")
     assert {each["Title"] for each in people(crm)} == {"Same"}
+
+
+def test_two_who_ask_at_once_both_hear_of_it(crm, tmp_path):
+    write_settings(tmp_path, crm)
+    put(tmp_path, *(person(number) for number in range(30)))
+    crm.faults({"kind": "latency", "milliseconds": 300})
+
+    with ThreadPoolExecutor() as pool:
+        done = list(pool.map(lambda _: run(tmp_path, "sync", "run", "crm-phonebook"), range(2)))
+    assert [each.returncode for each in done] == [0, 0]
+    assert len(people(crm)) == 30
 
 
 @pytest.mark.parametrize("pair", ["crm", "crm-phonebook x"])
