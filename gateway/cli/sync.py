@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
+from time import sleep
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -251,7 +252,7 @@ def _followed(step: Callable[[], None], latest: Callable[[], SyncRun | None]) ->
             if run and run.state is not RunState.RUNNING:
                 return run
             progress.update(task, description="Another process has the pair in hand")
-            worker.join(1.0)
+            sleep(LOOK_SECONDS)
 
 
 def _show(progress: Progress, task: Any, run: SyncRun | None) -> None:

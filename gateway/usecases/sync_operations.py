@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from gateway.domain.brakes import Stop
 from gateway.domain.contacts import ContactRecord, Side, Value, as_json
 from gateway.domain.pairing import Pairing
 from gateway.domain.sync import Choice, Conflict, Link
@@ -60,7 +59,7 @@ class SyncOperations:
             "succeeded_at": job.succeeded_at if job else None,
             "problem": job.problem if job else None,
             "counts": dict(self.links.counts(pair)),
-            "stop": stop_view(stop) if stop else None,
+            "stop": asdict(stop) if stop else None,
             "last_run": run_view(last) if last else None,
         }
 
@@ -157,11 +156,6 @@ def run_view(run: SyncRun) -> dict[str, Any]:
     return shown
 
 
-def stop_view(stop: Stop) -> dict[str, Any]:
-    """Why a run stopped, and what it would have done."""
-    return asdict(stop)
-
-
 def change_view(id: int, change: Change) -> dict[str, Any]:
     """What was written."""
     return asdict(change) | {"id": id, "record_id": change.id} | {
@@ -219,9 +213,3 @@ def _conflict_view(conflict: Conflict, choice: Choice | None) -> dict[str, Any]:
 
 def _json(value: Value) -> Any:
     return as_json({"value": value})["value"]
-
-
-def pages(items: Sequence[dict[str, Any]], limit: int, key: str) -> dict[str, Any]:
-    """A page of at most `limit`; one item more says that there is a further page."""
-    shown = list(items[:limit])
-    return {"items": shown, "next_after": shown[-1][key] if len(items) > limit else None}

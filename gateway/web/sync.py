@@ -11,13 +11,13 @@ from gateway.domain.contacts import Side
 from gateway.errors import RejectedError
 from gateway.ports import RunKind
 from gateway.usecases.operations import Role
-from gateway.usecases.sync_operations import NoSuchError, change_view, loss_view, pages, run_view
+from gateway.usecases.sync_operations import NoSuchError, change_view, loss_view, run_view
 from gateway.web import sync_schemas as schemas
 from gateway.web.operations import Operations
 from gateway.web.problems import plain_refusal
 from gateway.web.schemas import ID_IN_PATH, Paging
 from gateway.web.services import Services
-from gateway.web.views import page_of
+from gateway.web.views import page_from, page_of
 
 _PAIR = "/sync/<string:pair>"
 
@@ -89,7 +89,7 @@ def _runs(made: Operations, services: Services) -> None:
         """What a run wrote, in order."""
         _found(lambda: syncs.run(pair, id))
         rows = syncs.runs.changes(id, after=query["after"], limit=query["limit"] + 1)
-        return pages([change_view(row.id, row.change) for row in rows], query["limit"], "id")
+        return page_from([change_view(row.id, row.change) for row in rows], query["limit"], "id")
 
 
 def _decisions(made: Operations, services: Services) -> None:
@@ -106,7 +106,7 @@ def _decisions(made: Operations, services: Services) -> None:
     def list_conflicts(query: dict[str, Any], pair: str) -> Any:
         """List the links with conflicts, which wait for a choice, or with problems."""
         found = _found(lambda: syncs.unsettled(pair, after=query["after"], limit=query["limit"] + 1))
-        return pages(found, query["limit"], "link")
+        return page_from(found, query["limit"], "link")
 
     @made.add(
         "POST", f"{_PAIR}/conflicts/{ID_IN_PATH}", schemas.Requested, body=schemas.Winner, role=Role.OPERATOR,
@@ -124,7 +124,7 @@ def _decisions(made: Operations, services: Services) -> None:
         """List the contacts of a side of which only a person can say who they are on the other one."""
         side, limit = query["side"], query["limit"]
         found = _found(lambda: syncs.questions(pair, side, after=query["after"], limit=limit + 1))
-        return pages(found, limit, "id")
+        return page_from(found, limit, "id")
 
     @made.add(
         "POST", f"{_PAIR}/questions/<any(salesforce, platform):side>/<string:id>", schemas.Requested,

@@ -25,6 +25,12 @@ def page_of(rows: Sequence[Row], limit: int, show: Callable[[Row], Shown]) -> Sh
     }
 
 
+def page_from(items: Sequence[Shown], limit: int, key: str) -> Shown:
+    """The same of what is listed onwards, and goes on behind the last one's `key`."""
+    shown = items[:limit]
+    return {"items": shown, "next_after": shown[-1][key] if len(items) > limit else None}
+
+
 def interaction_view(row: StoredInteraction, task_link: TaskLink, **more: Any) -> Shown:
     """Everything about an interaction: what the platform told, and where the gateway stands with it."""
     told = asdict(interaction_of(row.external_id, row.state))

@@ -16,9 +16,7 @@ from gateway.usecases.sync_operations import (
     change_view,
     link_view,
     loss_view,
-    pages,
     run_view,
-    stop_view,
 )
 from tests.fakes.contacts import START, phones
 from tests.unit.usecases.sync_desk import CRM, HOUR, NAME, PLATFORM, SyncDesk, SyncOffice, policy
@@ -276,26 +274,20 @@ class TestViews:
         office.process().step()
         stored = office.desk.runs.changes(office.run().id)
         stop = Stop(reasons=("empty: x",), counts={"changed": {}}, sample=("x",), at=START)
+        office.desk.store.set_stop(NAME, stop)
         told = {
             "changes": [change_view(each.id, each.change) for each in stored],
             "losses": [loss_view(each) for each in office.desk.store.lost(NAME)],
             "links": [link_view(link) for link in office.desk.store.links(NAME)],
             "questions": office.operations.questions(NAME, CRM),
             "run": run_view(office.run()),
-            "stop": stop_view(stop),
             "status": office.operations.status(NAME),
         }  # fmt: skip
         plain = json.loads(json.dumps(told, default=lambda moment: moment.isoformat()))
 
         assert plain["losses"][0]["value"] == "platform"
+        assert plain["status"]["stop"]["sample"] == ["x"]
         assert "told" not in plain["run"]
         titles = [each for each in plain["changes"] if "title" in each["after"]]
         assert [(each["before"]["title"], each["after"]["title"]) for each in titles] == [("platform", "crm")]
         assert titles[0]["record_id"] == "p1"
-
-    def test_a_further_page_is_told_by_one_item_more(self):
-        items = [{"id": n} for n in (4, 3, 2)]
-
-        assert pages(items, 2, "id") == {"items": items[:2], "next_after": 3}
-        assert pages(items, 3, "id") == {"items": items, "next_after": None}
-        assert pages([], 3, "id") == {"items": [], "next_after": None}

@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from gateway.domain.brakes import Stop
+from gateway.domain.policies import MatchPolicy
 from gateway.ports import Request, RunKind, RunState, SyncRun
 from gateway.usecases.contacts import Pair
 from gateway.usecases.operations import Role
 from gateway.usecases.sync import ContactSync
+from gateway.web.views import page_from
 from tests.fakes.contacts import phones
 from tests.unit.usecases.sync_desk import CRM, SyncDesk
 from tests.unit.web.doubles import NOW, PAIR, Gateway
@@ -36,7 +38,7 @@ def begin(gateway: Gateway) -> SyncDesk:
 
 def sync(desk: SyncDesk, run: int) -> None:
     desk.clock.tick()
-    pair = Pair(name=PAIR, policy=desk.policy, matching=desk.sync()._pair.matching)  # noqa: SLF001 - the desk's own
+    pair = Pair(name=PAIR, policy=desk.policy, matching=MatchPolicy(version="test"))
     ContactSync(pair, desk.sides, desk.store, now=desk.clock, run=run).run()
 
 
@@ -204,3 +206,11 @@ def test_an_approval_is_kept_and_has_it_done(ask, gateway):
     assert kept is not None
     assert kept.approved_by == "Token a operator"
     assert gateway.runs.requested(PAIR) == Request(kind=RunKind.SYNC, by="Token a operator")
+
+
+def test_a_further_page_is_told_by_one_item_more():
+    items = [{"id": n} for n in (4, 3, 2)]
+
+    assert page_from(items, 2, "id") == {"items": items[:2], "next_after": 3}
+    assert page_from(items, 3, "id") == {"items": items, "next_after": None}
+    assert page_from([], 3, "id") == {"items": [], "next_after": None}
