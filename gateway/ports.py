@@ -727,6 +727,9 @@ class ContactLinks(Protocol):
         person chose since then is kept. The records that they join now are no strays any more.
         """
 
+    def part(self, pair: str, questions: Mapping[int, Pairing]) -> None:
+        """End links, by key, that join one contact only, whom the question is about: it is a stray again, and waits."""
+
     def ask(self, pair: str, questions: Sequence[Pairing]) -> None:
         """Keep what is not decided about strays, questions or not, which are not due any more."""
 

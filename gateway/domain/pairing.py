@@ -82,14 +82,14 @@ def pair(
 ) -> Pairing:
     """Who on the other side a contact is.
 
-    `others` are that side's contacts by identity key, and by the ids that they or the record bear; `rivals` the same
-    of the record's own side, for each of the others could be one of those instead. `answer` is the other's id that a
-    person named, or "" where they said that it is nobody.
+    `others` are that side's contacts by identity key, and by the ids that they, the record or the answer bear; `rivals`
+    the same of the record's own side, for each of the others could be one of those instead. `answer` is the other's id
+    that a person named, or "" where they said that it is nobody.
     """
     likenesses = _likenesses(record, others, policy, matching)
     best = _decided(likenesses, matching)
     if answer is not None:
-        return _answered(record, side, likenesses, answer)
+        return _answered(record, side, likenesses, others, answer)
     if not likenesses:
         return Pairing(record, side, "Nobody there has a number, an address or an id of theirs.")
     if best is None:
@@ -102,8 +102,24 @@ def pair(
     return Pairing(record, side, " ".join(e.sentence for e in best.evidence), best.record, likenesses)
 
 
-def _answered(record: ContactRecord, side: Side, likenesses: tuple[Likeness, ...], answer: str) -> Pairing:
-    chosen = next((each for each in likenesses if each.record.id == answer and not each.is_linked), None)
+def suspected(
+    record: ContactRecord, side: Side, suspects: Sequence[Known], reason: str, *, policy: SyncPolicy,
+    matching: MatchPolicy,
+) -> Pairing:  # fmt: skip
+    """The question about a contact that the other side did not take, since it takes `suspects` for the same."""
+    own = keys_of(record, policy)
+    found = [_likeness(record, own, known, {}, policy=policy, matching=matching) for known in suspects]
+    return Pairing(record, side, reason, candidates=tuple(sorted(found, key=_place)))
+
+
+def _answered(
+    record: ContactRecord,
+    side: Side,
+    likenesses: tuple[Likeness, ...],
+    others: Mapping[str, Sequence[Known]],
+    answer: str,
+) -> Pairing:
+    chosen = next((each for each in others.get(answer, ()) if each.record.id == answer and not each.is_linked), None)
     if answer and chosen is None:
         return Pairing(record, side, "Whom a person chose is there no more, or is linked.", candidates=likenesses)
     return Pairing(record, side, "A person said so.", chosen.record if chosen else None)
@@ -128,7 +144,11 @@ def _likenesses(
     people = {known.record.id: known for key in (*own, *_ids(record)) for known in others.get(key, ())}
     people |= {k.record.id: k for k in others.get(record.id, ()) if k.record.other_id == record.id}
     found = [_likeness(record, own, known, others, policy=policy, matching=matching) for known in people.values()]
-    return tuple(sorted(found, key=lambda each: (not each.is_certain, -each.score, each.record.id)))
+    return tuple(sorted(found, key=_place))
+
+
+def _place(likeness: Likeness) -> tuple[bool, float, str]:
+    return (not likeness.is_certain, -likeness.score, likeness.record.id)
 
 
 def _ids(record: ContactRecord) -> Collection[str]:

@@ -169,6 +169,8 @@ class Ended(StrEnum):
     """Both are gone."""
     MERGED = "merged"
     """What took a record's place is linked already."""
+    PARTED = "parted"
+    """Whom it joined has no counterpart yet: a person is asked who it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,7 +34,7 @@ from sqlalchemy.dialects.postgresql import insert  # its ON CONFLICT is SQLite's
 from gateway.domain.brakes import Stop
 from gateway.domain.contacts import ContactRecord, Side
 from gateway.domain.pairing import Known, Pairing
-from gateway.domain.sync import Choice, Link, Loss, contested
+from gateway.domain.sync import Choice, Ended, Link, Loss, contested
 from gateway.domain.undo import Change
 from gateway.errors import VersionConflictError
 from gateway.ports import MOST_OF_ONE_KEY, StoredLoss, Stray
@@ -114,6 +114,12 @@ _let_go = {
 }
 _stay_due = (
     update(sync_links).where(among(sync_links.c.id, bindparam("ids", type_=Listed(BigInteger)))).values(is_due=True)
+)
+_part = (
+    update(sync_links)
+    .where(among(sync_links.c.id, bindparam("ids", type_=Listed(BigInteger))))
+    .values(dict.fromkeys(ID_COLUMNS.values()))
+    .values(ended=Ended.PARTED.value, problems=None, not_before=None, is_due=False)
 )
 _given = Given(
     row_id=BigInteger(), is_due=Boolean(), **{name: sync_links.c[name].type for name in LINK_COLUMNS},
@@ -414,16 +420,19 @@ class LinkTables:
                 found.setdefault(bearing.get(key, key), []).append(who)
         return {key: _first(all_of) for key, all_of in found.items()}
 
-    def ask(self, pair: str, questions: Sequence[Pairing]) -> None:
-        rows = [
-            {
-                "of_pair": pair, "of_side": each.side.value, "stray_id": each.record.id,
-                "question": link_rows.pairing_json(each), "is_question": each.is_question,
-            }
-            for each in questions
-        ]  # fmt: skip
+    def part(self, pair: str, questions: Mapping[int, Pairing]) -> None:
+        if not questions:
+            return
+        strays = [_stray_row(pair, each.side, each.record, None) for each in questions.values()]
         with self._transactions.writing() as connection:
-            update_rows(connection, _ask, _asked, rows)
+            self._wait_for_turn(connection, pair)
+            connection.execute(_part, {"ids": list(questions)})
+            insert_rows(connection, _take_stray, strays)
+            update_rows(connection, _ask, _asked, [_asked_row(pair, each) for each in questions.values()])
+
+    def ask(self, pair: str, questions: Sequence[Pairing]) -> None:
+        with self._transactions.writing() as connection:
+            update_rows(connection, _ask, _asked, [_asked_row(pair, each) for each in questions])
 
     def answer(self, pair: str, side: Side, id: str, other_id: str) -> bool:
         values = {"of_pair": pair, "of_side": side.value, "stray_id": id, "said": other_id}
@@ -522,6 +531,13 @@ def _store_keys(
 def _stray_row(pair: str, side: Side, record: ContactRecord, listing: str | None) -> dict[str, Any]:
     told = link_rows.record_json(record)
     return {"pair": pair, "side": side.value, "id": record.id, "record": told, "seen": listing}
+
+
+def _asked_row(pair: str, question: Pairing) -> dict[str, Any]:
+    return {
+        "of_pair": pair, "of_side": question.side.value, "stray_id": question.record.id,
+        "question": link_rows.pairing_json(question), "is_question": question.is_question,
+    }  # fmt: skip
 
 
 def _stir_strays(connection: Connection, pair: str, told: Sequence[ContactRecord], keys: set[str]) -> None:

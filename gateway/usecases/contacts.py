@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from gateway.domain.brakes import Brake, Stop, Tally
-from gateway.domain.contacts import ContactRecord, ContactWrite, Limits, Side, WriteResult, Written
+from gateway.domain.contacts import Act, ContactRecord, ContactWrite, Limits, Side, WriteResult, Written
 from gateway.domain.policies import MatchPolicy
 from gateway.domain.retries import SETTLING_SECONDS
 from gateway.domain.sync import RECORD, Link, LinkPlan, SyncPolicy, intended, remembered, settled
@@ -56,6 +56,16 @@ class Report:
         return {name: getattr(self, name) for name in names} | self.tally.as_json()
 
 
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A contact that a side did not create for a link, as `candidates` there could be the same; why, in a sentence."""
+
+    link: Link
+    side: Side
+    candidates: tuple[str, ...]
+    reason: str
+
+
 class Watch(Protocol):
     """Who looks on at a run, and may end it by an error of its own."""
 
@@ -88,8 +98,11 @@ class ContactWriter:
     run: int | None = None
     looks_again: bool = False
 
-    def write(self, plans: Sequence[LinkPlan], limits: Mapping[Side, Limits], report: Report) -> None:
-        """Write what the plans say. What is interrupted is found again by what stands on both sides."""
+    def write(self, plans: Sequence[LinkPlan], limits: Mapping[Side, Limits], report: Report) -> list[Refused]:
+        """Write what the plans say. What is interrupted is found again by what stands on both sides.
+
+        Who was not created comes back, where that could be somebody else there.
+        """
         pending = {plan.link.key: intended(plan, self.now(), _SETTLING) for plan in plans}
         losses = {plan.link.key: plan.losses for plan in plans}
         changes = {plan.link.key: changes_of(plan) for plan in plans}
@@ -110,6 +123,7 @@ class ContactWriter:
         due = {link.key for link, is_due in ended if is_due or self.looks_again}
         sent = {key: of_link for key, of_link in changes.items() if key not in refused}
         self._save([link for link, _ in ended], _flat(sent), due=due)
+        return [each for plan in plans for each in _refused(plan, results[plan.link.key])]
 
     def _save(
         self, links: Sequence[Link], changes: Sequence[Change], *, due: Any, losses: Mapping[int, Any] | None = None
@@ -141,6 +155,12 @@ class ContactWriter:
             link = replace(link, problems={**link.problems, RECORD: " ".join(refused)})
         again = any(each.written not in {Written.DONE, Written.REFUSED} for each in results.values())
         return replace(link, not_before=None), again
+
+
+def _refused(plan: LinkPlan, results: Mapping[Side, WriteResult]) -> Iterator[Refused]:
+    for side, result in results.items():
+        if result.candidates and plan.writes[side].act is Act.CREATE:
+            yield Refused(plan.link, side, result.candidates, result.reason or "")
 
 
 def _flat(changes: Mapping[int, Mapping[Side, Change]]) -> list[Change]:

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from gateway.domain.contacts import ContactRecord, Side
-from gateway.domain.pairing import Known, Pairing, keys_of, pair
+from gateway.domain.contacts import ContactRecord, Limits, Side
+from gateway.domain.pairing import Known, Pairing, keys_of, pair, suspected
 from gateway.domain.policies import MatchPolicy
 from gateway.domain.sync import Link, SyncPolicy
 from gateway.ports import ContactLinks, Stray
 from gateway.sdk.contacts import ContactPage, ContactSide
+from gateway.usecases.contacts import Refused
 
 _OUTSIDE = "The contact is outside the filter."
 
@@ -34,9 +35,9 @@ class Introductions:
 
         Of several who are the same one there only the first is told; the others stay to be decided on.
         """
-        takes = [self.policy.sides[side].takes(stray.record) for stray in strays]
-        taking = [stray for stray, is_taken in zip(strays, takes, strict=True) if is_taken]
-        outside = [Pairing(s.record, side, _OUTSIDE) for s, is_taken in zip(strays, takes, strict=True) if not is_taken]
+        takes = self.policy.sides[side].takes
+        taking = [stray for stray in strays if takes(stray.record)]
+        outside = [Pairing(stray.record, side, _OUTSIDE) for stray in strays if not takes(stray.record)]
         pairings = self._pairings(taking, side)
         if nobody := [each.record for each in pairings if not each.candidates and self.creates(each)]:
             found = [each for at in range(0, len(nobody), batch) for each in self._found(nobody[at : at + batch], side)]
@@ -67,20 +68,61 @@ class Introductions:
             return Link(ids={**ids, pairing.side.other: pairing.same.id}, decided=pairing.reason)
         return Link(ids=ids, decided=f"created from {pairing.side}") if self.creates(pairing) else None
 
-    def _pairings(self, strays: Sequence[Stray], side: Side) -> list[Pairing]:
-        others = self._known(side.other, [stray.record for stray in strays])
-        rivals = self._known(side, [known.record for found in others.values() for known in found])
-        return [
-            pair(
-                stray.record, side, others=others, rivals=rivals, policy=self.policy, matching=self.matching,
-                answer=stray.answer,
-            )
-            for stray in strays
-        ]  # fmt: skip
+    def ask_about(self, refused: Sequence[Refused], limits: Mapping[Side, Limits]) -> int:
+        """Have a person asked who those are whom a side did not create, where candidates take part; how many."""
+        questions = {}
+        for side in {each.side for each in refused}:
+            of_side = [each for each in refused if each.side is side]
+            known = self._known(side, [], {id for each in of_side for id in each.candidates})
+            ids = [each.link.ids[side.other] for each in of_side]
+            records = self._read(side.other, ids, limits[side.other].batch)
+            for each, id in zip(of_side, ids, strict=True):
+                suspects = [one for at in each.candidates for one in known.get(at, ()) if one.record.id == at]
+                if suspects and id in records:
+                    questions[each.link.key] = self._suspected(records[id], side.other, suspects, each.reason)
+        self.store.part(self.pair, questions)
+        return len(questions)
 
-    def _known(self, side: Side, records: Collection[ContactRecord]) -> Mapping[str, Sequence[Known]]:
+    def _read(self, side: Side, ids: Sequence[str], batch: int) -> dict[str, ContactRecord]:
+        some = (ids[at : at + batch] for at in range(0, len(ids), batch))
+        return {record.id: record for each in some for record in self.sides[side].get(each) if not record.is_gone}
+
+    def _suspected(self, record: ContactRecord, side: Side, suspects: Sequence[Known], reason: str) -> Pairing:
+        return suspected(record, side, suspects, reason, policy=self.policy, matching=self.matching)
+
+    def _pairings(self, strays: Sequence[Stray], side: Side) -> list[Pairing]:
+        suspects = {each.record.id for s in strays if s.question for each in s.question.candidates}
+        answers = {stray.answer for stray in strays if stray.answer}
+        others = self._known(side.other, [stray.record for stray in strays], suspects | answers)
+        rivals = self._known(side, [known.record for found in others.values() for known in found])
+        return [self._pairing(stray, side, others, rivals) for stray in strays]
+
+    def _pairing(
+        self, stray: Stray, side: Side, others: Mapping[str, Sequence[Known]], rivals: Mapping[str, Sequence[Known]]
+    ) -> Pairing:
+        pairing = pair(
+            stray.record, side, others=others, rivals=rivals, policy=self.policy, matching=self.matching,
+            answer=stray.answer,
+        )  # fmt: skip
+        is_nobody = pairing.same is None and not pairing.candidates and stray.answer is None
+        # The side itself doubts that they are nobody there, and would again.
+        return stray.question if is_nobody and stray.question and _is_as_asked(stray, others) else pairing
+
+    def _known(
+        self, side: Side, records: Collection[ContactRecord], ids: Collection[str] = ()
+    ) -> Mapping[str, Sequence[Known]]:
         """Contacts of a side that share a key or an id with any of the other's records, and that take part."""
         keys = {key for record in records for key in (*keys_of(record, self.policy), record.id, record.other_id) if key}
+        keys.update(ids)
         found = self.store.known(self.pair, side, keys)
         takes = self.policy.sides[side].takes
         return {key: [known for known in all_of if takes(known.record)] for key, all_of in found.items()}
+
+
+def _is_as_asked(stray: Stray, others: Mapping[str, Sequence[Known]]) -> bool:
+    """Whether a contact and those whom it could be are what they were when a person was asked."""
+    asked = stray.question
+    if asked is None or not asked.is_question or asked.record != stray.record:
+        return False
+    there = {known.record.id: known.record for all_of in others.values() for known in all_of}
+    return all(there.get(each.record.id) == each.record for each in asked.candidates)

@@ -228,7 +228,8 @@ class ContactSync:
         waiting = {link.key for link in still if link.not_before or RECORD in link.conflicts}
         self._store.save(self._pair.name, [*still, *gave_way], {}, due=waiting)
         if writing:
-            self._writer.write(writing, limits, report)
+            refused = self._writer.write(writing, limits, report)
+            report.tally.questions += self._introductions.ask_about(refused, limits)
 
     def _still(self, plan: LinkPlan) -> Link:
         return replace(remembered(plan, {}, self._pair.policy), not_before=plan.link.not_before)

@@ -24,7 +24,7 @@ from gateway.domain.contacts import (
     identity_keys,
 )
 from gateway.domain.pairing import Known, Pairing
-from gateway.domain.sync import Choice, Link, Loss, contested
+from gateway.domain.sync import Choice, Ended, Link, Loss, contested
 from gateway.domain.undo import Change
 from gateway.errors import VersionConflictError
 from gateway.ports import Request, RunState, StoredChange, StoredLoss, Stray, SyncRun
@@ -81,6 +81,8 @@ class FakeSide:
         self.writes: list[ContactWrite] = []
         self.on_call: Callable[[str], object] = lambda _: None
         self.refused: dict[str, WriteResult] = {}
+        self.is_double: Callable[[Values, ContactRecord], bool] = lambda *_: False
+        """Whether a rule of the side takes new values for somebody who is there."""
         """Results of writes that are not carried out, by the record's id or, for a new one, by its counterpart's."""
         self._clock = clock
         self._readings = readings
@@ -170,6 +172,8 @@ class FakeSide:
         if refused := self.refused.get(write.id or write.other_id or ""):
             return refused
         if write.act is Act.CREATE:
+            if same := [record.id for record in self.living().values() if self.is_double(write.values, record)]:
+                return WriteResult(written=Written.REFUSED, reason="A rule refuses it.", candidates=tuple(same))
             self.writes.append(write)
             other_id = write.other_id if self.habits.bears_ids else None
             return WriteResult(
@@ -364,6 +368,16 @@ class MemoryLinks:
             rows.changes |= {(run, each.link, each.side): each for each in changes if each.link not in refused}
         self.on_call("saved")
         return refused
+
+    def part(self, pair: str, questions: Mapping[int, Pairing]) -> None:
+        if not questions:
+            return
+        self.on_call("part")
+        rows = self.rows(pair)
+        for key, question in questions.items():
+            rows.links[key] = replace(rows.links[key], ids={}, ended=Ended.PARTED, problems={}, not_before=None)
+            rows.due.discard(key)
+            rows.strays[question.side, question.record.id] = Stray(question.record, question)
 
     def ask(self, pair: str, questions: Sequence[Pairing]) -> None:
         rows = self.rows(pair)

@@ -171,6 +171,91 @@ def test_what_a_side_refuses_is_told_and_tried_again_once_it_changes():
     assert desk.record(PLATFORM, platform).values["title"] == "Owner"
 
 
+class TestWhomASideTakesForAnother:
+    """Platform's Casey is refused by a rule of the org, which has another Casey, of whom nothing else is the same."""
+
+    @pytest.fixture
+    def desk(self) -> SyncDesk:
+        desk = SyncDesk()
+        desk.crm.is_double = lambda values, record: values.get("last") == record.values.get("last")
+        desk.crm.people_create(**CASEY)
+        desk.settle()
+        desk.other = desk.platform.people_create(first="C.", last="Customer", emails=phones("casey@example.com"))
+        desk.settle()
+        return desk
+
+    def test_a_person_is_asked(self, desk):
+        (asked,) = desk.store.questions(NAME)
+
+        assert (asked.record.id, asked.reason) == (desk.other, "A rule refuses it.")
+        assert [(each.record.id, each.is_linked) for each in asked.candidates] == [("s1", True)]
+        assert desk.store.linked(NAME, PLATFORM, [desk.other]) == {}
+
+    def test_it_is_not_tried_again_until_one_of_them_changes(self, desk):
+        tried = desk.crm.calls.count("write")
+        desk.store.adopt(NAME, "everything is due again")
+        desk.settle_for(2)
+        assert desk.crm.calls.count("write") == tried
+        desk.platform.people_edit(desk.other, last="Castle")
+        desk.settle()
+
+        assert {each["last"] for each in desk.on(CRM)} == {"Customer", "Castle"}
+        assert desk.store.questions(NAME) == []
+
+    def test_who_says_nobody_is_asked_again_while_the_rule_stands(self, desk):
+        desk.store.answer(NAME, PLATFORM, desk.other, "")
+        desk.settle()
+        assert [each.record.id for each in desk.store.questions(NAME)] == [desk.other]
+        desk.crm.is_double = lambda *_: False
+        desk.store.answer(NAME, PLATFORM, desk.other, "")
+        desk.settle()
+
+        assert (len(desk.on(CRM)), desk.store.questions(NAME)) == (2, [])
+
+    def test_who_had_a_counterpart_is_asked_about_as_well(self, desk):
+        counterpart = desk.link("s1").ids[PLATFORM]
+        desk.crm.people_create(first="D.", last="Customer", emails=phones("dana@example.com"))
+        desk.crm.people_delete("s1")
+        desk.platform.people_edit(counterpart, title="Owner")
+        desk.settle()
+
+        assert {each.record.id for each in desk.store.questions(NAME)} == {counterpart, desk.other}
+
+    def test_an_update_stays_with_its_link(self, desk):
+        link = desk.link("s1")
+        desk.crm.refused["s1"] = WriteResult(written=Written.REFUSED, reason="A rule refuses it.", candidates=("s9",))
+        desk.platform.people_edit(link.ids[PLATFORM], title="Owner")
+        desk.settle()
+
+        assert desk.link("s1").problems[RECORD] == "A rule refuses it."
+
+
+def test_whom_a_side_takes_for_a_stray_becomes_its_counterpart_when_a_person_says_so():
+    desk = SyncDesk(replace(policy(), sides={CRM: SidePolicy(), PLATFORM: SidePolicy(creates=False)}))
+    desk.crm.is_double = lambda values, record: values.get("last") == record.values.get("last")
+    desk.crm.people_create(**CASEY)
+    other = desk.platform.people_create(last="Customer", emails=phones("casey@example.com"))
+    desk.settle()
+    (asked,) = desk.store.questions(NAME)
+    assert [each.record.id for each in asked.candidates] == ["s1"]
+
+    desk.store.answer(NAME, PLATFORM, other, "s1")
+    desk.settle()
+    assert desk.counterpart("s1") == other
+    assert desk.record(PLATFORM, other).values["first"] == "Casey"
+    assert desk.record(CRM, "s1").values["emails"] == phones("casey@example.com")
+
+
+def test_whom_no_contact_of_the_sync_is_is_told_and_not_asked_about():
+    desk = SyncDesk()
+    desk.crm.refused["p1"] = WriteResult(written=Written.REFUSED, reason="A rule refuses it.", candidates=("00Q1",))
+    desk.platform.people_create(**CASEY)
+    desk.settle()
+
+    assert desk.store.questions(NAME) == []
+    assert desk.store.linked(NAME, PLATFORM, ["p1"])["p1"].problems[RECORD] == "A rule refuses it."
+
+
 # --- deletes, merges
 
 
