@@ -44,7 +44,7 @@ from gateway.sdk.pulling import Cursor
 from gateway.storage import Database
 from gateway.usecases.contacts import Pair, Report
 from gateway.usecases.sync import ContactSync
-from tests.bench import processes
+from tests.bench import processes, sync_lag
 from tests.bench.drain import peak_of
 from tests.bench.report import Figure
 from tests.bench.stores import stores
@@ -76,7 +76,7 @@ def measure(*, quick: bool) -> list[Figure]:
     few, many = (2_000, 20_000) if quick else (FEW, MANY)
     with tempfile.TemporaryDirectory() as temporary, stores(Path(temporary)) as databases:
         found = [figure for name, create in databases.items() for figure in _on(name, create, few, many)]
-    return found + _calls(2_000 if quick else 10_000)
+    return found + _calls(2_000 if quick else 10_000) + sync_lag.measure(quick=quick)
 
 
 def _on(name: str, create: Callable[[str], str], few: int, many: int) -> list[Figure]:

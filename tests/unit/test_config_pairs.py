@@ -58,7 +58,7 @@ class TestShortForm:
         found = pair(tmp_path)
 
         assert (found.name, found.org, found.connection) == ("book", "main", "phonebook")
-        assert (found.schedule, found.is_paused, found.other_id) == (Interval(60), False, None)
+        assert (found.schedule, found.is_paused, found.other_id) == (Interval(30), False, None)
         assert found.brake == Brake(share=0.3, least=10)
         assert found.policy.region == "AT"
         assert found.policy.sides == {side: SidePolicy(creates=True, deletes=WhenDeleted.ASK) for side in Side}
