@@ -496,7 +496,7 @@ class Records(Protocol):
         """
 
     def sharing(self, org: str, keys: Collection[str]) -> dict[str, int]:
-        """How many contacts and leads have each of the identity keys, among the first 200 records that have it."""
+        """How many contacts and leads have each of the identity keys; of either, up to 200 are counted."""
 
     def by_ids(self, org: str, ids: Collection[str]) -> list[Record]:
         """Records by id."""

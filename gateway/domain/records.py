@@ -24,6 +24,11 @@ CONTACT, LEAD, ACCOUNT, CASE, USER, RELATION = Kind
 """To ask the enumeration for a member takes ten times as long, and a crowd has hundreds of records."""
 
 
+PREFIXES: Mapping[str, Kind] = {"003": CONTACT, "00Q": LEAD, "001": ACCOUNT, "500": CASE, "005": USER}
+"""How ids of the objects begin (https://help.salesforce.com/s/articleView?id=000385203)."""
+
+PEOPLE = tuple(prefix for prefix, kind in PREFIXES.items() if kind in {CONTACT, LEAD})
+
 _SHORT_ID = re.compile(r"[0-9A-Za-z]{15}")
 _SUFFIX = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
 

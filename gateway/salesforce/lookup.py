@@ -16,7 +16,7 @@ import phonenumbers
 from phonenumbers import PhoneNumberFormat
 
 from gateway.domain.identity import HANDLE_CHANNELS
-from gateway.domain.records import Kind, Record
+from gateway.domain.records import PREFIXES, Kind, Record
 from gateway.salesforce import soql
 from gateway.salesforce.mirror import told
 from gateway.salesforce.records import SHOWS_DOMAIN, Row, reader_of
@@ -24,9 +24,6 @@ from gateway.salesforce.schema import Schema, Visible
 from gateway.salesforce.session import Session
 
 Objects: TypeAlias = Mapping[Kind, Visible]
-
-_PREFIXES = {"003": Kind.CONTACT, "00Q": Kind.LEAD, "001": Kind.ACCOUNT, "500": Kind.CASE, "005": Kind.USER}
-"""How ids of the objects begin (https://help.salesforce.com/s/articleView?id=000385203)."""
 
 _FURTHEST = 4
 """So many steps from what was asked for: a converted lead's contact's related account's parent is the last."""
@@ -136,7 +133,7 @@ def ids_by_kind(ids: Iterable[str]) -> dict[Kind, list[str]]:
     """The ids of each object, told by how they begin; what is no id is left out."""
     of_kind: dict[Kind, list[str]] = {}
     for id in sorted(ids):
-        kind = _PREFIXES.get(id[:3]) if _ID.fullmatch(id) else None
+        kind = PREFIXES.get(id[:3]) if _ID.fullmatch(id) else None
         if kind is not None:
             of_kind.setdefault(kind, []).append(id)
     return of_kind

@@ -26,7 +26,7 @@ from sqlalchemy.types import NULLTYPE
 from gateway.domain.identity import is_domain
 from gateway.domain.interactions import clean_text
 from gateway.domain.mending import Change
-from gateway.domain.records import ACCOUNT, CONTACT, Kind, Record
+from gateway.domain.records import ACCOUNT, CONTACT, PEOPLE, Kind, Record
 from gateway.ports import MOST_COUNTED, MOST_OF_ONE_KEY, ChangePage
 from gateway.storage import searches
 from gateway.storage.bulk import Query, fetch_rows, insert_rows, load_rows
@@ -79,21 +79,23 @@ _of_keys = (
     .scalar_subquery()
 )
 _by_keys = select(*_fields).where(_of_org, among(records.c.id, _of_keys))
-_sharers = (
-    select(record_keys.c.record_id)
-    .where(record_keys.c.org == bindparam("of_org"), record_keys.c.key == _wanted.c.value)
-    .correlate(_wanted)
-    .order_by(record_keys.c.record_id)
-    .limit(MOST_COUNTED)
-    .scalar_subquery()
-)
-_people = (
-    select(func.count())
-    .where(_of_org, among(records.c.id, _sharers))
-    .where((records.c.kind == Kind.CONTACT.value) | (records.c.kind == Kind.LEAD.value))
-    .correlate(_wanted)
-)
-_sharing = select(_wanted.c.value, _people.scalar_subquery())
+
+
+def _sharers(prefix: str) -> ColumnElement[int]:
+    """How many records of an object, told by what their ids begin with, have a wanted key: a range of the index."""
+    last = prefix[:-1] + chr(ord(prefix[-1]) + 1)
+    some = (
+        select(record_keys.c.record_id)
+        .where(record_keys.c.org == bindparam("of_org"), record_keys.c.key == _wanted.c.value)
+        .where(record_keys.c.record_id >= prefix, record_keys.c.record_id < last)
+        .correlate(_wanted)
+        .limit(MOST_COUNTED)
+        .subquery()
+    )
+    return select(func.count()).select_from(some).scalar_subquery()
+
+
+_sharing = select(_wanted.c.value, *map(_sharers, PEOPLE))
 _of_org_too = unindexed(records.c.org) == bindparam("of_org", type_=records.c.org.type)
 _accounts_of_domains = (
     select(domains.c.domain, domains.c.account_id, domains.c.records)
@@ -191,7 +193,8 @@ class MirrorTables:
         if not keys:
             return {}
         with self._transactions.reading() as connection:
-            return dict(fetch_rows(connection, _sharing, {"of_org": org, "keys": keys}))
+            rows = fetch_rows(connection, _sharing, {"of_org": org, "keys": keys})
+        return {key: sum(counts) for key, *counts in rows}
 
     def by_ids(self, org: str, ids: Collection[str]) -> list[Record]:
         return self._records(_by_ids, {"of_org": org, "ids": ids}) if ids else []

@@ -9,15 +9,14 @@ from typing import Any
 
 from gateway.domain.choosing import standing
 from gateway.domain.matching import Match, Sought
-from gateway.domain.records import Known
+from gateway.domain.records import ACCOUNT, CONTACT, LEAD, PREFIXES, Known
 from gateway.domain.tasks import TaskFields
 from gateway.ports import AuditLine, Lesson, Search, StoredInteraction
 
 RELATED = {"who": "WhoId", "what": "WhatId"}
 """The two relations of a Task in our words, and their fields."""
 
-_TAUGHT = ("003", "00Q", "001")
-"""What the ids of contacts, leads and accounts begin with."""
+_TAUGHT = tuple(prefix for prefix, kind in PREFIXES.items() if kind in {CONTACT, LEAD, ACCOUNT})
 
 _UNSEEN = object()
 

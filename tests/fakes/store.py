@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -551,8 +552,8 @@ class MemoryMirror:
 
     def sharing(self, org: str, keys: Collection[str]) -> dict[str, int]:
         sharers = self._sharers(org, keys)
-        people = {key: [r for r in sharers.get(key, ())[:MOST_COUNTED] if r.kind in _PEOPLE] for key in keys}
-        return {key: len(theirs) for key, theirs in people.items()}
+        counts = {key: Counter(record.kind for record in sharers.get(key, ())) for key in keys}
+        return {key: sum(min(of[kind], MOST_COUNTED) for kind in _PEOPLE) for key, of in counts.items()}
 
     def by_ids(self, org: str, ids: Collection[str]) -> list[Record]:
         return [record for record in self._of(org) if record.id in ids]

@@ -196,7 +196,7 @@ class TestMirror:
         _apply(
             store,
             *[contact(f"003{number:03}", "phone:0") for number in range(60)],
-            *[contact(f"004{number:03}", "phone:1") for number in range(210)],
+            *[contact(f"003X{number:03}", "phone:1") for number in range(210)],
             Record(kind=Kind.ACCOUNT, id="001A", name="North", keys=("phone:0",)),
             Record(kind=Kind.LEAD, id="00QA", name="Lee", keys=("phone:0",)),
             contact("003A", "phone:2"),

@@ -197,7 +197,7 @@ class TestSettings:
             (history._of_interaction, "ix_audit_interaction_id_id (interaction_id=?)"),
             (choices._of_keys, "USING PRIMARY KEY (org=? AND key=?)"),
             (mirror._by_ids, "(org=? AND id=?)"),
-            (mirror._sharing, "mirror_keys USING PRIMARY KEY (org=? AND key=?)"),
+            (mirror._sharing, "mirror_keys USING PRIMARY KEY (org=? AND key=? AND record_id>? AND record_id<?)"),
             (mirror._accounts_of_domains, "mirror_domains USING PRIMARY KEY (org=? AND domain=? AND account_id<?)"),
             (mirror._around, "mirror_keys USING PRIMARY KEY (org=? AND key=? AND record_id<?)"),
             (mirror._around, "SEARCH mirror_records USING PRIMARY KEY (org=? AND id=?)"),

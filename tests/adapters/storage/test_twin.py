@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from gateway.domain.records import Kind, Record
+from gateway.domain.records import PREFIXES, Record
 from gateway.errors import VersionConflictError
 from gateway.ports import ChangePage, DeliveryStatus
 from gateway.storage import Database
@@ -27,18 +27,17 @@ LANES = st.integers(1, 2)
 MOMENTS = st.integers(0, 4).map(lambda minutes: NOW + timedelta(minutes=minutes))
 STATUSES = st.sampled_from(DeliveryStatus)
 REASONS = st.sampled_from([None, "Too long."])
-RECORD_IDS = ("a", "b", "c")
+RECORD_IDS = ("001A", "003A", "003B", "00QA", "500A")
 RECORD_KEYS = ("phone:1", "domain:one.example", "domain:two.example")
 RECORDS = st.builds(
-    Record,
-    kind=st.sampled_from([Kind.CONTACT, Kind.LEAD, Kind.ACCOUNT, Kind.CASE]),
+    lambda **told: Record(kind=PREFIXES[told["id"][:3]], **told),
     id=st.sampled_from(RECORD_IDS),
     name=st.just("One"),
     keys=st.lists(st.sampled_from(RECORD_KEYS), unique=True, max_size=3).map(tuple),
-    account_id=st.sampled_from([None, "a", "b"]),
-    contact_id=st.sampled_from([None, "a", "b"]),
+    account_id=st.sampled_from([None, "001A"]),
+    contact_id=st.sampled_from([None, "003A", "003B"]),
     is_open=st.booleans(),
-    merged_into=st.sampled_from([None, "a", "b"]),
+    merged_into=st.sampled_from([None, "003A", "00QA"]),
 )
 
 
