@@ -745,6 +745,9 @@ class ContactLinks(Protocol):
     def active(self, pair: str) -> int:
         """How many links join two contacts and have not ended."""
 
+    def due_count(self, pair: str) -> int:
+        """How many links and strays are due."""
+
     def counts(self, pair: str) -> Mapping[str, int]:
         """How many links are `linked`, `unsettled` and `due`, and how many strays are `questions` and `due_strays`."""
 

@@ -379,9 +379,11 @@ class LinkTables:
             count: int = connection.execute(_active, {"of_pair": pair}).scalar_one()
         return count
 
+    def due_count(self, pair: str) -> int:
+        return sum(self._counted(pair, "due", "due_strays").values())
+
     def counts(self, pair: str) -> Mapping[str, int]:
-        with self._transactions.reading() as connection:
-            return {name: connection.execute(query, {"of_pair": pair}).scalar_one() for name, query in _COUNTS.items()}
+        return self._counted(pair, *_COUNTS)
 
     def at(self, pair: str, keys: Collection[int]) -> Sequence[Link]:
         return self._links(_at, of_pair=pair, ids=keys) if keys else []
@@ -462,6 +464,10 @@ class LinkTables:
     def _strays(self, query: Select[Any], **values: Any) -> list[Stray]:
         with self._transactions.reading() as connection:
             return [link_rows.stray_of(row) for row in connection.execute(query, values)]
+
+    def _counted(self, pair: str, *names: str) -> dict[str, int]:
+        with self._transactions.reading() as connection:
+            return {name: connection.execute(_COUNTS[name], {"of_pair": pair}).scalar_one() for name in names}
 
     def _of_pair(self, pair: str, column: Column[Any]) -> Any:
         with self._transactions.reading() as connection:

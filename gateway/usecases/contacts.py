@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -38,7 +39,8 @@ class Report:
     """What a run did so far, or why it stopped before it wrote anything.
 
     `expected` is how many contacts and links it has to look at, `looked_at` how many it did. `failures` are calls that
-    have to be repeated. `newer` are changes that an undo left, as something newer stands there.
+    have to be repeated. `newer` is what was left since something newer stands there: a sync decides anew, an undo is
+    over with it.
     """
 
     tally: Tally = field(default_factory=Tally)
@@ -119,7 +121,9 @@ class ContactWriter:
                     changes[key][side] = carried_out(changes[key][side], result)
         self.watch.stay()
         ended = [self._end(plan, pending[plan.link.key], results[plan.link.key]) for plan in plans]
-        report.written += sum(r.written is Written.DONE for each in results.values() for r in each.values())
+        outcomes = Counter(result.written for each in results.values() for result in each.values())
+        report.written += outcomes[Written.DONE]
+        report.newer += outcomes[Written.STALE]
         due = {link.key for link, is_due in ended if is_due or self.looks_again}
         sent = {key: of_link for key, of_link in changes.items() if key not in refused}
         self._save([link for link, _ in ended], _flat(sent), due=due)

@@ -256,7 +256,9 @@ def known_of(
     by_id = {id: record for id, record in around.items() if record.kind is not RELATION}
     found = [record for record in by_id.values() if not keys.isdisjoint(record.keys)]
     cases = [record for record in by_id.values() if record.kind is CASE and record.is_open]
-    standing = {id: record for id in by_id if (record := _survivor(id, by_id))}
+    standing = by_id
+    if any(record.merged_into for record in by_id.values()):
+        standing = {id: record for id in by_id if (record := _survivor(id, by_id))}
     related = _related(relations, standing)
     crowded = _crowded(found, keys)
     sharing = mirror.sharing(org, crowded) if crowded else {}

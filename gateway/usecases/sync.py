@@ -133,8 +133,7 @@ class ContactSync:
                 self._introductions.take_in(side, page)
                 report.read += len(page.records)
                 self._watch.go_on(report)
-        counts = self._store.counts(self._pair.name)
-        report.expected = counts["due"] + counts["due_strays"]
+        report.expected = self._store.due_count(self._pair.name)
         return report
 
     def _looked_at(self, count: int, report: Report) -> None:

@@ -36,7 +36,8 @@ class SyncRun(Schema):
         required=True,
         **doc(
             "What it did so far: `looked_at` of `expected`, `read`, `written`, `linked`, `questions`, `conflicts`,"
-            " `problems`, and `created`, `changed`, `deleted` on each side; of an undo `newer`, what it left."
+            " `problems`, and `created`, `changed`, `deleted` on each side; `newer`, what was left since something"
+            " newer stands there."
         ),
     )
     problem = maybe("What was wrong.")

@@ -412,6 +412,10 @@ class MemoryLinks:
     def active(self, pair: str) -> int:
         return sum(len(link.ids) == len(Side) and link.ended is None for link in self.links(pair))
 
+    def due_count(self, pair: str) -> int:
+        counts = self.counts(pair)
+        return counts["due"] + counts["due_strays"]
+
     def counts(self, pair: str) -> Mapping[str, int]:
         rows = self.rows(pair)
         return {

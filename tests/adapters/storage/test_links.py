@@ -307,6 +307,7 @@ class TestCounts:
 
         assert dict(store.links.counts(PAIR)) == dict(zip(names, (3, 2, 1, 1, 1), strict=True))
         assert dict(store.links.counts("other")) == dict(zip(names, (1, 0, 1, 0, 0), strict=True))
+        assert (store.links.due_count(PAIR), store.links.due_count("other")) == (2, 1)
 
     def test_what_waits_for_its_time_is_due_all_the_same(self, store):
         link = add(store)
