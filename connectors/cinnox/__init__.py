@@ -92,6 +92,7 @@ class CinnoxConnector(Connector):
     name = "cinnox"
     title = "CINNOX"
     settings_schema = CinnoxSettings
+    contacts_every = 60.0
     events = (
         CHALLENGE,
         *(f"{ENQUIRY}:{status}" for status in enquiry.NOTIFIED),

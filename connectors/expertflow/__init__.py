@@ -107,6 +107,7 @@ class ExpertflowConnector(Connector):
     title = "Expertflow CIM and CX, Cisco Finesse"
     settings_schema = ExpertflowSettings
     content_types = ("application/json", "application/x-www-form-urlencoded", "application/xml", "text/xml")
+    contacts_every = 60.0
     events = (*cti.EVENTS, *cx.EVENTS, *finesse.EVENTS)
     quality = {
         "covers_body": "exempt: none of the layers signs anything; the token is the site's own.",

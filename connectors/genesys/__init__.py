@@ -96,6 +96,7 @@ class GenesysConnector(Connector):
     name = "genesys"
     title = "Genesys Cloud"
     settings_schema = GenesysSettings
+    contacts_every = 60.0
     events = tuple(EVENTS)
     quality = {
         "nothing_invented": "done",

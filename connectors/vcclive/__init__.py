@@ -120,6 +120,7 @@ class VccLiveConnector(Connector):
     settings_schema = VccLiveSettings
     # What the vendor calls its bodies is not documented, and encrypted ones are no JSON.
     content_types = ("application/json", "text/plain", "application/octet-stream", "application/x-www-form-urlencoded")
+    contacts_every = 3600.0
     events = (DISPOSITION, RECORD)
     accepted_status = 200
     quality = {

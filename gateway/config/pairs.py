@@ -62,7 +62,7 @@ class Pairs:
             name=name,
             org=shaped["org"],
             connection=shaped["connection"],
-            schedule=_schedule(shaped),
+            schedule=_schedule(shaped, self.connectors[connection.connector]),
             columns={kind: mapping.columns(kind) for kind in objects},
             other_id=shaped["other_id"],
             are_persons=shaped["new_contacts"].get("person_accounts", False),
@@ -160,9 +160,11 @@ def _has_contacts(connector: type[Connector]) -> bool:
     return connector.contact_side is not Connector.contact_side
 
 
-def _schedule(shaped: Mapping[str, Any]) -> Schedule:
+def _schedule(shaped: Mapping[str, Any], connector: type[Connector]) -> Schedule:
     cron: Cron | None = shaped.get("cron")
-    return replace(cron, time_zone=shaped.get("time_zone", "UTC")) if cron else Interval(shaped["every"])
+    if cron:
+        return replace(cron, time_zone=shaped.get("time_zone", "UTC"))
+    return Interval(shaped.get("every", connector.contacts_every))
 
 
 def _policy(shaped: Mapping[str, Any], rules: tuple[FieldRule, ...], connection: ConnectionConfig) -> SyncPolicy:

@@ -288,7 +288,7 @@ SYNCED = (Kind.CONTACT, Kind.LEAD)
 class PairSchema(Schema):
     org = fields.String(required=True)
     connection = fields.String(required=True)
-    every = _Seconds(load_default=30.0)
+    every = _Seconds()
     cron = _Cron()
     time_zone = _TimeZone()
     mapping = fields.String(load_default="contacts-sync.yaml", validate=MAPPING_FILE)

@@ -127,7 +127,8 @@ class Connector:
     `parse` knows, each shown by a fixture; `max_body` is the longest body that is taken, decompressed.
 
     `posts` is false where the platform is only asked; `covers` is what its proof covers, whatever the settings;
-    `quality` marks the rules of `gateway.sdk.quality`.
+    `contacts_every` is how many seconds pass between two looks at its contacts, where a pair says nothing: more where
+    one costs many calls; `quality` marks the rules of `gateway.sdk.quality`.
     """
 
     name: ClassVar[str]
@@ -140,6 +141,7 @@ class Connector:
     max_body: ClassVar[int] = 1024 * 1024
     posts: ClassVar[bool] = True
     covers: ClassVar[tuple[Covered, ...]] = ()
+    contacts_every: ClassVar[float] = 30.0
     quality: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, settings: Mapping[str, Any]) -> None:

@@ -64,6 +64,12 @@ class TestShortForm:
         assert found.policy.sides == {side: SidePolicy(creates=True, deletes=WhenDeleted.ASK) for side in Side}
         assert found.mapping == SHIPPED
 
+    def test_looks_as_often_as_the_platform_can_bear(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(Book, "contacts_every", 600.0)
+
+        assert pair(tmp_path).schedule == Interval(600)
+        assert pair(tmp_path, ", every: 5s").schedule == Interval(5)
+
     def test_syncs_what_a_phone_book_has(self, tmp_path):
         found = pair(tmp_path)
 
