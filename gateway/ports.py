@@ -742,8 +742,8 @@ class ContactLinks(Protocol):
     def lost(self, pair: str, *, before: int | None = None, limit: int = 50) -> Sequence[StoredLoss]:
         """What was lost, newest first; `before` is the id to continue below."""
 
-    def active(self, pair: str) -> int:
-        """How many links join two contacts and have not ended."""
+    def active(self, pair: str, most: int | None = None) -> int:
+        """How many links join two contacts and have not ended; no more than so many are counted."""
 
     def due_count(self, pair: str) -> int:
         """How many links and strays are due."""

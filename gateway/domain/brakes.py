@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from math import ceil
 
 from gateway.domain.contacts import Act, Side, first_text, is_empty
 from gateway.domain.sync import LinkPlan, SyncPolicy
@@ -94,10 +95,19 @@ def _sums(counts: Mapping[str, object]) -> list[int]:
     return [int(each[side.value]) for each in by_side if isinstance(each, Mapping) for side in Side]
 
 
+def links_to_count(tally: Tally, records: Mapping[Side, int], brake: Brake) -> int | None:
+    """How many links in sync are enough to tell whether a run is carried out; None: all are of interest."""
+    if not all(records[side] for side in Side):
+        return None
+    most = max((*tally.changed.values(), *tally.deleted.values()), default=0)
+    return max(brake.least, ceil(most / brake.share) + 1)
+
+
 def reasons_to_stop(tally: Tally, links: int, records: Mapping[Side, int], brake: Brake) -> tuple[str, ...]:
     """Why a run is not carried out without a person's word, in sentences that begin with the kind of reason.
 
-    `links` are those that were in sync before it, `records` the contacts on each side now.
+    `links` are those that were in sync before it, or as many as `links_to_count` says; `records` the contacts on each
+    side now.
     """
     reasons = [
         f"empty: {side} holds no contacts, though {links} are linked." for side in Side if links and not records[side]
@@ -106,7 +116,7 @@ def reasons_to_stop(tally: Tally, links: int, records: Mapping[Side, int], brake
         for word, counter in (("deletes", tally.deleted), ("changes", tally.changed)):
             reasons += [
                 f"{word} on {side}: {counter[side]} of {links} linked contacts." for side in Side
-                if counter[side] > brake.share * links
+                if counter[side] > round(brake.share * links, 6)  # 29 of 100 are 29%, to floats not quite
             ]  # fmt: skip
     for (side, name), count in tally.names.most_common(1):
         if count >= brake.least:

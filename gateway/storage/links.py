@@ -77,6 +77,8 @@ _is_free = or_(sync_links.c.not_before.is_(None), sync_links.c.not_before <= bin
 _due = _page.where(text(DUE), _is_free).limit(bindparam("limit"))
 _unsettled = _page.where(text(f"({UNSETTLED})")).limit(bindparam("limit"))
 _active = select(func.count()).where(_of_pair, text(ACTIVE_LINK))
+_some_active = select(sync_links.c.id).where(_of_pair, text(ACTIVE_LINK)).limit(bindparam("most", type_=BigInteger()))
+_active_up_to = select(func.count()).select_from(_some_active.subquery())
 _at = _columns.where(_of_pair, among(sync_links.c.id, bindparam("ids", type_=Listed(BigInteger)))).order_by(
     sync_links.c.id
 )
@@ -374,9 +376,10 @@ class LinkTables:
             connection.execute(_choose, {"row_id": key, "chosen": chosen})
             return True
 
-    def active(self, pair: str) -> int:
+    def active(self, pair: str, most: int | None = None) -> int:
         with self._transactions.reading() as connection:
-            count: int = connection.execute(_active, {"of_pair": pair}).scalar_one()
+            values = {"of_pair": pair, "most": _NEWEST if most is None else most}
+            count: int = connection.execute(_active_up_to, values).scalar_one()
         return count
 
     def due_count(self, pair: str) -> int:

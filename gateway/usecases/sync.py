@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 
-from gateway.domain.brakes import Stop, Tally, reasons_to_stop
+from gateway.domain.brakes import Stop, Tally, links_to_count, reasons_to_stop
 from gateway.domain.contacts import Act, Limits, Side, first_text
 from gateway.domain.pairing import Pairing
 from gateway.domain.sync import RECORD, Link, LinkPlan, SyncPolicy, plan_link, remembered
@@ -89,6 +89,7 @@ class ContactSync:
         self._watch = watch or Unwatched()
         self._writer = ContactWriter(pair=pair, sides=sides, store=store, now=now, watch=self._watch, run=run)
         self._ends = Counterparts(pair.name, sides, store, pair.policy)
+        self._planned_last: tuple[Sequence[Link], list[LinkPlan], list[Link]] = ((), [], [])
         self._introductions = Introductions(pair.name, sides, store, pair.policy, pair.matching)
 
     def run(self) -> Report:
@@ -157,8 +158,14 @@ class ContactSync:
     # --- plan
 
     def _plans(self, links: Sequence[Link], limits: Mapping[Side, Limits]) -> tuple[list[LinkPlan], list[Link]]:
-        ends = self._ends.of(links, limits)
-        return [plan_link(link, here, self._pair.policy, limits) for link, here in ends.links], ends.gave_way
+        """The plans, and links that gave way; of what a brake has just looked at, neither side is asked again."""
+        before, plans, gave_way = self._planned_last
+        if links != before:
+            ends = self._ends.of(links, limits)
+            plans = [plan_link(link, here, self._pair.policy, limits) for link, here in ends.links]
+            gave_way = ends.gave_way
+            self._planned_last = links, plans, gave_way
+        return list(plans), gave_way
 
     def _planned(self, limits: Mapping[Side, Limits]) -> Iterator[Planned]:
         for links in self._due():
@@ -182,16 +189,16 @@ class ContactSync:
     def _brake(self, limits: Mapping[Side, Limits]) -> Stop | None:
         """Why the run stops. Where less is due than brakes count from, only an empty side stops it."""
         pair, rule = self._pair, self._pair.brake
-        active = self._store.active(pair.name)
         records = {side: limits[side].records for side in Side}
         few = len(self._store.due(pair.name, now=self._now(), limit=rule.least)) < rule.least
-        if few and (all(records.values()) or not active):
+        if few and all(records.values()):
             return None
         tally, sample = Tally(), list[str]()
         for planned in self._planned(limits):
             _count(tally, planned, pair.policy)
             if len(sample) < _SAMPLE and planned.plan and planned.plan.writes:
                 sample.append(planned.told(self._pair.policy.names))
+        active = self._store.active(pair.name, links_to_count(tally, records, rule))
         reasons = reasons_to_stop(tally, active, records, rule)
         before = self._store.stop(pair.name)
         if not reasons or (before and before.approves(reasons, tally)):

@@ -20,7 +20,6 @@ from math import ceil
 from os import getpid
 from pathlib import Path
 
-from gateway.domain.brakes import Brake
 from gateway.domain.contacts import (
     Act,
     ContactRecord,
@@ -73,10 +72,10 @@ FIELDS = {
 
 def measure(*, quick: bool) -> list[Figure]:
     """Times of the gateway, its memory, and the calls to a local org."""
-    few, many = (2_000, 20_000) if quick else (FEW, MANY)
+    few, many = (4_000, 20_000) if quick else (FEW, MANY)
     with tempfile.TemporaryDirectory() as temporary, stores(Path(temporary)) as databases:
         found = [figure for name, create in databases.items() for figure in _on(name, create, few, many)]
-    return found + _calls(2_000 if quick else 10_000) + sync_lag.measure(quick=quick)
+    return found + _calls(4_000 if quick else 10_000) + sync_lag.measure(quick=quick)
 
 
 def _on(name: str, create: Callable[[str], str], few: int, many: int) -> list[Figure]:
@@ -141,7 +140,7 @@ _COLUMNS = ContactFields(
 
 
 def _run(database: Database, sides: dict[Side, ContactSide]) -> Report:
-    pair = Pair(name=PAIR, policy=POLICY, matching=MatchPolicy(version="bench"), brake=Brake(share=1.0, least=10**9))
+    pair = Pair(name=PAIR, policy=POLICY, matching=MatchPolicy(version="bench"))
     sync = ContactSync(pair, sides, database.links, now=lambda: datetime.now(UTC), run=1)
     report = sync.run()
     if report.stop or report.failures:

@@ -409,8 +409,9 @@ class MemoryLinks:
         stored = [StoredLoss(id, key, loss) for id, (key, loss) in numbered if before is None or id < before]
         return stored[::-1][:limit]
 
-    def active(self, pair: str) -> int:
-        return sum(len(link.ids) == len(Side) and link.ended is None for link in self.links(pair))
+    def active(self, pair: str, most: int | None = None) -> int:
+        count = sum(len(link.ids) == len(Side) and link.ended is None for link in self.links(pair))
+        return count if most is None else min(count, most)
 
     def due_count(self, pair: str) -> int:
         counts = self.counts(pair)

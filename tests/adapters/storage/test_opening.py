@@ -179,6 +179,7 @@ class TestSettings:
             (links._due, "ix_sync_links_due (pair=? AND id>?)"),
             (links._unsettled, "ix_sync_links_unsettled (pair=? AND id>?)"),
             (links._active, "ix_sync_links_active (pair=?)"),
+            (links._active_up_to, "ix_sync_links_active (pair=?)"),
             (links._linked[Side.PLATFORM], "(pair=? AND platform_id=?)"),
             (links._tell_of[Side.SALESFORCE], "(pair=? AND salesforce_id=?)"),
             (_for_rows(links._save, links._given), "PRIMARY KEY (rowid=?)"),

@@ -484,6 +484,16 @@ def test_an_empty_side_stops_the_run():
     assert len(desk.on(PLATFORM)) == 3
 
 
+def test_what_a_brake_has_looked_at_is_not_read_again():
+    desk = desk_of(50)
+    for id in [*desk.crm.living()][:12]:
+        desk.crm.people_edit(id, title="Owner")
+    desk.platform.calls.clear()
+
+    assert desk.run().written == 12
+    assert desk.platform.calls.count("get") == -(-12 // desk.platform.habits.batch)
+
+
 def test_too_many_changes_stop_the_run():
     desk = desk_of(20)
     for crm in list(desk.crm.living())[:10]:
