@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from math import ceil
 
-from gateway.domain.contacts import Act, Side, first_text, is_empty
+from gateway.domain.contacts import Act, ContactWrite, Side, first_text, is_empty
 from gateway.domain.sync import LinkPlan, SyncPolicy
 
 
@@ -44,13 +44,18 @@ class Tally:
         self.conflicts += len(plan.link.conflicts)
         self.problems += len(plan.link.problems)
         for side, write in plan.writes.items():
-            if write.act is Act.CREATE:
-                self.created[side] += 1
-            elif write.act is Act.DELETE:
-                self.deleted[side] += 1
-            elif plan.link.base:
-                self.changed[side] += 1
+            self._counter(plan, write)[side] += 1
+            if write.act is Act.UPDATE and plan.link.base:
                 self.names.update((side, text) for text in _new_names(plan, side, policy))
+
+    def take_back(self, plan: LinkPlan, side: Side) -> None:
+        """Do not count a write of a plan that was not carried out."""
+        self._counter(plan, plan.writes[side])[side] -= 1
+
+    def _counter(self, plan: LinkPlan, write: ContactWrite) -> Counter[Side]:
+        if write.act is Act.UPDATE:
+            return self.changed if plan.link.base else Counter()
+        return self.created if write.act is Act.CREATE else self.deleted
 
     def as_json(self) -> dict[str, object]:
         """The numbers as plain JSON."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -51,6 +50,14 @@ class Report:
     written: int = 0
     newer: int = 0
     failures: list[GatewayError] = field(default_factory=list)
+
+    def count(self, plan: LinkPlan, side: Side, written: Written) -> None:
+        """What became of one write."""
+        self.written += written is Written.DONE
+        self.newer += written is Written.STALE
+        if written not in {Written.DONE, Written.UNKNOWN}:
+            self.tally.take_back(plan, side)
+        self.tally.problems += written is Written.REFUSED
 
     def as_json(self) -> dict[str, Any]:
         """The numbers as plain JSON."""
@@ -121,9 +128,9 @@ class ContactWriter:
                     changes[key][side] = carried_out(changes[key][side], result)
         self.watch.stay()
         ended = [self._end(plan, pending[plan.link.key], results[plan.link.key]) for plan in plans]
-        outcomes = Counter(result.written for each in results.values() for result in each.values())
-        report.written += outcomes[Written.DONE]
-        report.newer += outcomes[Written.STALE]
+        for plan in plans:
+            for side, result in results[plan.link.key].items():
+                report.count(plan, side, result.written)
         due = {link.key for link, is_due in ended if is_due or self.looks_again}
         sent = {key: of_link for key, of_link in changes.items() if key not in refused}
         self._save([link for link, _ in ended], _flat(sent), due=due)

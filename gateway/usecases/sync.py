@@ -235,7 +235,9 @@ class ContactSync:
         self._store.save(self._pair.name, [*still, *gave_way], {}, due=waiting)
         if writing:
             refused = self._writer.write(writing, limits, report)
-            report.tally.questions += self._introductions.ask_about(refused, limits)
+            asked = self._introductions.ask_about(refused, limits)
+            report.tally.questions += asked
+            report.tally.problems -= asked
 
     def _still(self, plan: LinkPlan) -> Link:
         return replace(remembered(plan, {}, self._pair.policy), not_before=plan.link.not_before)

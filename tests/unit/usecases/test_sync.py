@@ -165,6 +165,9 @@ def test_what_a_side_refuses_is_told_and_tried_again_once_it_changes():
     desk.settle()
 
     assert desk.link(crm).problems[RECORD] == "A title must be a word."
+    desk.crm.people_edit(crm, title="??")
+    report = desk.run()
+    assert (report.written, report.tally.problems, report.tally.changed[PLATFORM]) == (0, 1, 0)
     desk.platform.refused.clear()
     desk.crm.people_edit(crm, title="Owner")
     desk.settle()
@@ -186,7 +189,10 @@ class TestWhomASideTakesForAnother:
 
     def test_a_person_is_asked(self, desk):
         (asked,) = desk.store.questions(NAME)
+        desk.platform.people_edit(desk.other, title="Owner")
+        tally = desk.run().tally
 
+        assert (tally.questions, tally.problems, tally.created[CRM]) == (1, 0, 0)
         assert (asked.record.id, asked.reason) == (desk.other, "A rule refuses it.")
         assert [(each.record.id, each.is_linked) for each in asked.candidates] == [("s1", True)]
         assert desk.store.linked(NAME, PLATFORM, [desk.other]) == {}
