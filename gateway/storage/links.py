@@ -120,8 +120,8 @@ _stay_due = (
 _part = (
     update(sync_links)
     .where(among(sync_links.c.id, bindparam("ids", type_=Listed(BigInteger))))
-    .values(dict.fromkeys(ID_COLUMNS.values()))
-    .values(ended=Ended.PARTED.value, problems=None, not_before=None, is_due=False)
+    .values(dict.fromkeys((*ID_COLUMNS.values(), "intent", "problems", "not_before")))
+    .values(ended=Ended.PARTED.value, is_due=False)
 )
 _given = Given(
     row_id=BigInteger(), is_due=Boolean(), **{name: sync_links.c[name].type for name in LINK_COLUMNS},

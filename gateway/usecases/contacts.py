@@ -20,6 +20,7 @@ from gateway.sdk.contacts import ContactSide
 WINDOW = 2_000
 """So many links are read, planned and written together; sides take them in calls of their own size."""
 
+_TAKEN = "Who was to be created is there already, as another contact's counterpart."
 _SETTLING = timedelta(seconds=SETTLING_SECONDS)
 
 
@@ -133,8 +134,8 @@ class ContactWriter:
                 report.count(plan, side, result.written)
         due = {link.key for link, is_due in ended if is_due or self.looks_again}
         sent = {key: of_link for key, of_link in changes.items() if key not in refused}
-        self._save([link for link, _ in ended], _flat(sent), due=due)
-        return [each for plan in plans for each in _refused(plan, results[plan.link.key])]
+        taken = self._save([link for link, _ in ended], _flat(sent), due=due)
+        return [each for plan in plans for each in _refused(plan, results[plan.link.key], plan.link.key in taken)]
 
     def _save(
         self, links: Sequence[Link], changes: Sequence[Change], *, due: Any, losses: Mapping[int, Any] | None = None
@@ -168,10 +169,12 @@ class ContactWriter:
         return replace(link, not_before=None), again
 
 
-def _refused(plan: LinkPlan, results: Mapping[Side, WriteResult]) -> Iterator[Refused]:
+def _refused(plan: LinkPlan, results: Mapping[Side, WriteResult], is_taken: bool) -> Iterator[Refused]:
+    """`is_taken`: what a side says to have created is another one's counterpart."""
     for side, result in results.items():
-        if result.candidates and plan.writes[side].act is Act.CREATE:
-            yield Refused(plan.link, side, result.candidates, result.reason or "")
+        taken = (result.record.id,) if is_taken and result.record else ()
+        if (candidates := result.candidates or taken) and plan.writes[side].act is Act.CREATE:
+            yield Refused(plan.link, side, candidates, result.reason or _TAKEN)
 
 
 def _flat(changes: Mapping[int, Mapping[Side, Change]]) -> list[Change]:

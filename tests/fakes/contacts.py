@@ -375,7 +375,9 @@ class MemoryLinks:
         self.on_call("part")
         rows = self.rows(pair)
         for key, question in questions.items():
-            rows.links[key] = replace(rows.links[key], ids={}, ended=Ended.PARTED, problems={}, not_before=None)
+            rows.links[key] = replace(
+                rows.links[key], ids={}, ended=Ended.PARTED, intent=None, problems={}, not_before=None
+            )
             rows.due.discard(key)
             rows.strays[question.side, question.record.id] = Stray(question.record, question)
 

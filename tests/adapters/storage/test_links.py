@@ -400,7 +400,8 @@ class TestStrays:
     def test_whose_link_is_given_up_is_one_again_and_in_question(self, store):
         take_in(store, CRM, record("c1"), keys=["email:a"])
         alone, other = add(store, "c1", None), add(store, "c2", "p2")
-        save(store, replace(alone, problems={RECORD: "Refused."}), other)
+        intent = Intent(sent={DESK: VALUES}, source={DESK: {}}, created=frozenset({DESK}))
+        save(store, replace(alone, problems={RECORD: "Refused."}, intent=intent), other)
         likeness = Likeness(record("p2"), (Evidence("A rule says so.", 0.0),), 0.0)
         question = Pairing(record("c1"), CRM, "Refused.", candidates=(likeness,))
         store.links.part(PAIR, {alone.key: question})
@@ -410,7 +411,7 @@ class TestStrays:
         assert (strays(store), due(store), list(store.links.unsettled(PAIR, limit=9))) == ([], [], [])
         assert store.links.linked(PAIR, CRM, ["c1", "c2"]).keys() == {"c2"}
         assert known(store, CRM, "email:a") == {"email:a": ["c1"]}
-        assert [each.ended for each in store.links.at(PAIR, [alone.key])] == [Ended.PARTED]
+        assert [(each.ended, each.intent) for each in store.links.at(PAIR, [alone.key])] == [(Ended.PARTED, None)]
         assert add(store, "c1", "p1").key not in {alone.key, other.key}
 
     @pytest.mark.parametrize(

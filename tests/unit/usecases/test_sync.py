@@ -410,8 +410,11 @@ def test_what_a_side_takes_for_another_s_counterpart_stands_in_nobody_s_way():
     desk.settle_for(3)
 
     assert sorted(str(each["first"]) for each in desk.on(PLATFORM)) == ["Casey", "Sam"]
-    assert (desk.counterpart("s1"), PLATFORM in desk.link(robin).ids) == (taken, False)
+    assert desk.counterpart("s1") == taken
+    (asked,) = desk.store.questions(NAME)
+    assert (asked.record.id, [each.record.id for each in asked.candidates]) == (robin, [taken])
     desk.platform.refused.clear()
+    desk.store.answer(NAME, CRM, robin, "")
     desk.settle_for(2)
     assert sorted(str(each["first"]) for each in desk.on(PLATFORM)) == ["Casey", "Robin", "Sam"]
 
