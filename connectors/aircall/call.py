@@ -52,7 +52,7 @@ _PHONE = re.compile(r"\+?[0-9]{3,20}")
 
 def interaction(event: str, call: Fields, at: datetime) -> PartialInteraction:
     """What one of `EVENTS` tells of a call: all of it, as it is now."""
-    line = call.inner("number")
+    line, contact, tags = call.inner("number"), call.inner("contact"), _names(call, "tags")
     is_over = event == ENDED
     return PartialInteraction(
         id=call.needed("id", call.identifier("id")),
@@ -61,15 +61,15 @@ def interaction(event: str, call: Fields, at: datetime) -> PartialInteraction:
         channel=Channel.VOICE,
         direction=call.word("direction", DIRECTIONS),
         contact_point=_phone(line, "digits"),
-        parties=_parties(call),
+        parties=_parties(call, contact),
         legs=_legs(call, passed_on_at=at if event == TRANSFERRED else None, is_over=is_over),
         started_at=call.epoch_s("started_at"),
         ended_at=call.epoch_s("ended_at"),
         queue=line.text("name"),
-        disposition=", ".join(_names(call, "tags")) or None,
+        disposition=", ".join(tags) or None,
         notes="\n".join(text for one in call.inners("comments") if (text := one.text("content"))) or None,
         recording_url=next((url for key in RECORDINGS if (url := call.text(key))), None),
-        attributes=_details(call) or None,
+        attributes=_details(call, contact, tags) or None,
     )
 
 
@@ -79,9 +79,8 @@ def _ending(call: Fields) -> Event:
     return Event.MISSED if not is_answered and call.text("direction") == "inbound" else Event.COMPLETED
 
 
-def _parties(call: Fields) -> tuple[Party, ...]:
+def _parties(call: Fields, contact: Fields) -> tuple[Party, ...]:
     """Who called or was called: the digits are formatted as people write them, or a word where they are withheld."""
-    contact = call.inner("contact")
     numbers = (_phone(one, "value") for one in contact.inners("phone_numbers"))
     emails = (one.text("value") for one in contact.inners("emails"))
     names = [name for key in ("first_name", "last_name") if (name := contact.text(key))]
@@ -145,11 +144,10 @@ def _names(source: Fields, key: str) -> list[str]:
     return [name for one in source.inners(key) if (name := one.text("name"))]
 
 
-def _details(call: Fields) -> dict[str, object]:
-    contact = call.inner("contact")
+def _details(call: Fields, contact: Fields, tags: list[str]) -> dict[str, object]:
     details: dict[str, object | None] = {
         **{ours: call.text(theirs) for theirs, ours in TEXTS.items()},
-        "tags": _names(call, "tags") or None,
+        "tags": tags or None,
         "company_name": contact.text("company_name"),
         "aircall_contact_id": contact.identifier("id"),
         "assigned_to": call.inner("assigned_to").text("email"),

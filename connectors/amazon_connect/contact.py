@@ -8,11 +8,11 @@ contact: the chain, named by `InitialContactId`, is the interaction, and the con
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 from gateway.sdk import CallType, Channel, Direction, Event, Leg, PartialInteraction, Party
-from gateway.sdk.attributes import Named, named
+from gateway.sdk.attributes import NOTHING, Named, named
 from gateway.sdk.reading import Fields
 
 RECORD = "contact record"
@@ -67,8 +67,10 @@ def told_by_record(record: Fields, names: Mapping[str, str]) -> tuple[PartialInt
     attributes = contact.filled_in("attributes")
     ours = named(attributes, names)
     leg = _leg(contact, agent, "arn", ours)
-    partial = replace(
-        _partial(contact, contact.needed("lastupdatetimestamp", contact.iso_time("lastupdatetimestamp")), leg),
+    partial = _partial(
+        contact,
+        leg,
+        occurred_at=contact.needed("lastupdatetimestamp", contact.iso_time("lastupdatetimestamp")),
         parties=_parties(contact, ours),
         queue=ours.queue or queue.text("name"),
         subject=ours.subject,
@@ -86,13 +88,13 @@ def told_by_event(detail: Fields, at: datetime) -> tuple[PartialInteraction, ...
     contact = detail.lowered()
     event = EVENTS.get(contact.needed("eventtype", contact.text("eventtype")).upper())
     agent, queue = contact.inner("agentinfo").lowered(), contact.inner("queueinfo").lowered()
-    leg = _leg(contact, agent, "agentarn", Named())
-    partial = _partial(contact, at, leg)
+    leg = _leg(contact, agent, "agentarn", NOTHING)
     if event is None:
         return ()
     if event is not Event.COMPLETED:
-        return _both(contact, replace(partial, event=event), None)
-    return _both(contact, partial, _end(contact, agent, is_missed=leg is None and "queuearn" in queue))
+        return _both(contact, _partial(contact, leg, occurred_at=at, event=event), None)
+    end = _end(contact, agent, is_missed=leg is None and "queuearn" in queue)
+    return _both(contact, _partial(contact, leg, occurred_at=at), end)
 
 
 def _both(
@@ -104,27 +106,24 @@ def _both(
     return (partial,) if ended is None else (partial, ended)
 
 
-def _partial(contact: Fields, at: datetime, leg: Leg | None) -> PartialInteraction:
+def _partial(contact: Fields, leg: Leg | None, *, event: Event = Event.UPDATED, **told: Any) -> PartialInteraction:
     """What every contact tells; only the first of a chain tells how the chain began.
 
     The contact that began last decides what the chain says, although the record of an earlier one may be changed later.
     """
     began = _time(contact, "initiationtimestamp")
-    partial = PartialInteraction(
-        id=_chain(contact),
-        event=Event.UPDATED,
-        occurred_at=at,
+    id = _chain(contact)
+    is_first = id == contact.text("contactid")
+    return PartialInteraction(
+        id=id,
+        event=event,
         sequence=int(began.timestamp()) if began else None,
         channel=_channel(contact),
+        direction=_direction(contact) if is_first else None,
+        contact_point=contact.inner("systemendpoint").lowered().text("address") if is_first else None,
         legs=(leg,) if leg else (),
-    )
-    if partial.id != contact.text("contactid"):
-        return partial
-    return replace(
-        partial,
-        direction=_direction(contact),
-        contact_point=contact.inner("systemendpoint").lowered().text("address"),
-        started_at=began,
+        started_at=began if is_first else None,
+        **told,
     )
 
 
@@ -178,7 +177,7 @@ def _leg(contact: Fields, agent: Fields, arn: str, ours: Named) -> Leg | None:
         agent_id=agent.text(arn),
         agent_name=login,
         agent_email=login if login and "@" in login else None,
-        team=_team(agent.inner("hierarchygroups").lowered()),
+        team=_team(agent.inner("hierarchygroups").lowered()) if "hierarchygroups" in agent else None,
         started_at=started_at,
         ended_at=_time(contact, "disconnecttimestamp"),
         disposition=ours.disposition,
@@ -195,14 +194,14 @@ def _team(groups: Fields) -> str | None:
 def _parties(contact: Fields, ours: Named) -> tuple[Party, ...]:
     endpoint = contact.inner("customerendpoint").lowered()
     address, kind = endpoint.text("address"), (endpoint.text("type") or "").upper()
-    party = Party(
-        role="external" if _method(contact) == EXTERNAL else "customer",
-        phone=address if kind == "TELEPHONE_NUMBER" else ours.customer_phone,
-        email=address if kind == "EMAIL_ADDRESS" else ours.customer_email,
-        name=ours.customer_name or endpoint.text("displayname"),
-        handle=address if kind not in {"TELEPHONE_NUMBER", "EMAIL_ADDRESS"} else None,
-    )
-    return () if party == Party(role=party.role) else (party,)
+    phone = address if kind == "TELEPHONE_NUMBER" else ours.customer_phone
+    email = address if kind == "EMAIL_ADDRESS" else ours.customer_email
+    name = ours.customer_name or endpoint.text("displayname")
+    handle = address if kind not in {"TELEPHONE_NUMBER", "EMAIL_ADDRESS"} else None
+    if not (phone or email or name or handle):
+        return ()
+    role = "external" if _method(contact) == EXTERNAL else "customer"
+    return (Party(role=role, phone=phone, email=email, name=name, handle=handle),)
 
 
 def _details(contact: Fields, agent: Fields, queue: Fields) -> dict[str, object]:

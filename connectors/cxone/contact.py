@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from gateway.sdk import CallType, Channel, Direction, Event, Leg, PartialInteraction, Party
 from gateway.sdk.attributes import Named, named
@@ -94,24 +94,26 @@ def interaction(body: Fields, names: Mapping[str, str]) -> tuple[PartialInteract
     variables = body.filled_in("customData")
     ours = named(variables, names)
     leg = _leg(contact, body, began, ours)
+    chain = _first_of_chain(contact, body, id)
+    told: dict[str, Any] = {}
+    if leg is None or leg.call_type is not CallType.CONSULT:
+        told |= {
+            "channel": _channel(contact),
+            "queue": ours.queue or contact.text("skillName"),
+            "subject": ours.subject,
+            "references": ours.references,
+            "attributes": {**variables, **_details(contact, body)} or None,
+        }
+    if chain == id:
+        told |= _beginning(contact, began, told.get("channel"), ours)
     partial = PartialInteraction(
-        id=_first_of_chain(contact, body, id),
+        id=chain,
         event=_event(contact, leg),
         occurred_at=contact.needed("lastUpdateTime", contact.iso_time("lastUpdateTime")),
         sequence=_milliseconds(began),
         legs=(leg,) if leg else (),
+        **told,
     )
-    if leg is None or leg.call_type is not CallType.CONSULT:
-        partial = replace(
-            partial,
-            channel=_channel(contact),
-            queue=ours.queue or contact.text("skillName"),
-            subject=ours.subject,
-            references=ours.references,
-            attributes={**variables, **_details(contact, body)} or None,
-        )
-    if partial.id == id:
-        partial = _with_beginning(partial, contact, began, ours)
     ended = _end(contact, began)
     return (partial,) if ended is None else (partial, _ended(partial, ended))
 
@@ -134,17 +136,16 @@ def _first_of_chain(contact: Fields, body: Fields, id: str) -> str:
     return walked[-1] if walked else contact.identifier("masterContactId") or id
 
 
-def _with_beginning(partial: PartialInteraction, contact: Fields, began: datetime, ours: Named) -> PartialInteraction:
+def _beginning(contact: Fields, began: datetime, channel: Channel | None, ours: Named) -> dict[str, Any]:
     """Only the first contact of a chain tells how it began, and with whom: a later one may be with anybody."""
     direction = Direction.OUTBOUND if contact.flag("isOutbound") else Direction.INBOUND
     theirs, brands = ("toAddress", "fromAddress") if direction is Direction.OUTBOUND else ("fromAddress", "toAddress")
-    return replace(
-        partial,
-        direction=direction,
-        contact_point=contact.identifier(brands) or contact.text("pointOfContactName"),
-        parties=_parties(contact.identifier(theirs), partial.channel, ours),
-        started_at=began,
-    )
+    return {
+        "direction": direction,
+        "contact_point": contact.identifier(brands) or contact.text("pointOfContactName"),
+        "parties": _parties(contact.identifier(theirs), channel, ours),
+        "started_at": began,
+    }
 
 
 def _event(contact: Fields, leg: Leg | None) -> Event:

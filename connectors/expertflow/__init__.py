@@ -118,6 +118,14 @@ class ExpertflowConnector(Connector):
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         super().__init__(settings)
+        self._site = Site(
+            agents=settings["agents"],
+            names=settings["attribute_names"],
+            outside_line=settings["outside_line"],
+            event_parameter=settings["event_parameter"],
+            agent_parameter=settings["agent_parameter"],
+            time_parameter=settings["time_parameter"],
+        )
         self._side = _side(settings) if "customer_url" in settings else None
 
     def verify(self, request: Request) -> None:
@@ -134,7 +142,7 @@ class ExpertflowConnector(Connector):
         return request.with_header("authorization", f"Bearer {secret}")
 
     def parse(self, delivery: Delivery) -> Sequence[PartialInteraction]:
-        site, at = self._site(), delivery.received_at
+        site, at = self._site, delivery.received_at
         if delivery.content_type.endswith("xml"):
             told = [finesse.interaction(dialog, site, at) for dialog in finesse.dialogs_in(delivery.body)]
         else:
@@ -144,16 +152,6 @@ class ExpertflowConnector(Connector):
 
     def contact_side(self) -> ContactSide | None:
         return self._side
-
-    def _site(self) -> Site:
-        return Site(
-            agents=self.settings["agents"],
-            names=self.settings["attribute_names"],
-            outside_line=self.settings["outside_line"],
-            event_parameter=self.settings["event_parameter"],
-            agent_parameter=self.settings["agent_parameter"],
-            time_parameter=self.settings["time_parameter"],
-        )
 
 
 def _side(settings: Mapping[str, Any]) -> ContactSide:

@@ -8,13 +8,12 @@ https://expertflow-docs.atlassian.net/wiki/spaces/DCOI, pages 2049649 (CDISCONNE
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from connectors.expertflow.site import Site, customer_of, outside
 from gateway.sdk import CallType, Channel, Direction, Event, Leg, PartialInteraction
-from gateway.sdk.attributes import named
+from gateway.sdk.attributes import Named, named
 from gateway.sdk.reading import Fields
 
 EVENTS = {
@@ -56,7 +55,8 @@ def interaction(kind: str, call: Fields, site: Site, received_at: datetime) -> P
     at = call.iso_time(site.time_parameter) or received_at
     told = {name: value for name in (*CALL_VARIABLES, *CAMPAIGN) if (value := call.identifier(name))}
     ours = named(told, site.names)
-    partial = PartialInteraction(
+    is_consult = kind.startswith("CONSULT")
+    return PartialInteraction(
         # A second agent's call goes on with the first agent's, which was transferred to them.
         id=_previous(call) or call.needed("activityDialogID", call.identifier("activityDialogID")),
         event=EVENTS[kind],
@@ -66,23 +66,25 @@ def interaction(kind: str, call: Fields, site: Site, received_at: datetime) -> P
         subject=ours.subject,
         references=ours.references,
         attributes={**told, **_flags(call)} or None,
+        **({"legs": (_consult(kind, call, site, at),)} if is_consult else _call(kind, call, ours, site, at)),
     )
-    if kind.startswith("CONSULT"):
-        return replace(partial, legs=(_consult(kind, call, site, at),))
+
+
+def _call(kind: str, call: Fields, ours: Named, site: Site, at: datetime) -> dict[str, Any]:
+    """What events of the customer's call tell: those of a talk between agents do not."""
     call_type = CALL_TYPES.get((call.text("CallType") or "").replace(" ", "").lower())
     direction = DIRECTIONS.get(call_type) if call_type else None
     caller, called = call.identifier("ani"), call.identifier("DNIS")
     is_outbound = direction is Direction.OUTBOUND
-    return replace(
-        partial,
-        direction=direction,
+    return {
+        "direction": direction,
         # What is called in a transferred call is the agent.
-        contact_point=outside(caller) if is_outbound else None if _previous(call) else called,
-        parties=customer_of(outside(site.dialled(called) if is_outbound else caller), ours),
-        legs=() if kind == "RINGING" else (_leg(kind, call, call_type, site, at),),
-        disposition=call.text("WrapUp") or ours.disposition,
-        notes=call.text("Comments") or ours.notes,
-    )
+        "contact_point": outside(caller) if is_outbound else None if _previous(call) else called,
+        "parties": customer_of(outside(site.dialled(called) if is_outbound else caller), ours),
+        "legs": () if kind == "RINGING" else (_leg(kind, call, call_type, site, at),),
+        "disposition": call.text("WrapUp") or ours.disposition,
+        "notes": call.text("Comments") or ours.notes,
+    }
 
 
 def _leg(kind: str, call: Fields, call_type: CallType | None, site: Site, at: datetime) -> Leg:

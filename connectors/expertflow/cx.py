@@ -10,10 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any, TypeAlias
 
 from connectors.expertflow.site import Site, customer_of, moment
 from gateway.sdk import CallType, Channel, Direction, Event, Leg, PartialInteraction, Party
-from gateway.sdk.attributes import named
+from gateway.sdk.attributes import Named, named
 from gateway.sdk.parties import customer
 from gateway.sdk.reading import MAX_FILLED_IN, Fields, clean
 
@@ -62,6 +63,8 @@ CALL_TYPES = {
 LISTENING = "SILENT_MONITOR"
 PEOPLE = ("contact_id", "lead_id", "account_id")
 """The references that belong to the customer, and go with them."""
+Told: TypeAlias = dict[str, Any]
+"""What is told of an interaction, by the names of `PartialInteraction`."""
 RELINKED = 1
 """The place in the order of what a person said of the customer: above all that the platform repeats from before."""
 
@@ -78,15 +81,15 @@ def interaction(event: Fields, site: Site) -> PartialInteraction | None:
     session, data = event.inner("channelSession"), event.inner("data")
     header = data.inner("header")
     ids = (place.text("conversationId") for place in (event, wrapped, session, header))
-    partial = PartialInteraction(
-        id=event.needed("conversationId", next(filter(None, ids), None) or session.text("topicId")),
-        event=EVENTS[name],
-        occurred_at=event.needed("timestamp", moment(event, "timestamp")),
-    )
-    return _READERS[name](partial, event, site)
+    known = {
+        "id": event.needed("conversationId", next(filter(None, ids), None) or session.text("topicId")),
+        "event": EVENTS[name],
+        "occurred_at": event.needed("timestamp", moment(event, "timestamp")),
+    }
+    return PartialInteraction(**_READERS[name](known, event, site))
 
 
-def _session(partial: PartialInteraction, event: Fields, site: Site) -> PartialInteraction:
+def _session(known: Told, event: Fields, site: Site) -> Told:
     """The channel and the customer, by a channel session, or by the header of a message, which has less."""
     data = event.inner("data")
     places = (event.inner("channelSession"), data, data.inner("header"))
@@ -96,30 +99,30 @@ def _session(partial: PartialInteraction, event: Fields, site: Site) -> PartialI
     customer = _texts(session.inner("customer"))
     variables = _variables(used)
     told = {**customer, **variables}
+    ours = named(told, site.names)
     ids = {"customer_id": customer.get("_id"), "customer_identifier": used.text("channelCustomerIdentifier")}
     identified = {name: id for name, id in ids.items() if id}
-    partial = replace(
-        partial,
-        channel=channel,
-        direction=session.word("channelSessionDirection", DIRECTIONS),
-        contact_point=session.inner("channel").text("serviceIdentifier") or used.text("serviceIdentifier"),
-        parties=_parties(used, session.inner("customer"), told, channel, site),
-        attributes={**identified, **variables} or None,
-    )
-    return _with_named(partial, told, site)
+    session_told = {
+        **known,
+        "channel": channel,
+        "direction": session.word("channelSessionDirection", DIRECTIONS),
+        "contact_point": session.inner("channel").text("serviceIdentifier") or used.text("serviceIdentifier"),
+        "parties": _parties(used, session.inner("customer"), told, channel, ours),
+        "attributes": {**identified, **variables} or None,
+    }
+    return _with_named(session_told, ours)
 
 
-def _with_named(partial: PartialInteraction, told: Mapping[str, str], site: Site) -> PartialInteraction:
+def _with_named(known: Told, ours: Named) -> Told:
     """With what the site's own data says of the interaction itself."""
-    ours = named(told, site.names)
-    return replace(
-        partial,
-        queue=ours.queue or partial.queue,
-        subject=ours.subject or partial.subject,
-        disposition=ours.disposition or partial.disposition,
-        notes=ours.notes or partial.notes,
-        references={**(partial.references or {}), **(ours.references or {})} or None,
-    )
+    return {
+        **known,
+        "queue": ours.queue or known.get("queue"),
+        "subject": ours.subject or known.get("subject"),
+        "disposition": ours.disposition or known.get("disposition"),
+        "notes": ours.notes or known.get("notes"),
+        "references": {**(known.get("references") or {}), **(ours.references or {})} or None,
+    }
 
 
 def _variables(channel_data: Fields) -> dict[str, str]:
@@ -128,18 +131,18 @@ def _variables(channel_data: Fields) -> dict[str, str]:
     return {key: value for key, value in told if key and isinstance(value, str)}
 
 
-def _data(partial: PartialInteraction, event: Fields, site: Site) -> PartialInteraction:
+def _data(known: Told, event: Fields, site: Site) -> Told:
     """What agents or bots noted of the conversation."""
     told = event.filled_in("data")
-    parties = customer_of(None, named(told, site.names))
-    return _with_named(replace(partial, parties=parties, attributes=told or None), told, site)
+    ours = named(told, site.names)
+    return _with_named({**known, "parties": customer_of(None, ours), "attributes": told or None}, ours)
 
 
 def _parties(
-    used: Fields, owner: Fields, told: Mapping[str, str], channel: Channel | None, site: Site
+    used: Fields, owner: Fields, told: Mapping[str, str], channel: Channel | None, ours: Named
 ) -> tuple[Party, ...]:
     """The customer by the address they used; of an anonymous one the name is the platform's own invention."""
-    ours, address = named(told, site.names), used.text("channelCustomerIdentifier")
+    address = used.text("channelCustomerIdentifier")
     is_number = address is not None and bool(_NUMBER.fullmatch(address)) and channel in (*PHONED, None)
     email = address if channel is Channel.EMAIL else None
     names = (used.text("customerFirstName"), used.text("customerLastName"))
@@ -167,7 +170,7 @@ def _texts(customer: Fields) -> dict[str, str]:
     return told
 
 
-def _relinked(partial: PartialInteraction, event: Fields, site: Site) -> PartialInteraction:
+def _relinked(known: Told, event: Fields, site: Site) -> Told:
     """An agent said who it is: all that was told of the customer before is taken back, whatever comes later.
 
     The number is one of the customer's own, the one that was used if it is among them.
@@ -175,9 +178,9 @@ def _relinked(partial: PartialInteraction, event: Fields, site: Site) -> Partial
     data = event.inner("data")
     told = _texts(data)
     id = told.get("_id") or told.get("Id")
-    partial = replace(partial, sequence=RELINKED, attributes={"customer_id": id} if id else None)
+    relinked = {**known, "sequence": RELINKED, "attributes": {"customer_id": id} if id else None}
     if "_id" not in told:
-        return partial
+        return relinked
     used = event.inner("channelSession").inner("channelData").text("channelCustomerIdentifier")
     phones = data.strings("phoneNumber", most=MAX_FILLED_IN)
     ours, phone = named(told, site.names), used if used in phones else next(iter(phones), None)
@@ -189,40 +192,39 @@ def _relinked(partial: PartialInteraction, event: Fields, site: Site) -> Partial
         name=name or "",
     )
     people = {name: (ours.references or {}).get(name, "") for name in PEOPLE if name in site.names}
-    return replace(partial, parties=(party,), references=people or None)
+    return {**relinked, "parties": (party,), "references": people or None}
 
 
-def _started(partial: PartialInteraction, event: Fields, site: Site) -> PartialInteraction:
-    return replace(_session(partial, event, site), started_at=partial.occurred_at)
+def _started(known: Told, event: Fields, site: Site) -> Told:
+    return {**_session(known, event, site), "started_at": known["occurred_at"]}
 
 
-def _over(partial: PartialInteraction, event: Fields, site: Site) -> PartialInteraction:
+def _over(known: Told, event: Fields, site: Site) -> Told:
     """A call that came in was missed unless an agent's part in it is told; a chat was served by somebody, or a bot."""
-    partial = _session(partial, event, site)
-    missed = partial.channel is Channel.VOICE and partial.direction is not Direction.OUTBOUND
-    return replace(partial, event=Event.MISSED if missed else partial.event, ended_at=partial.occurred_at)
+    told = _session(known, event, site)
+    missed = told["channel"] is Channel.VOICE and told["direction"] is not Direction.OUTBOUND
+    return {**told, "event": Event.MISSED if missed else told["event"], "ended_at": told["occurred_at"]}
 
 
-def _activity(partial: PartialInteraction, event: Fields, site: Site) -> PartialInteraction:
+def _activity(known: Told, event: Fields, site: Site) -> Told:
     """All of a call, told once it is over. The unit of `duration` is not documented: the times are taken."""
-    partial, data = _session(partial, event, site), event.inner("data")
+    told, data = _session(known, event, site), event.inner("data")
     activity = data.inner("body") if "body" in data else data
     legs = _legs_of(activity, site)
-    missed = not legs and partial.direction is Direction.INBOUND
-    disposition, told = _wrap_ups(activity, "wrapUps", site)
+    missed = not legs and told["direction"] is Direction.INBOUND
+    disposition, noted = _wrap_ups(activity, "wrapUps", site)
     hold = activity.number("holdTime")
-    partial = replace(
-        partial,
-        event=Event.MISSED if missed else Event.COMPLETED,
-        channel=partial.channel or Channel.VOICE,
-        legs=legs,
-        started_at=moment(activity, "startTime"),
-        ended_at=moment(activity, "endTime"),
-        recording_url=activity.text("recordingUrl"),
-        attributes={**(partial.attributes or {}), **told, **({} if hold is None else {"hold_time": hold})} or None,
-    )
-    partial = _with_named(partial, told, site)
-    return replace(partial, disposition=disposition or partial.disposition)
+    told |= {
+        "event": Event.MISSED if missed else Event.COMPLETED,
+        "channel": told["channel"] or Channel.VOICE,
+        "legs": legs,
+        "started_at": moment(activity, "startTime"),
+        "ended_at": moment(activity, "endTime"),
+        "recording_url": activity.text("recordingUrl"),
+        "attributes": {**(told["attributes"] or {}), **noted, **({} if hold is None else {"hold_time": hold})} or None,
+    }
+    told = _with_named(told, named(noted, site.names))
+    return {**told, "disposition": disposition or told["disposition"]}
 
 
 def _legs_of(activity: Fields, site: Site) -> tuple[Leg, ...]:
@@ -243,21 +245,20 @@ def _legs_of(activity: Fields, site: Site) -> tuple[Leg, ...]:
     return tuple(legs.values())
 
 
-def _wrapped_up(partial: PartialInteraction, event: Fields, site: Site) -> PartialInteraction:
+def _wrapped_up(known: Told, event: Fields, site: Site) -> Told:
     """The wrap-up message itself, or as the body of a message; who sent it is the agent."""
     data = event.inner("data")
     message = data.inner("body") if "body" in data else data
-    leg = _agent(data.inner("header").inner("sender"), site) or _agent(event.inner("eventEmitter"), site)
-    disposition, told = _wrap_ups(message, "wrapups", site)
-    notes = message.text("note")
-    partial = _session(partial, event, site)
-    partial = _with_named(replace(partial, attributes={**(partial.attributes or {}), **told} or None), told, site)
-    return replace(
-        partial,
-        legs=(replace(leg, disposition=disposition, notes=notes),) if leg else (),
-        disposition=disposition or partial.disposition,
-        notes=notes or partial.notes,
+    disposition, noted = _wrap_ups(message, "wrapups", site)
+    part: Told = {"disposition": disposition, "notes": message.text("note")}
+    leg = _agent(data.inner("header").inner("sender"), site, **part) or _agent(
+        event.inner("eventEmitter"), site, **part
     )
+    told = _session(known, event, site)
+    told["attributes"] = {**(told["attributes"] or {}), **noted} or None
+    told = _with_named(told, named(noted, site.names))
+    said = {name: text for name, text in part.items() if text}
+    return {**told, **said, "legs": (leg,) if leg else ()}
 
 
 def _wrap_ups(message: Fields, key: str, site: Site) -> tuple[str | None, dict[str, str]]:
@@ -273,26 +274,26 @@ def _wrap_ups(message: Fields, key: str, site: Site) -> tuple[str | None, dict[s
     return "; ".join(dict.fromkeys(outcome)) or None, told
 
 
-def _call_leg(partial: PartialInteraction, event: Fields, site: Site) -> PartialInteraction:
+def _call_leg(known: Told, event: Fields, site: Site) -> Told:
     """The beginning or the end of an agent's part in a call; a reason is how it began, or how it ended."""
-    partial, data = _session(partial, event, site), event.inner("data")
+    told, data = _session(known, event, site), event.inner("data")
     header, reason = data.inner("header"), data.inner("body").text("reasonCode")
-    leg, at = _agent(header.inner("sender"), site), moment(header, "timestamp") or partial.occurred_at
+    at = moment(header, "timestamp") or told["occurred_at"]
+    began = {"started_at": at, "call_type": CALL_TYPES.get((reason or "").lower())}
+    leg = _agent(header.inner("sender"), site, **({"ended_at": at} if told["event"] is Event.COMPLETED else began))
     if leg is None or reason == LISTENING:
-        return replace(partial, event=Event.UPDATED)
-    if partial.event is Event.COMPLETED:
-        return replace(partial, legs=(replace(leg, ended_at=at),))
-    return replace(partial, legs=(replace(leg, started_at=at, call_type=CALL_TYPES.get((reason or "").lower())),))
+        return {**told, "event": Event.UPDATED}
+    return {**told, "legs": (leg,)}
 
 
-def _participant(partial: PartialInteraction, event: Fields, site: Site) -> PartialInteraction:
+def _participant(known: Told, event: Fields, site: Site) -> Told:
     """An agent who joins a conversation or leaves it."""
     participant = event.inner("data").inner("agentParticipant")
     user = participant.inner("participant").inner("keycloakUser")
     id, username = user.identifier("id"), user.text("username")
-    partial = _session(partial, event, site)
+    told = _session(known, event, site)
     if id is None or participant.text("role") == LISTENING:
-        return partial
+        return told
     joined = event.text("name") == "AGENT_SUBSCRIBED"
     leg = Leg(
         id=id,
@@ -300,36 +301,36 @@ def _participant(partial: PartialInteraction, event: Fields, site: Site) -> Part
         agent_email=site.email(id, username),
         agent_name=" ".join(filter(None, (user.text("firstName"), user.text("lastName")))) or username,
         team=user.inner("userTeam").text("teamName"),
-        started_at=(moment(participant, "joiningTime") or partial.occurred_at) if joined else None,
-        ended_at=None if joined else partial.occurred_at,
+        started_at=(moment(participant, "joiningTime") or told["occurred_at"]) if joined else None,
+        ended_at=None if joined else told["occurred_at"],
     )
-    return replace(partial, legs=(leg,))
+    return {**told, "legs": (leg,)}
 
 
-def _task(partial: PartialInteraction, event: Fields, site: Site) -> PartialInteraction:
+def _task(known: Told, event: Fields, site: Site) -> Told:
     """The queue, and how the conversation came to the agent who answered it."""
-    partial, data = _session(partial, event, site), event.inner("data")
+    told, data = _session(known, event, site), event.inner("data")
     task = data.inner("task") if "task" in data else data
     media = list(task.inners("activeMedia"))
-    queue = next((name for one in media if (name := one.inner("queue").text("name"))), partial.queue)
-    leg = _agent(task.inner("assignedTo"), site, name_key="name", is_agent=True)
+    told["queue"] = next((name for one in media if (name := one.inner("queue").text("name"))), told["queue"])
     answered = next(((at, one.inner("type")) for one in media if (at := moment(one, "answerTime"))), None)
-    if leg is None or answered is None or answered[1].text("direction") == LISTENING:
-        return replace(partial, queue=queue)
+    if answered is None or answered[1].text("direction") == LISTENING:
+        return told
     at, type = answered
-    leg = replace(leg, call_type=type.word("direction", CALL_TYPES), started_at=at)
-    return replace(partial, legs=(leg,), queue=queue)
+    part = {"call_type": type.word("direction", CALL_TYPES), "started_at": at}
+    leg = _agent(task.inner("assignedTo"), site, name_key="name", is_agent=True, **part)
+    return {**told, "legs": (leg,)} if leg else told
 
 
-def _agent(who: Fields, site: Site, *, name_key: str = "senderName", is_agent: bool = False) -> Leg | None:
-    """Who is named as an agent's part, if they are one."""
+def _agent(who: Fields, site: Site, *, name_key: str = "senderName", is_agent: bool = False, **told: Any) -> Leg | None:
+    """Who is named as an agent's part, if they are one; `told` is what more is known of it."""
     id, name = who.identifier("id"), who.text(name_key)
     if id is None or not (is_agent or (who.text("type") or "").upper() == "AGENT"):
         return None
-    return Leg(id=id, agent_id=id, agent_name=name, agent_email=site.email(id, name))
+    return Leg(id=id, agent_id=id, agent_name=name, agent_email=site.email(id, name), **told)
 
 
-_READERS: Mapping[str, Callable[[PartialInteraction, Fields, Site], PartialInteraction]] = {
+_READERS: Mapping[str, Callable[[Told, Fields, Site], Told]] = {
     "CHANNEL_SESSION_STARTED": _started,
     "AGENT_SUBSCRIBED": _participant,
     "AGENT_UNSUBSCRIBED": _participant,

@@ -108,6 +108,12 @@ class GenesysConnector(Connector):
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         super().__init__(settings)
+        self._names = Names(
+            wrapup_codes=settings["wrapup_codes"],
+            queues=settings["queues"],
+            users=settings["users"],
+            attributes=settings["participant_attributes"],
+        )
         self._contacts = _external_contacts(settings) if "client_id" in settings else None
 
     def contact_side(self) -> ContactSide | None:
@@ -127,15 +133,7 @@ class GenesysConnector(Connector):
         topic = _TOPIC.fullmatch(told.needed("topicName", told.text("topicName")))
         if topic is None or topic[1] not in EVENTS:
             return ()
-        return (interaction(topic[1], told.inner("eventBody"), self._known()),)
-
-    def _known(self) -> Names:
-        return Names(
-            wrapup_codes=self.settings["wrapup_codes"],
-            queues=self.settings["queues"],
-            users=self.settings["users"],
-            attributes=self.settings["participant_attributes"],
-        )
+        return (interaction(topic[1], told.inner("eventBody"), self._names),)
 
 
 def _external_contacts(settings: Mapping[str, Any]) -> ExternalContacts:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, TypeAlias
 
 from gateway.sdk import CallType, Channel, Direction, Event, Leg, PartialInteraction, Party
 from gateway.sdk.attributes import named
@@ -56,6 +57,9 @@ MAX_DURATION_MS = 366 * 86_400_000
 _PHONE = re.compile(r"\+?[0-9]{3,20}")
 _SCHEME = re.compile(r"(?:tel|sips?):", re.IGNORECASE)
 
+Told: TypeAlias = dict[str, Any]
+"""What is told of an interaction, by the names of `PartialInteraction`."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Names:
@@ -70,24 +74,33 @@ class Names:
 def interaction(kind: str, event: Fields, names: Names) -> PartialInteraction:
     """What one event of a kind in `EVENTS` tells."""
     queue = event.identifier("queueId")
-    partial = PartialInteraction(
-        id=event.needed("conversationId", event.text("conversationId")),
-        event=EVENTS[kind],
-        occurred_at=event.needed("eventTime", event.epoch_ms("eventTime")),
-        queue=names.queues.get(queue, queue) if queue else None,
-    )
-    if kind.startswith("customer"):
-        return _customer(partial, event, is_over=kind == "customer.end")
-    if kind == "attributes":
-        return _attributes(partial, event, names)
-    if kind == "acd.end":
-        return replace(partial, attributes=_texts(event, "acdOutcome"))
-    if kind == "user.end":
-        return _user(partial, event, names)
-    return _wrapped_up(partial, event, names) if partial.event is Event.WRAPPED_UP else partial
+    at = event.needed("eventTime", event.epoch_ms("eventTime"))
+    told = {
+        "id": event.needed("conversationId", event.text("conversationId")),
+        "event": EVENTS[kind],
+        "occurred_at": at,
+        "queue": names.queues.get(queue, queue) if queue else None,
+    }
+    return PartialInteraction(**{**told, **_told(kind, event, at, names)})
 
 
-def _customer(partial: PartialInteraction, event: Fields, *, is_over: bool) -> PartialInteraction:
+def _told(kind: str, event: Fields, at: datetime, names: Names) -> Told:
+    """What events of this kind tell beside what all do."""
+    match kind:
+        case "customer.start" | "customer.end":
+            return _customer(event, at, is_over=kind == "customer.end")
+        case "attributes":
+            return _attributes(event, names)
+        case "acd.end":
+            return {"attributes": _texts(event, "acdOutcome")}
+        case "user.end":
+            return _user(event, at, names)
+        case "acw" | "wrapup":
+            return _wrapped_up(event, names)
+    return {}
+
+
+def _customer(event: Fields, at: datetime, *, is_over: bool) -> Told:
     """Only the customer's own session tells of the customer: an agent's may be a consultation with anybody.
 
     Whether somebody answered is what the users' events say: without them an inbound conversation was missed.
@@ -95,72 +108,69 @@ def _customer(partial: PartialInteraction, event: Fields, *, is_over: bool) -> P
     direction = event.word("direction", DIRECTIONS)
     ours, theirs = ("ani", "dnis") if direction is Direction.OUTBOUND else ("dnis", "ani")
     ended = Event.MISSED if direction is Direction.INBOUND else Event.COMPLETED
-    return replace(
-        partial,
-        event=ended if is_over else partial.event,
-        channel=_channel(event),
-        direction=direction,
-        contact_point=_address(event, ours),
-        parties=_parties(event, theirs),
-        started_at=None if is_over else partial.occurred_at,
-        ended_at=partial.occurred_at if is_over else None,
-        subject=event.text("subject"),
-        attributes={**_texts(event, "disconnectType", "mediaType"), **_outside(event)} or None,
-    )
+    return {
+        **({"event": ended, "ended_at": at} if is_over else {"started_at": at}),
+        "channel": _channel(event),
+        "direction": direction,
+        "contact_point": _address(event, ours),
+        "parties": _parties(event, theirs),
+        "subject": event.text("subject"),
+        "attributes": {**_texts(event, "disconnectType", "mediaType"), **_outside(event)} or None,
+    }
 
 
-def _user(partial: PartialInteraction, event: Fields, names: Names) -> PartialInteraction:
+def _user(event: Fields, at: datetime, names: Names) -> Told:
     """A user who only rang has no part in it; with one who answered the conversation was no missed one."""
     talked = (event.whole("interactingDurationMs", most=MAX_DURATION_MS) or 0) + (
         event.whole("heldDurationMs", most=MAX_DURATION_MS) or 0
     )
     if not talked:
-        return partial
-    leg = replace(
-        _leg(event, names),
+        return {}
+    leg = _leg(
+        event,
+        names,
         call_type=event.word("direction", CALL_TYPES),
-        started_at=partial.occurred_at - timedelta(milliseconds=talked),
-        ended_at=partial.occurred_at,
+        started_at=at - timedelta(milliseconds=talked),
+        ended_at=at,
     )
     lasted = {ours: event.whole(theirs) for theirs, ours in DURATIONS.items()}
     seconds = {name: told / 1000 for name, told in lasted.items() if told is not None}
-    return replace(partial, event=Event.COMPLETED, legs=(leg,), attributes=seconds or None)
+    return {"event": Event.COMPLETED, "legs": (leg,), "attributes": seconds or None}
 
 
-def _wrapped_up(partial: PartialInteraction, event: Fields, names: Names) -> PartialInteraction:
+def _wrapped_up(event: Fields, names: Names) -> Told:
     code, notes = event.identifier("wrapupCode"), event.text("wrapupNotes")
     disposition = names.wrapup_codes.get(code, code) if code else None
     wrap_up = event.whole("wrapupDurationMs", most=MAX_DURATION_MS)
-    return replace(
-        partial,
-        legs=(replace(_leg(event, names), disposition=disposition, notes=notes),),
-        disposition=disposition,
-        notes=notes,
-        attributes=None if wrap_up is None else {"wrap_up_seconds": wrap_up / 1000},
-    )
+    return {
+        "legs": (_leg(event, names, disposition=disposition, notes=notes),),
+        "disposition": disposition,
+        "notes": notes,
+        "attributes": None if wrap_up is None else {"wrap_up_seconds": wrap_up / 1000},
+    }
 
 
-def _attributes(partial: PartialInteraction, event: Fields, names: Names) -> PartialInteraction:
+def _attributes(event: Fields, names: Names) -> Told:
     told = event.filled_in("attributes")
     ours = named(told, names.attributes)
-    return replace(
-        partial,
-        parties=customer(name=ours.customer_name, email=ours.customer_email, phone=ours.customer_phone),
-        queue=ours.queue,
-        subject=ours.subject,
-        disposition=ours.disposition,
-        notes=ours.notes,
-        references=ours.references,
-        attributes=told or None,
-    )
+    return {
+        "parties": customer(name=ours.customer_name, email=ours.customer_email, phone=ours.customer_phone),
+        "queue": ours.queue,
+        "subject": ours.subject,
+        "disposition": ours.disposition,
+        "notes": ours.notes,
+        "references": ours.references,
+        "attributes": told or None,
+    }
 
 
-def _leg(event: Fields, names: Names) -> Leg:
+def _leg(event: Fields, names: Names, **told: Any) -> Leg:
     user = event.identifier("userId")
     return Leg(
         id=event.needed("participantId", event.text("participantId")),
         agent_id=user,
         agent_email=names.users.get(user) if user else None,
+        **told,
     )
 
 

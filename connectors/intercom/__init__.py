@@ -66,6 +66,9 @@ class IntercomConnector(Connector):
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         super().__init__(settings)
+        self._names = Names(
+            admins=settings["admins"], teams=settings["teams"], attributes=settings["custom_attributes"]
+        )
         self._side = IntercomSide(settings["contacts"]) if "contacts" in settings else None
 
     def contact_side(self) -> ContactSide | None:
@@ -109,8 +112,5 @@ class IntercomConnector(Connector):
         topic = body.needed("topic", body.text("topic"))
         if topic not in EVENTS:
             return ()
-        names = Names(
-            admins=self.settings["admins"], teams=self.settings["teams"], attributes=self.settings["custom_attributes"]
-        )
         at = body.needed("created_at", body.epoch_s("created_at"))
-        return (interaction(topic, body.inner("data").inner("item"), at, names),)
+        return (interaction(topic, body.inner("data").inner("item"), at, self._names),)

@@ -7,8 +7,8 @@ Until version 2.0 of the API the conversation had `user`, `assignee` and `conver
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from gateway.sdk import Channel, Direction, Event, Leg, PartialInteraction, Party
@@ -78,6 +78,7 @@ def interaction(topic: str, conversation: Fields, at: datetime, names: Names) ->
     source = conversation.inner("source" if "source" in conversation else "conversation_message")
     told = conversation.filled_in("custom_attributes")
     ours = named(told, names.attributes)
+    people = _people(conversation, source)
     team = conversation.identifier("team_assignee_id")
     return PartialInteraction(
         id=conversation.needed("id", conversation.identifier("id")),
@@ -85,8 +86,8 @@ def interaction(topic: str, conversation: Fields, at: datetime, names: Names) ->
         occurred_at=at,
         channel=_channel(source),
         direction=source.word("delivered_as", DIRECTIONS) or _direction(source),
-        parties=_customer(conversation, source, ours),
-        legs=_legs(conversation, source, names, assigned_at=at if topic == ASSIGNED else None),
+        parties=_customer(people, ours),
+        legs=_legs(conversation, people, names, assigned_at=at if topic == ASSIGNED else None),
         started_at=conversation.epoch_s("created_at"),
         ended_at=_closed_at(conversation, at) if topic == CLOSED else None,
         queue=ours.queue or (names.teams.get(team, team) if team else None),
@@ -109,9 +110,9 @@ def _direction(source: Fields) -> Direction | None:
     return None if "delivered_as" in source else source.inner("author").word("type", AUTHORS)
 
 
-def _customer(conversation: Fields, source: Fields, ours: Named) -> tuple[Party, ...]:
+def _customer(people: Sequence[Fields], ours: Named) -> tuple[Party, ...]:
     """Whoever of the authors is no teammate; version 2 tells of contacts nothing but their ids."""
-    one = next((person for person in _people(conversation, source) if _is_customer(person)), Fields({}))
+    one = next((person for person in people if person.text("type") in CUSTOMERS), Fields({}))
     return customer(
         name=ours.customer_name or one.text("name"),
         email=ours.customer_email or one.text("email"),
@@ -119,18 +120,20 @@ def _customer(conversation: Fields, source: Fields, ours: Named) -> tuple[Party,
     )
 
 
-def _legs(conversation: Fields, source: Fields, names: Names, *, assigned_at: datetime | None) -> tuple[Leg, ...]:
+def _legs(
+    conversation: Fields, people: Sequence[Fields], names: Names, *, assigned_at: datetime | None
+) -> tuple[Leg, ...]:
     """The teammates who wrote, and the assignee, whose part begins with the assignment."""
-    writers = {leg.id: leg for person in _people(conversation, source) if (leg := _leg(person, names))}
+    writers = {leg.id: leg for person in people if (leg := _leg(person, names))}
     assignee = conversation.inner("assignee")
     if "admin_assignee_id" in conversation:
         assignee = Fields({"type": "admin", "id": conversation.identifier("admin_assignee_id")})
-    leg = _leg(assignee, names)
+    leg = _leg(assignee, names, started_at=assigned_at)
     # Of the same teammate both may know something: they are one leg by their id.
-    return (*writers.values(), *([replace(leg, started_at=assigned_at)] if leg else []))
+    return (*writers.values(), *([leg] if leg else []))
 
 
-def _leg(person: Fields, names: Names) -> Leg | None:
+def _leg(person: Fields, names: Names, *, started_at: datetime | None = None) -> Leg | None:
     id = person.identifier("id")
     if person.text("type") != "admin" or id in (None, "0"):
         return None
@@ -139,18 +142,14 @@ def _leg(person: Fields, names: Names) -> Leg | None:
         agent_id=id,
         agent_name=person.text("name"),
         agent_email=names.admins.get(str(id)) or person.text("email"),
+        started_at=started_at,
     )
 
 
-def _people(conversation: Fields, source: Fields) -> Iterator[Fields]:
-    yield conversation.inner("user")
-    yield source.inner("author")
-    for part in conversation.inner("conversation_parts").inners("conversation_parts", most=500):
-        yield part.inner("author")
-
-
-def _is_customer(person: Fields) -> bool:
-    return person.text("type") in CUSTOMERS
+def _people(conversation: Fields, source: Fields) -> list[Fields]:
+    """Who wrote, the customer of old versions first."""
+    parts = conversation.inner("conversation_parts").inners("conversation_parts", most=500)
+    return [conversation.inner("user"), *(told.inner("author") for told in (source, *parts))]
 
 
 def _closed_at(conversation: Fields, at: datetime) -> datetime:
@@ -158,7 +157,8 @@ def _closed_at(conversation: Fields, at: datetime) -> datetime:
 
 
 def _details(conversation: Fields) -> dict[str, object]:
-    counted = {ours: conversation.inner("statistics").number(theirs) for theirs, ours in STATISTICS.items()}
+    statistics = conversation.inner("statistics")
+    counted = {ours: statistics.number(theirs) for theirs, ours in STATISTICS.items()}
     contacts = (contact.text("id") for contact in conversation.inner("contacts").inners("contacts"))
     tags = [name for tag in conversation.inner("tags").inners("tags") if (name := tag.text("name"))]
     details = {

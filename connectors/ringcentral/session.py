@@ -42,36 +42,37 @@ def told_by(session: Fields, extensions: Mapping[str, str]) -> tuple[PartialInte
         session.needed("sequence", session.whole("sequence")),
         session.needed("eventTime", session.iso_time("eventTime")),
     )
-    parties = [party for party in session.inners("parties") if _code(party) in _KNOWN]
-    return tuple(partial for party in parties for partial in _told_of(party, moment, extensions))
+    parties = [(party, code) for party in session.inners("parties") if (code := _code(party)) in _KNOWN]
+    return tuple(partial for party, code in parties for partial in _told_of(party, code, moment, extensions))
 
 
-def _told_of(party: Fields, moment: _Moment, extensions: Mapping[str, str]) -> Iterator[PartialInteraction]:
+def _told_of(party: Fields, code: str, moment: _Moment, extensions: Mapping[str, str]) -> Iterator[PartialInteraction]:
     is_caller = (party.text("direction") or "").lower() == OUTBOUND
-    is_over = is_caller and _code(party) in OVER
+    is_over = is_caller and code in OVER
+    answers = code == "answered" and "extensionId" in party
     yield PartialInteraction(
         id=moment.session,
-        event=_event(party, is_caller=is_caller),
+        event=_event(party, code, is_caller=is_caller),
         occurred_at=moment.at,
         sequence=moment.sequence,
         channel=Channel.VOICE,
-        legs=_legs(party, moment, extensions, is_caller=is_caller),
+        legs=_legs(party, code, moment, extensions, is_caller=is_caller),
         ended_at=moment.at if is_over else None,
         attributes=_details(party) or None,
     )
     yield _sides(party, moment, is_caller=is_caller)
-    if is_caller or _answers(party):
-        yield _beginnings(party, moment, is_caller=is_caller)
+    if is_caller or answers:
+        yield _beginnings(party, moment, is_caller=is_caller, answers=answers)
 
 
-def _event(party: Fields, *, is_caller: bool) -> Event:
+def _event(party: Fields, code: str, *, is_caller: bool) -> Event:
     """No later event says whether anybody answered, so that the answer itself has to: without one a call was missed."""
-    code, is_ours = _code(party), "extensionId" in party
+    is_ours = "extensionId" in party
     if is_caller:
         if code in OVER:
             return Event.COMPLETED if is_ours else Event.MISSED
         return Event.STARTED if code == "setup" else Event.UPDATED
-    return Event.COMPLETED if _answers(party) else Event.UPDATED
+    return Event.COMPLETED if is_ours and code == "answered" else Event.UPDATED
 
 
 def _sides(party: Fields, moment: _Moment, *, is_caller: bool) -> PartialInteraction:
@@ -92,28 +93,30 @@ def _sides(party: Fields, moment: _Moment, *, is_caller: bool) -> PartialInterac
     )
 
 
-def _beginnings(party: Fields, moment: _Moment, *, is_caller: bool) -> PartialInteraction:
+def _beginnings(party: Fields, moment: _Moment, *, is_caller: bool, answers: bool) -> PartialInteraction:
     """What began when: of these the first telling counts, hence the order turned round.
 
     A party is `Answered` again each time that it is taken off hold.
     """
-    leg = Leg(id=party.needed("id", party.text("id")), started_at=moment.at)
+    id = party.needed("id", party.text("id"))
     return PartialInteraction(
         id=moment.session,
         event=Event.UPDATED,
         occurred_at=moment.at,
         sequence=-moment.sequence,
         started_at=moment.at if is_caller else None,
-        legs=(leg,) if _answers(party) else (),
+        legs=(Leg(id=id, started_at=moment.at),) if answers else (),
     )
 
 
-def _legs(party: Fields, moment: _Moment, extensions: Mapping[str, str], *, is_caller: bool) -> tuple[Leg, ...]:
+def _legs(
+    party: Fields, code: str, moment: _Moment, extensions: Mapping[str, str], *, is_caller: bool
+) -> tuple[Leg, ...]:
     """An extension that talked: one that only rang, or a menu, is never `Answered` or put on hold.
 
     When a called one hangs up, nothing says whether it had answered: only the caller's end is known.
     """
-    extension, code = party.identifier("extensionId"), _code(party)
+    extension = party.identifier("extensionId")
     if extension is None or code not in {"answered", "hold", *(OVER if is_caller else ())}:
         return ()
     leg = Leg(
@@ -143,10 +146,6 @@ def _details(party: Fields) -> dict[str, object]:
     peer = status.inner("peerId").text("telephonySessionId")
     details = {"status_code": status.text("code"), "status_reason": status.text("reason"), "linked_session": peer}
     return {name: value for name, value in details.items() if value is not None}
-
-
-def _answers(party: Fields) -> bool:
-    return _code(party) == "answered" and "extensionId" in party
 
 
 def _code(party: Fields) -> str:

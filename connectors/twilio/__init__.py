@@ -27,7 +27,7 @@ from gateway.sdk import (
     UnauthorizedError,
 )
 from gateway.sdk.attributes import AttributeNames
-from gateway.sdk.reading import Fields, form_pairs, objects_of, read_form, read_json, read_object
+from gateway.sdk.reading import Fields, form_pairs, objects_of, read_json, read_object
 from gateway.sdk.verify import check_hmac, several, signature
 
 TASKROUTER = "com.twilio.taskrouter."
@@ -107,13 +107,13 @@ class TwilioConnector(Connector):
     def parse(self, delivery: Delivery) -> Sequence[PartialInteraction]:
         if delivery.content_type != FORM:
             return self._streamed(read_object(delivery.body), delivery.received_at)
-        form = read_form(delivery.body)
+        pairs = dict(form_pairs(delivery.body))
+        form = Fields(pairs)
         if "EventType" not in form:
             partial = interaction(form, delivery.received_at)
             return () if partial is None else (partial,)
-        task = as_payload(dict(form_pairs(delivery.body)))
         event = (form.text("EventType") or "").lower()
-        return told_by_task(task, event, self.settings["task_attributes"], None, delivery.received_at)
+        return told_by_task(as_payload(pairs), event, self.settings["task_attributes"], None, delivery.received_at)
 
     def _streamed(self, event: Fields, received_at: datetime) -> Sequence[PartialInteraction]:
         kind = event.needed("type", event.text("type"))

@@ -124,15 +124,18 @@ def _bounds(partial: PartialInteraction, event: str, began: datetime | None) -> 
     Of several tasks of one call or conversation the first tells when that began, and the call itself, or the
     conversation, goes before them. Where somebody wraps up, the end goes before that of the task, which comes later.
     """
-    plain = PartialInteraction(id=partial.id, event=Event.UPDATED, occurred_at=partial.occurred_at)
+    id, at = partial.id, partial.occurred_at
     if began is not None:
-        yield replace(plain, sequence=-int(began.timestamp()), started_at=began)
+        sequence = -int(began.timestamp())
+        yield PartialInteraction(id=id, event=Event.UPDATED, occurred_at=at, sequence=sequence, started_at=began)
     if event in ENDS:
-        yield replace(
-            plain,
+        yield PartialInteraction(
+            id=id,
+            event=Event.UPDATED,
+            occurred_at=at,
             sequence=0 if event in WRAPUPS else None,
-            ended_at=None if event.startswith("reservation.") else partial.occurred_at,
-            legs=tuple(Leg(id=leg.id, ended_at=partial.occurred_at) for leg in partial.legs),
+            ended_at=None if event.startswith("reservation.") else at,
+            legs=tuple(Leg(id=leg.id, ended_at=at) for leg in partial.legs),
         )
 
 
@@ -255,8 +258,7 @@ def _time(task: Fields, key: str) -> datetime | None:
 
 
 def _whole(task: Fields, key: str) -> int | None:
-    value = task.identifier(key)
-    return None if value is None else Fields({key: value}, task.at).whole_text(key, most=MAX_AGE)
+    return task.whole_text(key, most=MAX_AGE)
 
 
 def _details(task: Fields) -> dict[str, str]:

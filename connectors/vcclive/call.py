@@ -9,15 +9,15 @@ seconds. These were seen in public programs that read records, not in the vendor
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta, tzinfo
 from typing import Any
 from urllib.parse import quote
 
 from connectors.vcclive.times import local_time, moment, zone_between, zoned_time
 from gateway.sdk import CallType, Channel, Direction, Event, Leg, PartialInteraction, Party, RejectedError
-from gateway.sdk.attributes import Named, named
+from gateway.sdk.attributes import NOTHING, Named, named
 from gateway.sdk.reading import Fields
 
 DISPOSITION = "call disposition"
@@ -52,6 +52,7 @@ SECONDS = {
 MAX_SECONDS = 366 * 86_400
 MAX_CONTACTS = 100
 
+_DIALLED = re.compile(r"[^\D0]")
 _PEOPLE = {f"phone{number}": number for number in range(1, MAX_CONTACTS + 1)}
 
 
@@ -71,22 +72,24 @@ def told_by_disposition(
     set_at = zoned_time(call, "timestamp", zone) or moment(call, "create_time", zone)
     # create_time is the same moment as timestamp, without its zone.
     zone = zone or zone_between(local_time(call, "create_time"), set_at)
-    partial = _call(
-        call,
-        at=set_at or received_at,
-        agent=call.text("agentName"),
-        started_at=moment(call, "call_start_time", zone),
-        disposition=ours.disposition or call.inner("disposition").text("assesment"),
-        notes=ours.notes or call.text("agent_description"),
-    )
-    return replace(
-        partial,
-        event=Event.WRAPPED_UP if partial.legs else Event.COMPLETED,
-        parties=(_customer(call, partial.direction, ours),),
+    direction = call.word("direction", DIRECTIONS)
+    part: dict[str, Any] = {
+        "started_at": moment(call, "call_start_time", zone),
+        "disposition": ours.disposition or call.inner("disposition").text("assesment"),
+        "notes": ours.notes or call.text("agent_description"),
+    }
+    legs = _legs(call, call.text("agentName"), direction, part)
+    return PartialInteraction(
+        **_call(call, direction),
+        **part,
+        event=Event.WRAPPED_UP if legs else Event.COMPLETED,
+        occurred_at=set_at or received_at,
+        parties=(_customer(call, direction, ours),),
+        legs=legs,
         queue=ours.queue,
         subject=ours.subject,
         references=ours.references,
-        attributes={**filled_in, **(partial.attributes or {})} or None,
+        attributes={**filled_in, **_details(call)} or None,
     )
 
 
@@ -99,22 +102,25 @@ def told_by_record(call: Fields, zone: tzinfo | None, read_at: datetime) -> Part
     if started_at and lasted is not None:
         # The time of ringing is not in it.
         ended_at = started_at + timedelta(seconds=lasted + (_seconds(call, "ringtime") or 0))
-    partial = _call(
-        call,
-        at=read_at,
-        agent=call.text("userfullname"),
-        started_at=started_at,
-        ended_at=ended_at,
-        disposition=call.text("disposition_label"),
-        notes=call.text("disposition_comment"),
-    )
-    is_missed = partial.direction is Direction.INBOUND and not partial.legs and not _seconds(call, "talktime")
-    return replace(
-        partial,
+    direction = call.word("direction", DIRECTIONS)
+    part: dict[str, Any] = {
+        "started_at": started_at,
+        "ended_at": ended_at,
+        "disposition": call.text("disposition_label"),
+        "notes": call.text("disposition_comment"),
+    }
+    legs = _legs(call, call.text("userfullname"), direction, part)
+    is_missed = direction is Direction.INBOUND and not legs and not _seconds(call, "talktime")
+    return PartialInteraction(
+        **_call(call, direction),
+        **part,
         event=Event.MISSED if is_missed else Event.COMPLETED,
-        parties=(_customer(call, partial.direction, Named()),),
+        occurred_at=read_at,
+        parties=(_customer(call, direction, NOTHING),),
+        legs=legs,
         duration_seconds=lasted,
         queue=call.text("queue_label"),
+        attributes=_details(call) or None,
     )
 
 
@@ -125,29 +131,24 @@ def place_of_record(call: Fields) -> str | None:
     return None if began is None or id is None else f"{began:%Y/%m}/{quote(id, safe='')}"
 
 
-def _call(call: Fields, *, at: datetime, agent: str | None, **told: Any) -> PartialInteraction:
-    """What both tell; `told` is of the call as well as of its agent's part."""
-    direction = call.word("direction", DIRECTIONS)
-    return PartialInteraction(
-        id=call.needed("uuid", call.text("uuid")),
-        event=Event.COMPLETED,
-        occurred_at=at,
-        channel=Channel.VOICE,
-        direction=direction,
-        contact_point=_number(call, "source" if direction is Direction.OUTBOUND else "destination"),
-        legs=_legs(call, agent, call_type=CALL_TYPES.get(direction) if direction else None, **told),
-        attributes=_details(call) or None,
-        **told,
-    )
+def _call(call: Fields, direction: Direction | None) -> dict[str, Any]:
+    """What both tell."""
+    return {
+        "id": call.needed("uuid", call.text("uuid")),
+        "channel": Channel.VOICE,
+        "direction": direction,
+        "contact_point": _number(call, "source" if direction is Direction.OUTBOUND else "destination"),
+    }
 
 
-def _legs(call: Fields, name: str | None, **told: Any) -> tuple[Leg, ...]:
-    """The agent's part; a call that nobody took has -1 for its user."""
+def _legs(call: Fields, name: str | None, direction: Direction | None, part: Mapping[str, Any]) -> tuple[Leg, ...]:
+    """The agent's part, of which is told what is told of the call; a call that nobody took has -1 for its user."""
     id, login = call.identifier("userid"), call.text("username")
     if id is None or id == "0" or id.startswith("-"):
         return ()
     address = login if login and "@" in login else None
-    return (Leg(id=id, agent_id=id, agent_name=name or login, agent_email=address, **told),)
+    call_type = CALL_TYPES.get(direction) if direction else None
+    return (Leg(id=id, call_type=call_type, agent_id=id, agent_name=name or login, agent_email=address, **part),)
 
 
 def _customer(call: Fields, direction: Direction | None, ours: Named) -> Party:
@@ -180,7 +181,7 @@ def _people(place: Mapping[str, object]) -> Iterator[Mapping[str, str]]:
 def _number(call: Fields, key: str) -> str | None:
     """A phone number as the platform has it; one of zeros only is withheld."""
     number = call.identifier(key)
-    return number if number and _digits(number).strip("0") else None
+    return number if number and _DIALLED.search(number) else None
 
 
 def _digits(number: str) -> str:
@@ -194,6 +195,4 @@ def _details(call: Fields) -> dict[str, object]:
 
 
 def _seconds(call: Fields, key: str) -> int | None:
-    """Whole seconds, as a number or as text."""
-    value = call.identifier(key)
-    return None if value is None else Fields({key: value}, call.at).whole_text(key, most=MAX_SECONDS)
+    return call.whole_text(key, most=MAX_SECONDS)

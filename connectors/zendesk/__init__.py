@@ -64,6 +64,7 @@ class ZendeskConnector(Connector):
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         super().__init__(settings)
+        self._names = Names(agents=settings["agents"], groups=settings["groups"], fields=settings["ticket_fields"])
         self._side = ZendeskSide(settings["contacts"]) if "contacts" in settings else None
 
     def contact_side(self) -> ContactSide | None:
@@ -101,10 +102,7 @@ class ZendeskConnector(Connector):
 
     def parse(self, delivery: Delivery) -> Sequence[PartialInteraction]:
         body = read_object(delivery.body)
-        names = Names(
-            agents=self.settings["agents"], groups=self.settings["groups"], fields=self.settings["ticket_fields"]
-        )
         if "ticket" in body:
-            return (told_by_trigger(body.inner("ticket"), names),)
+            return (told_by_trigger(body.inner("ticket"), self._names),)
         kind = body.needed("type", body.text("type"))
-        return (told_by_event(body, names),) if kind.removeprefix(PREFIX) in EVENTS else ()
+        return (told_by_event(body, self._names),) if kind.removeprefix(PREFIX) in EVENTS else ()

@@ -141,12 +141,12 @@ def _legs(detail: Fields, change: Fields, kind: str, at: datetime, names: Names)
     if assignee:
         started = at if kind == ASSIGNED else None
         legs.append(Leg(id=assignee, agent_id=assignee, agent_email=names.agents.get(assignee), started_at=started))
-    author = change.inner("comment").inner("author")
-    writer = _id(author, "id")
-    if kind == COMMENTED and writer and author.flag("is_staff"):
-        legs.append(
-            Leg(id=writer, agent_id=writer, agent_email=names.agents.get(writer), agent_name=author.text("name"))
-        )
+    if kind == COMMENTED:
+        author = change.inner("comment").inner("author")
+        writer = _id(author, "id")
+        if writer and author.flag("is_staff"):
+            email = names.agents.get(writer)
+            legs.append(Leg(id=writer, agent_id=writer, agent_email=email, agent_name=author.text("name")))
     return tuple(legs)
 
 
@@ -186,8 +186,10 @@ def _changed(change: Fields, kind: str) -> dict[str, object]:
     if kind == MERGED:
         target = change.identifier("target_ticket_id")
         return {"merged_into": target} if target else {}
+    if kind != COMMENTED:
+        return {}
     comment = change.inner("comment")
-    text = comment.text("body") if kind == COMMENTED and comment.flag("is_public") else None
+    text = comment.text("body") if comment.flag("is_public") else None
     return {"last_comment": text} if text else {}
 
 

@@ -208,13 +208,14 @@ _FINISHED = frozenset({Event.COMPLETED, Event.MISSED, Event.WRAPPED_UP, Event.FO
 def state_of(partial: PartialInteraction) -> State:
     """The state that a single partial amounts to."""
     stamp = [-1 if partial.sequence is None else partial.sequence, _micros(partial.occurred_at)]
+    references = _stamped(partial.references, stamp) if partial.references else {}
     return {
         "events": {str(partial.event): stamp},
         "fields": _registers(partial, _SCALARS, stamp),
-        "attributes": _stamped(partial.attributes or {}, stamp),
-        "references": {name: [told] for name, told in _stamped(partial.references or {}, stamp).items()},
-        "legs": _members(partial.legs, _LEG_FIELDS, stamp, "leg"),
-        "parties": _members(partial.parties, _PARTY_FIELDS, stamp, "party"),
+        "attributes": _stamped(partial.attributes, stamp) if partial.attributes else {},
+        "references": {name: [told] for name, told in references.items()},
+        "legs": _members(partial.legs, _LEG_FIELDS, stamp, "leg") if partial.legs else {},
+        "parties": _members(partial.parties, _PARTY_FIELDS, stamp, "party") if partial.parties else {},
         "seen": [stamp[1], stamp[1]],
     }
 
@@ -372,15 +373,19 @@ def _merge_registers(one: State, other: State) -> State:
         return one or other
     merged = one.copy()
     for name, register in other.items():
-        if name not in one or _is_later(register, one[name]):
+        before = one.get(name)
+        if before is None or _is_later(register, before):
             merged[name] = register
     return merged
 
 
 def _merge_references(one: State, other: State) -> State:
-    if not one and not other:
-        return {}
-    return {name: _latest([*_all(one.get(name, [])), *_all(other.get(name, []))]) for name in {**one, **other}}
+    if not one or not other:
+        return one or other
+    merged = {**other, **one}
+    for name in one.keys() & other.keys():
+        merged[name] = _latest([*_all(one[name]), *_all(other[name])])
+    return merged
 
 
 def _texts(registers: list[Any]) -> tuple[str, tuple[str, ...]]:
@@ -404,10 +409,8 @@ def _all(registers: list[Any]) -> list[Register]:
 
 def _is_later(one: Register, other: Register) -> bool:
     """Equal stamps are told apart by the value itself, so that the winner does not depend on the order of arrival."""
-    if one[0] != other[0]:
-        return bool(one[0] > other[0])
-    if one[1] != other[1]:
-        return bool(one[1] > other[1])
+    if one[0] != other[0] or one[1] != other[1]:
+        return one > other
     return one != other and _canonical(one[2:]) > _canonical(other[2:])
 
 
@@ -430,8 +433,8 @@ def _merge_members(one: State, other: State) -> State:
 def _plain(value: Any) -> Any:
     if isinstance(value, str):
         # A slice of a word of a vocabulary is plain text.
-        is_plain = type(value) is str and len(value) <= MAX_TEXT
-        return clean_text(value if is_plain else value[:MAX_TEXT])
+        is_usual = type(value) is str and len(value) <= MAX_TEXT and value.isprintable()
+        return value if is_usual else clean_text(value[:MAX_TEXT])
     if isinstance(value, datetime):
         return _micros(value)
     if isinstance(value, (int, float)):
@@ -449,7 +452,7 @@ _UNCLEAN = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 
 def clean_text(text: str) -> str:
     """`text` without what no store and no CRM can hold: control characters but tab and line feed, lone surrogates."""
-    if (text.isascii() and text.isprintable()) or not _UNCLEAN.search(text):
+    if text.isprintable() or not _UNCLEAN.search(text):
         return text
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")

@@ -27,6 +27,7 @@ class Named:
     customer_phone: str | None = None
 
 
+NOTHING = Named()
 NAMES = (*REFERENCES, *(field.name for field in fields(Named) if field.name != "references"))
 
 
@@ -45,5 +46,7 @@ class AttributeNames(setting.Dict):
 def named(told: Mapping[str, str], names: Mapping[str, str]) -> Named:
     """What `told` says under the customer's `names`."""
     found = {ours: told[theirs] for ours, theirs in names.items() if theirs in told}
+    if not found:
+        return NOTHING
     references = {name: found.pop(name) for name in REFERENCES if name in found}
     return Named(references=references or None, **found)

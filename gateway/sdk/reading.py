@@ -11,7 +11,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
@@ -72,11 +72,12 @@ class Fields:
     def text(self, key: str) -> str | None:
         """Text without control characters and lone surrogates; blank text is not said."""
         value = self._values.get(key)
-        if value is None:
-            return None
-        if not isinstance(value, str):
+        if isinstance(value, str):
+            # The usual text is told apart here: every field of every delivery passes.
+            return value if value.isprintable() and value.strip() else clean(value)
+        if value is not None:
             raise self._wrong(key, "text", value)
-        return clean(value)
+        return None
 
     def as_is(self, key: str) -> str | None:
         """Text with each of its characters, for signatures over it."""
@@ -88,10 +89,10 @@ class Fields:
     def identifier(self, key: str) -> str | None:
         """Text, or a whole number written as text: platforms differ, and change, in how they write ids."""
         value = self._values.get(key)
+        if isinstance(value, str):
+            return value if value.isprintable() and value.strip() else clean(value)
         if value is None:
             return None
-        if isinstance(value, str):
-            return clean(value)
         if not isinstance(value, int) or isinstance(value, bool):
             raise self._wrong(key, "text or a whole number", value)
         return str(value)
@@ -106,13 +107,16 @@ class Fields:
         return self._bounded(key, value, least, most)
 
     def whole_text(self, key: str, *, least: int = 0, most: int = 2**63 - 1) -> int | None:
-        """A whole number that the platform writes as text, as all forms do."""
-        value = self.text(key)
-        if value is None:
+        """A whole number that the platform may write as text, as all forms do."""
+        value = self._values.get(key)
+        if not isinstance(value, str):
+            return self.whole(key, least=least, most=most)
+        text = clean(value)
+        if text is None:
             return None
-        if not _DIGITS.fullmatch(value):
+        if not _DIGITS.fullmatch(text):
             raise RejectedError(f"{self.path(key)} must be a whole number, but is text that is not one.")
-        return self._bounded(key, int(value), least, most)
+        return self._bounded(key, int(text), least, most)
 
     def number(self, key: str) -> float | None:
         """A finite number, whole or not."""
@@ -157,10 +161,12 @@ class Fields:
 
     def lowered(self) -> Fields:
         """The same with its keys in lower case, for platforms that change their capitals; inner objects stay."""
-        return Fields({key.lower(): value for key, value in self._values.items()}, self.at)
+        return Fields({key.lower(): value for key, value in self._values.items()}, self.at) if self._values else self
 
     def renamed(self, names: Mapping[str, str]) -> Fields:
         """The same with some keys by other names, for platforms that have renamed theirs."""
+        if names.keys().isdisjoint(self._values):
+            return self
         return Fields({names.get(key, key): value for key, value in self._values.items()}, self.at)
 
     def inner(self, key: str) -> Fields:
@@ -203,8 +209,11 @@ class Fields:
         value = self._values.get(key)
         if not isinstance(value, dict):
             return {}
-        texts = ((clean(name), _text_of(inner)) for name, inner in itertools.islice(value.items(), MAX_FILLED_IN))
-        return {name: text for name, text in texts if name and text and len(name) <= MAX_KEY}
+        told: dict[str, str] = {}
+        for name, inner in itertools.islice(value.items(), MAX_FILLED_IN):
+            if (text := _text_of(inner)) and (here := clean(name)) and len(here) <= MAX_KEY:
+                told[here] = text
+        return told
 
     def plain(self, key: str, *, most: int = MAX_ENTRIES) -> dict[str, object] | None:
         """A map from names to any JSON; null entries are not said."""
@@ -310,9 +319,7 @@ def read_form(body: bytes) -> Fields:
 
 def clean(text: str) -> str | None:
     """`text` as stores and CRMs can hold it; None where nothing is left."""
-    # The usual text is told apart here: every field of every delivery passes.
-    if not (text.isascii() and text.isprintable()):
-        text = clean_text(text)
+    text = clean_text(text)
     return None if not text or text.isspace() else text
 
 
@@ -379,10 +386,22 @@ def decoded(body: bytes, largest: int = MAX_BYTES) -> str:
 
 
 def _read(body: bytes) -> object:
+    if len(body) > MAX_BYTES or _has_long_number(body):
+        return _read_in_python(body)
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return _read_in_python(body)
+
+
+def _has_long_number(body: bytes) -> bool:
+    """Whether there may be one that orjson reads as a float; most bodies have not even a text of so many digits."""
+    digits = body.translate(_NUMBERS)
+    return _MANY_DIGITS in digits and b" " + _MANY_DIGITS in b" " + digits
+
+
+def _read_in_python(body: bytes) -> object:
     """What orjson does not take may still be JSON: Python's slower reader takes all of it, or says where it breaks."""
-    if len(body) <= MAX_BYTES and _LONG_NUMBER not in b" " + body.translate(_NUMBERS):
-        with suppress(orjson.JSONDecodeError):
-            return orjson.loads(body)
     text = decoded(body)
     try:
         return _DECODER.decode(text)
@@ -446,7 +465,7 @@ def _is_plain(value: object) -> bool:
 # To orjson whole numbers beyond 64 bits, which have 19 digits at the least, are floats. Here each digit is a zero, and
 # what stands before a number a space: that finds them faster than a pattern.
 _NUMBERS = bytes.maketrans(b"123456789:,[-\t\r\n", b"000000000       ")
-_LONG_NUMBER = b" " + b"0" * 19
+_MANY_DIGITS = b"0" * 19
 _DECODER = json.JSONDecoder(parse_int=_whole, parse_float=_finite, parse_constant=_no_constant)
 _KINDS: tuple[tuple[type, str], ...] = (
     (bool, "true or false"),

@@ -6,6 +6,7 @@ import json
 import math
 import re
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 from hypothesis import given
@@ -225,6 +226,13 @@ def test_a_path_leads_from_the_top():
 @pytest.mark.parametrize("text", ["1", "-7", "0012"])
 def test_numbers_written_as_text(text):
     assert Fields({"n": text}).whole_text("n", least=-10) == int(text)
+
+
+def test_platforms_that_write_numbers_as_text_may_come_to_write_numbers():
+    assert Fields({"n": 12}).whole_text("n") == 12
+    assert Fields({"n": " "}).whole_text("n") is None
+    assert refused(partial(Fields({"n": 12}).whole_text, most=11), "n").endswith("from 0 to 11, but is out of range.")
+    assert refused(Fields({"n": True}).whole_text, "n") == "n must be a whole number, but is true or false."
 
 
 @pytest.mark.parametrize("text", ["1.5", "1_000", "٣", "seven", "9" * 30, "+1"])
