@@ -133,6 +133,30 @@ class TestItsTimes:
         duty.step()
         assert firsts(office) == ["Casey", "Robin"]
 
+    @pytest.mark.parametrize("on_request_only", [True, False])
+    def test_what_is_asked_for_during_a_run_is_done_right_after_it(self, on_request_only):
+        office = SyncOffice(on_request_only=on_request_only)
+        duty, other = office.process(), office.process()
+        created(office, "Casey")
+        if on_request_only:
+            office.operations.request(NAME, RunKind.SYNC, "ben")
+
+        def ask_once(call: str) -> None:
+            if call == "platform written":
+                office.on_call(lambda _: None)
+                office.desk.clock.tick()
+                created(office, "Robin")
+                office.operations.request(NAME, RunKind.SYNC, "ben")
+
+        office.on_call(ask_once)
+        duty.step()
+        assert firsts(office) == ["Casey"]
+        other.step()
+        assert firsts(office) == ["Casey", "Robin"]
+        assert (office.run().by, office.states()) == ("ben", [RunState.DONE] * 2)
+        assert office.desk.runs.requested(NAME) is None
+        assert office.job().due_at == office.run().started_at + HOUR
+
 
 class TestPlans:
     def test_a_plan_is_told_and_nothing_is_written(self, office):
