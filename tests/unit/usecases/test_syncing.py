@@ -7,12 +7,12 @@ from datetime import timedelta
 import pytest
 
 from gateway.domain.brakes import Brake
-from gateway.domain.contacts import Side
+from gateway.domain.contacts import Side, WriteResult, Written
 from gateway.errors import ConfigError, RetryableError, UnknownOutcomeError
 from gateway.ports import Request, RunKind, RunState
 from gateway.usecases.jobs import LEASE, PAUSE, Duty
 from gateway.usecases.syncing import KEPT
-from tests.fakes.contacts import phones
+from tests.fakes.contacts import Habits, phones
 from tests.unit.usecases.sync_desk import CRM, HOUR, NAME, PLATFORM, SyncOffice
 
 SYNC = Request(kind=RunKind.SYNC, by="ben")
@@ -213,6 +213,37 @@ class TestFailing:
         assert (office.job().problem, office.job().failures) == (None, 0)
         office.desk.settle()
         assert firsts(office) == ["Casey", "Robin"]
+
+    @pytest.mark.parametrize("written", [Written.RETRY, Written.UNKNOWN])
+    def test_a_side_that_is_busy_amid_a_batch_is_left_alone_for_as_long_as_it_asks(self, office, monkeypatch, written):
+        monkeypatch.setattr("gateway.usecases.sync.WINDOW", 4)
+        platform = office.desk.platform
+        platform.habits = Habits(batch=2)
+        people = created(office, *"ABCDEFGH")
+        office.operations.request(NAME, RunKind.SYNC, "ben")
+        platform.refused = {people[1]: WriteResult(written=written, reason="It answers 429.", after=300)}
+        duty = office.process()
+        duty.step()
+
+        assert (platform.calls.count("write"), firsts(office)) == (1, ["A"])
+        assert (office.run().state, office.run().problem) == (RunState.FAILED, "It answers 429.")
+        assert office.job().due_at == office.desk.clock.now + timedelta(seconds=300)
+        assert office.desk.runs.requested(NAME) is not None
+
+        platform.refused = {}
+        office.desk.clock.now = office.job().due_at
+        duty.step()
+        assert (office.run().state, firsts(office)) == (RunState.DONE, list("ABCDEFGH"))
+
+    def test_of_several_failures_the_longest_wait_counts(self, office):
+        (casey,) = created(office, "Casey")
+        robin = office.desk.platform.people_create(first="Robin", last="Robin")
+        office.desk.crm.refused = {robin: WriteResult(written=Written.RETRY, reason="Soon.", after=5)}
+        office.desk.platform.refused = {casey: WriteResult(written=Written.RETRY, reason="Later.", after=300)}
+        office.process().step()
+
+        assert office.job().due_at == office.desk.clock.now + timedelta(seconds=300)
+        assert office.run().problem == "Later."
 
     def test_of_a_defect_nothing_personal_is_told(self, office):
         fail_at(office, "platform changes", KeyError("+14155550123"))
