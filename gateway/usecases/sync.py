@@ -106,7 +106,7 @@ class ContactSync:
                 self._apply(links, limits, report)
                 self._looked_at(len(links), report)
                 if report.busy:
-                    break
+                    return report
         self._store.set_stop(self._pair.name, None)
         return report
 

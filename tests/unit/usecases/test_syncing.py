@@ -298,6 +298,19 @@ class TestBrakes:
         assert office.desk.store.stop(NAME) is None
         assert office.job().due_at == office.run().started_at + HOUR
 
+    def test_what_is_approved_of_is_done_even_if_the_side_is_too_busy_for_all_of_it(self, office, stopped, monkeypatch):
+        monkeypatch.setattr("gateway.usecases.sync.WINDOW", 1)
+        office.operations.approve(NAME, "ada")
+        office.desk.platform.refused = {"p1": WriteResult(written=Written.RETRY, reason="Busy.", after=300)}
+        stopped.step()
+        assert (office.run().state, len(firsts(office))) == (RunState.FAILED, 3)
+
+        office.desk.platform.refused = {}
+        office.desk.clock.now = office.job().due_at
+        stopped.step()
+        assert (office.run().state, firsts(office)) == (RunState.DONE, ["Sam"])
+        assert office.desk.store.stop(NAME) is None
+
     def test_what_is_more_than_was_approved_of_stops_again(self, office, stopped):
         office.operations.approve(NAME, "ada")
         office.desk.crm.people_create(first="Last")
