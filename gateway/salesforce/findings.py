@@ -76,11 +76,15 @@ def or_ok(findings: Iterable[Finding], ok: Finding) -> list[Finding]:
 
 
 def field_access(kind: str, name: str, access: str = "Edit") -> str:
+    """How the integration user gets access to a field that our permission sets name, or one of the org's own."""
+    return f"{'' if name.endswith('__c') else DEPLOY}{field_security(kind, name, access)}"
+
+
+def field_security(kind: str, name: str, access: str = "Edit") -> str:
     """The way to a field's security in Setup."""
-    custom = name.endswith("__c")
-    place = "Activity" if custom and kind == "Task" else kind
+    place = "Activity" if name.endswith("__c") and kind == "Task" else kind
     return (
-        f"{'' if custom else DEPLOY}Setup → Object Manager → {place} → Fields & Relationships → {name}"
+        f"Setup → Object Manager → {place} → Fields & Relationships → {name}"
         f" → Set Field-Level Security ({access} for the integration user)."
     )
 

@@ -9,14 +9,12 @@ from gateway.domain.contacts import Meaning
 from gateway.domain.records import Kind
 from gateway.salesforce.contact_fields import of_person
 from gateway.salesforce.findings import (
-    DEPLOY,
-    PERMISSIONS,
     Check,
     Described,
     Fields,
     Finding,
     but,
-    field_access,
+    field_security,
     is_required,
     ok,
     or_ok,
@@ -119,7 +117,7 @@ def _seen(kind: Kind, each: SyncedField, described: Mapping[str, Described]) -> 
 
 def _unseen(pair: Synced, kind: Kind, each: SyncedField) -> Finding:
     parent, _, name = each.column.rpartition(".")
-    way = field_access(parent or kind, name, "Edit" if each.is_written else "Read")
+    way = field_security(parent or kind, name, "Edit" if each.is_written else "Read")
     message = f"{pair.pair} does not run: {kind}.{each.column} ({each.ours}) is not there or hidden."
     return wrong(Check.SYNC, message, f"{way} Or correct it, or take it out, in {each.place}.")
 
@@ -159,7 +157,7 @@ def _writable(kind: Kind, each: SyncedField, fields: Fields) -> Iterator[Finding
     if not (field and field["createable"] and field["updateable"]):
         lack = "is not there or hidden" if field is None else "is read-only to the integration user"
         message = f"{kind}.{name} {lack}: {each.ours} does not come from the platform."
-        fix = f"{field_access(kind, name)} Or write direction: to_platform in {each.place}."
+        fix = f"{field_security(kind, name)} Or write direction: to_platform in {each.place}."
         yield wrong(Check.SYNC, message, fix)
 
 
@@ -188,7 +186,10 @@ def _rights(pair: Synced, kind: Kind, written: Kind, described: Described) -> It
 
 
 def _object_access(kind: Kind, rights: str) -> str:
-    return f"{DEPLOY}{PERMISSIONS} → Object Settings → {kind}: {rights}."
+    return (
+        "Setup → Permission Sets → one of the integration user's (Gateway Creation has Create and Edit)"
+        f" → Object Settings → {kind}: {rights}."
+    )
 
 
 def _unfilled(pair: Synced, kind: Kind, fields: Fields) -> Iterator[Finding]:

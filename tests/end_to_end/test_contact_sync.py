@@ -243,15 +243,25 @@ class Office:
         with ThreadPoolExecutor() as pool:
             list(pool.map(lambda which: self.ask(which, "POST", "/runs", kind="sync"), (0, 1)))
 
-    def runs(self, which: int = 0) -> list[dict[str, Any]]:
-        """All runs that are kept, the oldest first."""
+    def runs(self, which: int) -> list[dict[str, Any]]:
+        """All runs, the oldest first."""
         found: list[dict[str, Any]] = self.ask(which, "GET", "/runs?limit=200")["items"]
         return found[::-1]
 
-    def writes(self, which: int = 0) -> list[dict[str, Any]]:
-        """What all runs wrote."""
-        paths = [f"/runs/{run['id']}/changes?limit=200" for run in self.runs(which)]
-        return [change for path in paths for change in self.ask(which, "GET", path)["items"]]
+    def history(self, which: int) -> list[dict[str, Any]]:
+        """All runs, once the pair rests for good."""
+        self.ask(which, "POST", "/pause")
+
+        def ended() -> list[dict[str, Any]]:
+            runs = self.runs(which)
+            return [] if any(each["state"] == "running" for each in runs) else runs
+
+        return eventually(ended, "the end of the last run")
+
+    def writes(self, runs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        """What they wrote."""
+        paths = [f"/runs/{each['id']}/changes?limit=200" for each in runs]
+        return [change for path in paths for change in self.ask(0, "GET", path)["items"]]
 
     def worker(self) -> Gateway | None:
         """The gateway that has the pair in hand."""
@@ -289,8 +299,9 @@ def test_two_gateways_share_the_slots_of_a_pair(office, crm, tmp_path):
     assert Counter(each["MobilePhone"] for each in people(crm)) == {phone(number): 1 for number in expected}
     here = Counter(row["Last"] for row in book(tmp_path).values() if re.fullmatch(r"Last\d+", row["Last"]))
     assert here == {f"Last{number}": 1 for number in expected}
-    check_once(office.writes())
-    check_slots(office.runs())
+    runs = office.history(0)
+    check_once(office.writes(runs))
+    check_slots(runs)
 
 
 def made(number: int) -> dict[str, str]:
@@ -357,7 +368,7 @@ def test_the_other_gateway_takes_over_from_one_killed_amid_a_run(office, crm, tm
 
     assert Counter(each["MobilePhone"] for each in people(crm)) == {phone(number): 1 for number in range(MANY)}
     assert [row["Title"] for row in book(tmp_path).values() if row["Title"] == "Chair"] == ["Chair"]
-    runs = office.runs(left)
+    runs = office.history(left)
     assert [each["id"] for each in runs if each["state"] == "cut_off"] == [broken["id"]]
     later = [each for each in runs if each["id"] > broken["id"]]
     assert {each["state"] for each in later} == {"done"}
