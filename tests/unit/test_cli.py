@@ -222,7 +222,7 @@ def test_each_pair_is_told_in_a_line(run, folder):
 
     assert (shown.code, shown.err) == (0, "")
     assert (
-        "crm-phonebook keeps the contacts of org main (Contact) and phonebook the same every 60s:"
+        "crm-phonebook keeps the contacts of org main (Contact) and phonebook the same every 30s:"
         " first, last, title, phones, emails by contacts-sync.yaml;"
         " new ones are created in org main (Contact) and phonebook;"
         " what was deleted on the other side: org main (Contact): ask, phonebook: ask\n"
