@@ -7,7 +7,7 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -22,6 +22,7 @@ from ruamel.yaml.error import YAMLError
 from gateway.config import (
     Config,
     ConnectionConfig,
+    ContactColumns,
     JwtBearer,
     OrgConfig,
     PairConfig,
@@ -35,6 +36,7 @@ from gateway.domain.mappings import FieldMapping, compile_mapping
 from gateway.domain.matching import Sought
 from gateway.domain.policies import MatchPolicy
 from gateway.domain.records import Kind, Known
+from gateway.domain.sync import WhenDeleted
 from gateway.engine.clock import Every
 from gateway.engine.right_of_way import RightOfWay
 from gateway.engine.schedule import next_after
@@ -43,6 +45,7 @@ from gateway.errors import ConfigError, RetryableError
 from gateway.ports import DeliveryStatus, StoredInteraction
 from gateway.salesforce.contacts import ContactFields, NewContacts
 from gateway.salesforce.org import Flow, OrgSettings, SalesforceOrg
+from gateway.salesforce.synced import Synced, SyncedField
 from gateway.sdk import Connector, Directory
 from gateway.sdk.contacts import ContactSide
 from gateway.sdk.discovery import installed_connectors
@@ -432,7 +435,7 @@ def directories_of(rules: Rules, connections: Mapping[str, Connection]) -> dict[
 
 
 def contact_sides_of(config: Config, connections: Mapping[str, Connection]) -> dict[str, ContactSide]:
-    """The platforms' contacts, by pair. ConfigError: a connection's settings name none."""
+    """The platforms' contacts, by pair. ConfigError: a connection has none, or cannot do what its pair wants."""
     sides = {name: connections[pair.connection].connector.contact_side() for name, pair in config.sync.items()}
     if lacking := [name for name, side in sides.items() if side is None]:
         raise ConfigError(
@@ -442,7 +445,20 @@ def contact_sides_of(config: Config, connections: Mapping[str, Connection]) -> d
                 for name in lacking
             )
         )
+    if undeletable := [pair for pair in config.sync.values() if _deletes_in_vain(pair, connections[pair.connection])]:
+        raise ConfigError(
+            *(
+                f"sync.{pair.name}.delete.platform: {pair.connection} deletes no contacts by its settings; write keep,"
+                " or configure how they are deleted, as its connector's README says"
+                for pair in undeletable
+            )
+        )
     return {name: side for name, side in sides.items() if side}
+
+
+def _deletes_in_vain(pair: PairConfig, connection: Connection) -> bool:
+    wants = pair.policy.sides[Side.PLATFORM].deletes is WhenDeleted.DELETE
+    return wants and not connection.connector.deletes_contacts()
 
 
 def contact_fields(pair: PairConfig) -> dict[Kind, ContactFields]:
@@ -518,6 +534,37 @@ def created_in(config: Config, org: str) -> dict[Kind, list[FieldMapping]]:
             for rule in point.cases:
                 found.setdefault(Kind.CASE, []).append(mappings[rule.mapping])
     return found
+
+
+def synced_in(config: Config, org: str) -> list[Synced]:
+    """The pairs whose contacts are those of an org."""
+    return [_synced(pair) for pair in config.sync.values() if pair.org == org]
+
+
+def _synced(pair: PairConfig) -> Synced:
+    policy = pair.policy.sides[Side.SALESFORCE]
+    return Synced(
+        pair=pair.name,
+        fields={kind: list(_synced_fields(pair, columns)) for kind, columns in pair.columns.items()},
+        other_id=pair.other_id,
+        creates=policy.creates,
+        deletes=policy.deletes is WhenDeleted.DELETE,
+        are_persons=pair.are_persons,
+    )
+
+
+def _synced_fields(pair: PairConfig, columns: ContactColumns) -> Iterator[SyncedField]:
+    for rule in pair.policy.fields:
+        texts = {rule.name: columns.texts[rule.name]} if rule.name in columns.texts else {}
+        typed = {f"{rule.name}.{type}": column for type, column in columns.sets.get(rule.name, {}).items()}
+        for ours, column in (texts | typed).items():
+            yield SyncedField(
+                ours=ours,
+                column=column,
+                place=pair.places[rule.name],
+                meaning=rule.meaning,
+                is_written=rule.master is not Side.SALESFORCE,
+            )
 
 
 def rules_of(config: Config) -> Rules:

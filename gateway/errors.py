@@ -4,7 +4,12 @@ from __future__ import annotations
 
 
 class GatewayError(Exception):
-    """Base of all deliberate errors; the message is one sentence for a person."""
+    """Base of all deliberate errors; the message is one sentence for a person.
+
+    `after` is the earliest wait in seconds before the same call may succeed, where it is known.
+    """
+
+    after: float | None = None
 
 
 class ConfigError(GatewayError):
@@ -19,7 +24,7 @@ class ConfigError(GatewayError):
 
 
 class RetryableError(GatewayError):
-    """The same call may succeed later; `after` is the earliest wait in seconds, where it is known."""
+    """The same call may succeed later."""
 
     def __init__(self, message: str, *, after: float | None = None) -> None:
         super().__init__(message)

@@ -460,7 +460,8 @@ class Jobs(Protocol):
     def store(self, held: HeldJob, job: Job, *, until: datetime | None = None) -> HeldJob:
         """Replace what is kept of it, and hold it until then; without `until` give it back.
 
-        VersionConflictError: it is somebody else's by now; nothing was stored.
+        If it was demanded since its lease, it stays due. VersionConflictError: it is somebody else's by now; nothing
+        was stored.
         """
 
     def demand(self, connection: str, name: str, now: datetime) -> bool:
@@ -783,10 +784,11 @@ class RunState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What somebody wants done for a pair at once; `undoes` is the run to be put back."""
+    """What somebody wants done for a pair at once, said `at` that time; `undoes` is the run to be put back."""
 
     kind: RunKind
     by: str
+    at: datetime | None = None
     undoes: int | None = None
 
 

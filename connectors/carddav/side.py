@@ -184,11 +184,12 @@ class CardDavSide:
         names = [each.name for each in results if isinstance(each, _Sent)]
         try:
             held: Mapping[str, Stored] | None = self.dav.cards(names)
-        except (RetryableError, ConfigError):
-            held = None
-        return [self._settled(each, held) if isinstance(each, _Sent) else each for each in results]
+            after = None
+        except (RetryableError, ConfigError) as error:
+            held, after = None, error.after
+        return [self._settled(each, held, after) if isinstance(each, _Sent) else each for each in results]
 
-    def _settled(self, sent: _Sent, held: Mapping[str, Stored] | None) -> WriteResult:
+    def _settled(self, sent: _Sent, held: Mapping[str, Stored] | None, after: float | None) -> WriteResult:
         there = held.get(sent.name) if held else None
         if sent.card is None:
             is_done = held is not None and there is None
@@ -197,7 +198,8 @@ class CardDavSide:
         else:
             is_done = True
         if not is_done:
-            return WriteResult(written=Written.UNKNOWN, reason="The server does not show what became of it.")
+            reason = "The server does not show what became of it."
+            return WriteResult(written=Written.UNKNOWN, reason=reason, after=after)
         return WriteResult(written=Written.DONE, record=_left(sent, there) if sent.card else None)
 
 

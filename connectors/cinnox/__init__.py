@@ -183,6 +183,9 @@ class CinnoxConnector(Connector):
     def contact_side(self) -> ContactSide:
         return self._side
 
+    def deletes_contacts(self) -> bool:
+        return self.settings.get("delete_contact_path") is not None
+
     def subscription(self) -> Subscription:
         return Webhooks(self._api, several(self.settings["token"])[0])
 

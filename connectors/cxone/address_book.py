@@ -156,7 +156,7 @@ class AddressBook:
         try:
             rows = self._all()
         except (RetryableError, ConfigError) as error:
-            unknown = WriteResult(written=Written.UNKNOWN, reason=str(error))
+            unknown = WriteResult(written=Written.UNKNOWN, reason=str(error), after=error.after)
             return {at: unknown if end.written is Written.DONE else end for at, end in ends.items()}
         return {at: _shown(due[at], rows) if end.written is Written.DONE else end for at, end in ends.items()}
 

@@ -20,7 +20,7 @@ from connectors.genesys.conversation import EVENTS, Names, interaction
 from connectors.genesys.external_contact import LIMITS, Layout
 from connectors.genesys.login import Login
 from gateway.sdk import Connector, ContactSide, Delivery, PartialInteraction, Request, Secret, Secrets, Settings
-from gateway.sdk.attributes import AttributeNames
+from gateway.sdk.attributes import AttributeNames, own_fields
 from gateway.sdk.http import Address, Api
 from gateway.sdk.reading import read_object
 from gateway.sdk.verify import check_token, several
@@ -63,7 +63,7 @@ class GenesysSettings(Settings):
         validate=validate.Length(min=1),
         metadata={"description": "The types of contacts that are synced"},
     )
-    custom_fields = _names("The key of each custom field that is synced, by our name")
+    custom_fields = own_fields(LIMITS, "The key of each custom field that is synced, by our name")
     schema_id = fields.String(metadata={"description": "The schema of custom fields, for contacts that have none"})
     schema_version = fields.Integer(validate=validate.Range(min=1), metadata={"description": "Its version"})
     region = fields.String(
@@ -86,8 +86,6 @@ class GenesysSettings(Settings):
                 raise ValidationError(f"{' and '.join(together)} belong together.", missing[0])
         if loaded["custom_fields"] and "schema_id" not in loaded:
             raise ValidationError("Custom fields need their schema.", "schema_id")
-        if taken := sorted(loaded["custom_fields"].keys() & LIMITS.keys()):
-            raise ValidationError(f"These fields have a place of their own: {', '.join(taken)}.", "custom_fields")
 
 
 class GenesysConnector(Connector):

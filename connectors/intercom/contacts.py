@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from marshmallow import ValidationError, fields, validate, validates_schema
+from marshmallow import fields, validate
 
 from gateway.sdk import (
     Act,
@@ -38,6 +38,7 @@ from gateway.sdk import (
     Written,
     entries,
 )
+from gateway.sdk.attributes import own_fields
 from gateway.sdk.comparing import settled_already, versioned
 from gateway.sdk.finding import Bearers, holds, marks_of_keys
 from gateway.sdk.http import Address, Api, MissingError, Reply
@@ -73,21 +74,11 @@ class ContactSettings(Settings):
 
     url = Address(load_default="https://api.intercom.io", metadata={"description": "The interface of your region"})
     access_token = Secret(required=True, validate=validate.Length(min=1), metadata={"description": "The app's token"})
-    attributes = fields.Dict(
-        keys=fields.String(),
-        values=fields.String(),
-        load_default=dict,
-        metadata={"description": "Your contact attributes' names, by our name for them"},
-    )
+    attributes = own_fields(OURS, "Your contact attributes' names, by our name for them")
     leads = fields.Boolean(load_default=False, metadata={"description": "Whether leads are contacts, besides users"})
     list_every = fields.Float(
         load_default=24.0, validate=validate.Range(min=0), metadata={"description": "Hours until all are listed again"}
     )
-
-    @validates_schema
-    def _own_names(self, loaded: Mapping[str, Any], **_: object) -> None:
-        if taken := loaded["attributes"].keys() & OURS.keys():
-            raise ValidationError(f"{', '.join(sorted(taken))}: every contact has that.", "attributes")
 
 
 class IntercomSide:

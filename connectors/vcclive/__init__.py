@@ -173,6 +173,9 @@ class VccLiveConnector(Connector):
     def contact_side(self) -> ContactSide | None:
         return self._side
 
+    def deletes_contacts(self) -> bool:
+        return self.settings.get("delete_record_path") is not None
+
     def _opened(self, request: Request) -> bytes:
         keys = several(self.settings.get("encryption_key"))
         if not keys:

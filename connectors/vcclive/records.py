@@ -104,7 +104,7 @@ class Records:
             except (RejectedError, RetryableError, ConfigError) as error:
                 if not done:
                     raise
-                raise UnknownOutcomeError(f"Only a part of it was written. {error}") from None
+                raise UnknownOutcomeError(f"Only a part of it was written. {error}", after=error.after) from None
 
     def delete(self, id: str) -> None:
         if self._deletes_at is None:

@@ -10,11 +10,11 @@ from __future__ import annotations
 import base64
 import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from marshmallow import ValidationError, fields, validate, validates_schema
+from marshmallow import fields, validate
 
 from connectors.zendesk.user import OURS, Call, address_calls, changed_user, new_user, record_of
 from gateway.sdk import (
@@ -34,7 +34,8 @@ from gateway.sdk import (
     WriteResult,
     Written,
 )
-from gateway.sdk.comparing import settled_already, versioned
+from gateway.sdk.attributes import own_fields
+from gateway.sdk.comparing import left, settled_already
 from gateway.sdk.finding import Bearers, holds, marks_of_keys
 from gateway.sdk.http import Address, Api, MissingError, Reply
 from gateway.sdk.naming import NAMES
@@ -57,23 +58,13 @@ class ContactSettings(Settings):
         required=True, validate=validate.Length(min=1), metadata={"description": "An admin's address"}
     )
     api_token = Secret(required=True, validate=validate.Length(min=1), metadata={"description": "An API token"})
-    user_fields = fields.Dict(
-        keys=fields.String(),
-        values=fields.String(),
-        load_default=dict,
-        metadata={"description": "Your user fields' keys, by our name for them"},
-    )
+    user_fields = own_fields(OURS, "Your user fields' keys, by our name for them")
     requests_per_minute = fields.Integer(
         load_default=200, validate=validate.Range(min=1), metadata={"description": "What your plan allows, or less"}
     )
     exports_per_minute = fields.Integer(
         load_default=10, validate=validate.Range(min=1), metadata={"description": "30 with the High Volume API add-on"}
     )
-
-    @validates_schema
-    def _own_names(self, loaded: Mapping[str, Any], **_: object) -> None:
-        if taken := loaded["user_fields"].keys() & OURS.keys():
-            raise ValidationError(f"{', '.join(sorted(taken))}: every user has that.", "user_fields")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +74,12 @@ class _Sent:
     id: str
     write: ContactWrite
     before: ContactRecord | None
+
+    @property
+    def fields(self) -> Collection[str]:
+        """What it wrote: a name is written as a whole."""
+        names = self.write.values.keys()
+        return names | set(NAMES) if names & set(NAMES) else names
 
 
 class ZendeskSide:
@@ -216,7 +213,8 @@ class ZendeskSide:
                 self._call(*call)
             except (RetryableError, ConfigError, RejectedError) as error:
                 if number:
-                    raise UnknownOutcomeError(f"A part of the changes was carried out, then: {error}") from None
+                    message = f"A part of the changes was carried out, then: {error}"
+                    raise UnknownOutcomeError(message, after=error.after) from None
                 raise
 
     def _call(self, method: str, path: str, body: dict[str, Any] | None) -> Any:
@@ -229,22 +227,15 @@ class ZendeskSide:
         """The results with the users as they were left: identities come only when they are asked for."""
         try:
             now = {each.id: each for each in self.get([each.id for each in results if isinstance(each, _Sent)])}
-        except (RetryableError, ConfigError):
-            now = {}
+            after = None
+        except (RetryableError, ConfigError) as error:
+            now, after = {}, error.after
         with self._lock:
             self._bearers.remember(now.values())
-        return [_settled(each, now.get(each.id)) if isinstance(each, _Sent) else each for each in results]
-
-
-def _settled(sent: _Sent, now: ContactRecord | None) -> WriteResult:
-    if now is None or now.is_gone:
-        return WriteResult(written=Written.UNKNOWN, reason="Zendesk does not show what became of it.")
-    if sent.before is None:
-        return WriteResult(written=Written.DONE, record=now)
-    # What somebody else changed at the same moment is told by the next reading: it is not what this write left.
-    written = sent.write.values.keys() | (set(NAMES) if sent.write.values.keys() & set(NAMES) else set())
-    values = {**sent.before.values, **{name: now.values.get(name) for name in written}}
-    return WriteResult(written=Written.DONE, record=versioned(replace(now, values=values)))
+        return [
+            left(now.get(each.id), each.before, each.fields, after) if isinstance(each, _Sent) else each
+            for each in results
+        ]
 
 
 def _asked(api: Api, path: str, params: Mapping[str, Any]) -> Fields:

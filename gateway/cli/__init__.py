@@ -38,7 +38,7 @@ from gateway.usecases.explaining import explanation, found, history_of
 from gateway.usecases.status import job_view
 
 if TYPE_CHECKING:
-    from gateway.salesforce.doctor import Finding
+    from gateway.salesforce.findings import Finding
     from gateway.sdk.testing.running import Outcome
 
 EXIT_FAILED, EXIT_USAGE = 1, 2
@@ -179,10 +179,11 @@ def _pair_line(pair: PairConfig) -> str:
 def doctor(context: click.Context, org: str | None, *, as_json: bool) -> None:
     """Look at every Salesforce org, or at one ORG: what is missing for the gateway, and where in Setup to mend it.
 
-    Writes nothing, and makes two API calls for each org. Exit codes: 0 all orgs work, 1 something has to be mended.
+    Writes nothing, and makes two or three API calls for each org. Exit codes: 0 all work, 1 something has to be mended.
     """
     from gateway import bootstrap  # noqa: PLC0415 - the other commands start faster without it
-    from gateway.salesforce.doctor import Level, examine  # noqa: PLC0415 - as above
+    from gateway.salesforce.doctor import examine  # noqa: PLC0415 - as above
+    from gateway.salesforce.findings import Level  # noqa: PLC0415 - as above
 
     if context.parent and context.parent.get_parameter_source("log_level") is ParameterSource.DEFAULT:
         telemetry.configure("ERROR")  # what a log would tell, the findings say
@@ -191,7 +192,12 @@ def doctor(context: click.Context, org: str | None, *, as_json: bool) -> None:
         raise ConfigError(f"{config.path}: there is no org {org!r}; there is {', '.join(config.orgs)}.")
     mapping = bootstrap.rules_of(config).mapping
     found = {
-        name: examine(bootstrap.org_settings(config.orgs[name]), mapping, created=bootstrap.created_in(config, name))
+        name: examine(
+            bootstrap.org_settings(config.orgs[name]),
+            mapping,
+            created=bootstrap.created_in(config, name),
+            synced=bootstrap.synced_in(config, name),
+        )
         for name in ([org] if org else config.orgs)
     }
     if as_json:

@@ -43,9 +43,13 @@ _KEYS = {Kind.CONTACT: "salesforce", Kind.LEAD: "lead"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MappedField:
-    """A field that is synced, and where it stands in an object: in one field, under "", or in one for each type."""
+    """A field that is synced, and where it stands in an object: in one field, under "", or in one for each type.
+
+    `place` is the file and the line that say so.
+    """
 
     rule: FieldRule
+    place: str
     columns: Mapping[Kind, Mapping[str, Column]]
 
     def places(self, kind: Kind) -> dict[str, str]:
@@ -86,7 +90,7 @@ def load_contact_mapping(path: Path, report: Report) -> ContactMapping:
     shaped = {name: shaping.shaped(_schema(name), raw, ("fields", name)) for name, raw in written.items()}
     if report.problems:
         return ContactMapping(())
-    mapping = ContactMapping(tuple(_mapped(name, given) for name, given in shaped.items()))
+    mapping = ContactMapping(tuple(_mapped(name, given, report) for name, given in shaped.items()))
     _check(mapping, report)
     return mapping
 
@@ -95,7 +99,7 @@ def _schema(name: str) -> Schema:
     return _SetSchema() if name in SETS else _TextSchema()
 
 
-def _mapped(name: str, given: Mapping[str, Any]) -> MappedField:
+def _mapped(name: str, given: Mapping[str, Any], report: Report) -> MappedField:
     rule = FieldRule(
         name=name,
         meaning=SETS[name][0] if name in SETS else Meaning.TEXT,
@@ -103,7 +107,8 @@ def _mapped(name: str, given: Mapping[str, Any]) -> MappedField:
         wins=Wins(given.get("wins", Wins.NOBODY)),
         is_name=given.get("is_name", False),
     )
-    return MappedField(rule=rule, columns={kind: given[key] for kind, key in _KEYS.items()})
+    columns = {kind: given[key] for kind, key in _KEYS.items()}
+    return MappedField(rule=rule, place=report.place(("fields", name)), columns=columns)
 
 
 # --- what does not fit together ------------------------------------------------------------------------------------

@@ -71,6 +71,7 @@ class Pairs:
             brake=shaped["brake"],
             is_paused=shaped["paused"],
             mapping=path,
+            places={each.rule.name: each.place for each in mapping.fields},
         )
         self._check_creation(pair, trail)
         if pair.are_persons and pair.objects[0] is not Kind.CONTACT:

@@ -105,7 +105,7 @@ class PairConfig:
 
     `columns` has the objects that take part; new contacts become records of the first, of a `record_type` where one is
     named, or person accounts. `other_id` is the External ID field that holds the platform's id. `mapping` is the file
-    that says which fields are synced.
+    that says which fields are synced, and `places` has the line of each.
     """
 
     name: str
@@ -120,6 +120,7 @@ class PairConfig:
     brake: Brake
     is_paused: bool
     mapping: Path
+    places: Mapping[str, str]
 
     @property
     def objects(self) -> tuple[Kind, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -50,3 +50,12 @@ def named(told: Mapping[str, str], names: Mapping[str, str]) -> Named:
         return NOTHING
     references = {name: found.pop(name) for name in REFERENCES if name in found}
     return Named(references=references or None, **found)
+
+
+def own_fields(known: Collection[str], description: str) -> setting.Dict:
+    """The setting of a contact side that names fields of the customer's by ours; none of the `known` is one of them."""
+    own = validate.NoneOf(known, error="{input}: every contact has that.")
+    metadata = {"description": description}
+    return setting.Dict(
+        keys=setting.String(validate=own), values=setting.String(), load_default=dict, metadata=metadata
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection
 from dataclasses import replace
 
 from gateway.domain.contacts import Act, ContactRecord, ContactWrite, WriteResult, Written, is_empty
@@ -17,6 +18,22 @@ def versioned(record: ContactRecord) -> ContactRecord:
     ]
     text = repr((told, record.other_id))
     return replace(record, version=hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:16])
+
+
+def left(
+    now: ContactRecord | None, before: ContactRecord | None, names: Collection[str], after: float | None = None
+) -> WriteResult:
+    """The end of a write of these fields that the platform took, by what is there `now`; `before`: unless it was new.
+
+    `after` is how long the platform asked to be left alone, if it could not be asked what is there.
+    """
+    if now is None or now.is_gone:
+        return WriteResult(written=Written.UNKNOWN, reason="The platform does not show what became of it.", after=after)
+    if before is None:
+        return WriteResult(written=Written.DONE, record=now)
+    # What somebody else changed at the same moment is told by the next reading: it is not what this write left.
+    values = {**before.values, **{name: now.values.get(name) for name in names}}
+    return WriteResult(written=Written.DONE, record=versioned(replace(now, values=values)))
 
 
 def settled_already(write: ContactWrite, held: ContactRecord | None) -> WriteResult | None:

@@ -192,6 +192,10 @@ class Connector:
         """The platform's contacts, to be kept the same as an org's, if it has any and that is configured."""
         return None
 
+    def deletes_contacts(self) -> bool:
+        """Whether the platform's contacts can be deleted, by its interface and the settings."""
+        return True
+
     def pollers(self) -> Sequence[Poller]:
         """What is read from the platform regularly, as far as it is configured."""
         return ()

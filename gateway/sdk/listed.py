@@ -15,7 +15,7 @@ from typing import Any, Protocol, TypeAlias, TypeVar
 
 from gateway.domain.contacts import Act, ContactRecord, ContactWrite, FieldLimits, Limits, Values, WriteResult, Written
 from gateway.errors import ConfigError, RejectedError, RetryableError
-from gateway.sdk.comparing import settled_already, versioned
+from gateway.sdk.comparing import left, settled_already, versioned
 from gateway.sdk.contacts import ContactPage
 from gateway.sdk.finding import holds, marks_of_keys
 from gateway.sdk.http import MissingError
@@ -171,9 +171,10 @@ class ListedSide:
         """The results with the records as they were left."""
         try:
             now = self._now([each.id for each in results if isinstance(each, _Sent)], anew=True)
-        except (RetryableError, ConfigError):
-            now = {}
-        settled = [_settled(each, now.get(each.id)) if isinstance(each, _Sent) else each for each in results]
+            after = None
+        except (RetryableError, ConfigError) as error:
+            now, after = {}, error.after
+        settled = [_ended(each, now.get(each.id), after) if isinstance(each, _Sent) else each for each in results]
         if any(each.written is Written.UNKNOWN for each in settled):
             self._stale_at = float("-inf")
         return settled
@@ -183,14 +184,8 @@ def _by_id(contacts: Iterable[Held]) -> dict[str, Held]:
     return {held.record.id: replace(held, record=versioned(held.record)) for held in contacts}
 
 
-def _settled(sent: _Sent, held: Held | None) -> WriteResult:
-    if held is None or held.record.is_gone:
-        return WriteResult(written=Written.UNKNOWN, reason="The platform does not show what became of it.")
-    if sent.before is None:
-        return WriteResult(written=Written.DONE, record=held.record)
-    # What somebody else changed at the same moment is told by the next reading: it is not what this write left.
-    values = {**sent.before.values, **{name: held.record.values.get(name) for name in sent.values}}
-    return WriteResult(written=Written.DONE, record=versioned(replace(held.record, values=values)))
+def _ended(sent: _Sent, now: Held | None, after: float | None) -> WriteResult:
+    return left(now.record if now else None, sent.before, sent.values.keys(), after)
 
 
 def paged(page: Callable[[int], Sequence[T]], id_of: Callable[[T], object]) -> Sequence[T]:

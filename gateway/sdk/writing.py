@@ -38,7 +38,7 @@ def carried_out(
             is_unknown = isinstance(error, UnknownOutcomeError)
             if not ends and not is_unknown:
                 raise
-            failure = WriteResult(written=Written.RETRY, reason=str(error))
+            failure = WriteResult(written=Written.RETRY, reason=str(error), after=error.after)
             ends |= dict.fromkeys(due, replace(failure, written=Written.UNKNOWN) if is_unknown else failure)
     return ends
 

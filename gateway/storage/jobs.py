@@ -8,7 +8,7 @@ from dataclasses import asdict, fields
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, select, update
+from sqlalchemy import Connection, Row, bindparam, case, literal, select, update
 from sqlalchemy.dialects.postgresql import insert  # its ON CONFLICT is SQLite's too
 
 from gateway.errors import VersionConflictError
@@ -38,6 +38,8 @@ _lease = _first.on_conflict_do_update(
 _store = update(jobs).where(
     *_named, jobs.c.epoch == bindparam("of_epoch"), jobs.c.lease_until == bindparam("held_until", type_=Moment())
 )
+# Whoever demanded it meanwhile wants it done once more.
+_is_not_demanded = jobs.c.due_at == bindparam("due_then", type_=Moment())
 _demand = update(jobs).where(*_named).values(due_at=bindparam("now"))
 _rewind = _demand.values(cursor=bindparam("from_cursor"), epoch=jobs.c.epoch + 1, lease_until=BEGINNING)
 
@@ -70,9 +72,11 @@ class JobTable:
     def store(self, held: HeldJob, job: Job, *, until: datetime | None = None) -> HeldJob:
         until = until or BEGINNING
         names: dict[str, Any] = {"of_connection": job.connection, "of_name": job.name}
-        names |= {"of_epoch": held.epoch, "held_until": held.until}
+        names |= {"of_epoch": held.epoch, "held_until": held.until, "due_then": held.job.due_at}
+        due_at = case((_is_not_demanded, literal(job.due_at, Moment())), else_=jobs.c.due_at)
+        stored = _store.values(**{**asdict(job), "due_at": due_at}, lease_until=until)
         with self._transactions.writing() as connection:
-            if not connection.execute(_store.values(**asdict(job), lease_until=until), names).rowcount:
+            if not connection.execute(stored, names).rowcount:
                 raise VersionConflictError(f"The job {job.name} of {job.connection} was taken over by others.")
         return HeldJob(job, held.epoch, until)
 

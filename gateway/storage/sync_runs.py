@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+from collections.abc import Mapping
 from dataclasses import asdict, fields, replace
 from datetime import datetime
 from typing import Any
@@ -56,7 +57,7 @@ class SyncRunTables:
 
     def requested(self, pair: str) -> Request | None:
         told = self._of_pair(pair, sync_pairs.c.request)
-        return Request(**{**told, "kind": RunKind(told["kind"])}) if told else None
+        return _request(told) if told else None
 
     def pause(self, pair: str, by: str | None) -> None:
         self._set(pair, sync_pairs.c.paused_by, by)
@@ -114,6 +115,11 @@ class SyncRunTables:
         kept = new.on_conflict_do_update(index_elements=["pair"], set_={column.name: new.excluded[column.name]})
         with self._transactions.writing() as connection:
             connection.execute(kept)
+
+
+def _request(told: Mapping[str, Any]) -> Request:
+    at = told.get("at")
+    return Request(**{**told, "kind": RunKind(told["kind"]), "at": at and datetime.fromisoformat(at)})
 
 
 def _run(row: Row[Any]) -> SyncRun:

@@ -13,7 +13,7 @@ from gateway.domain.policies import MatchPolicy
 from gateway.domain.retries import SETTLING_SECONDS
 from gateway.domain.sync import RECORD, Link, LinkPlan, SyncPolicy, intended, remembered, settled
 from gateway.domain.undo import Change, carried_out, changes_of
-from gateway.errors import GatewayError, UnknownOutcomeError
+from gateway.errors import GatewayError, RetryableError, UnknownOutcomeError
 from gateway.ports import ContactLinks
 from gateway.sdk.contacts import ContactSide
 
@@ -39,8 +39,8 @@ class Report:
     """What a run did so far, or why it stopped before it wrote anything.
 
     `expected` is how many contacts and links it has to look at, `looked_at` how many it did. `failures` are calls that
-    have to be repeated. `newer` is what was left since something newer stands there: a sync decides anew, an undo is
-    over with it.
+    have to be repeated; `busy` are sides that ask to be left alone, to which nothing more is written in this run.
+    `newer` is what was left since something newer stands there: a sync decides anew, an undo is over with it.
     """
 
     tally: Tally = field(default_factory=Tally)
@@ -51,6 +51,18 @@ class Report:
     written: int = 0
     newer: int = 0
     failures: list[GatewayError] = field(default_factory=list)
+    busy: set[Side] = field(default_factory=set)
+
+    def failed(self, side: Side, error: GatewayError) -> None:
+        """A call at that side has to be repeated."""
+        self.failures.append(error)
+        if _wait(error):
+            self.busy.add(side)
+
+    @property
+    def failure(self) -> GatewayError | None:
+        """The one of the failures that asks for the longest wait."""
+        return max(self.failures, key=_wait, default=None)
 
     def count(self, plan: LinkPlan, side: Side, written: Written) -> None:
         """What became of one write."""
@@ -74,6 +86,10 @@ class Refused:
     side: Side
     candidates: tuple[str, ...]
     reason: str
+
+
+def _wait(error: GatewayError) -> float:
+    return error.after or 0.0
 
 
 class Watch(Protocol):
@@ -143,15 +159,19 @@ class ContactWriter:
         return self.store.save(self.pair.name, links, losses or {}, due=due, run=self.run, changes=changes)
 
     def _sent(self, side: Side, writes: Sequence[ContactWrite], report: Report) -> Sequence[WriteResult]:
-        """The results; those of a call that failed say so for each write."""
+        """The results; those of a call that failed, or that a busy side is spared, say so for each write."""
+        if side in report.busy:
+            return [WriteResult(written=Written.RETRY)] * len(writes)
         try:
-            return self.sides[side].write(writes)
-        except UnknownOutcomeError as error:
-            report.failures.append(error)
-            return [WriteResult(written=Written.UNKNOWN, reason=str(error))] * len(writes)
+            results = self.sides[side].write(writes)
         except GatewayError as error:
-            report.failures.append(error)
-            return [WriteResult(written=Written.RETRY, reason=str(error))] * len(writes)
+            report.failed(side, error)
+            written = Written.UNKNOWN if isinstance(error, UnknownOutcomeError) else Written.RETRY
+            return [WriteResult(written=written, reason=str(error))] * len(writes)
+        if waits := [each for each in results if each.after]:
+            longest = max(waits, key=lambda each: each.after or 0.0)
+            report.failed(side, RetryableError(longest.reason or "It is busy.", after=longest.after))
+        return results
 
     def _end(self, plan: LinkPlan, pending: Link, results: Mapping[Side, WriteResult]) -> tuple[Link, bool]:
         """The link after its writes, and whether something stays to be done now."""

@@ -202,5 +202,4 @@ class Duty:
         )  # fmt: skip
 
     def _wait(self, failures: int, error: GatewayError) -> float:
-        after = error.after if isinstance(error, RetryableError) else None
-        return max(delay(failures, 0.5 + self._place.chance() / 2), after or 0.0)
+        return max(delay(failures, 0.5 + self._place.chance() / 2), error.after or 0.0)

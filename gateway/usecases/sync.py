@@ -105,6 +105,8 @@ class ContactSync:
             for links in self._due():
                 self._apply(links, limits, report)
                 self._looked_at(len(links), report)
+                if report.busy:
+                    return report
         self._store.set_stop(self._pair.name, None)
         return report
 

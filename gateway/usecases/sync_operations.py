@@ -72,7 +72,7 @@ class SyncOperations:
             run = self.run(pair, undoes or 0)
             if run.kind is RunKind.PLAN:
                 raise RejectedError(f"Run {run.id} was a plan: it wrote nothing.")
-        self.runs.request(pair, Request(kind=kind, by=by, undoes=undoes))
+        self.runs.request(pair, Request(kind=kind, by=by, at=self.now(), undoes=undoes))
         self._demand(pair)
 
     def run(self, pair: str, id: int) -> SyncRun:

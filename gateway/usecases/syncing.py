@@ -66,8 +66,8 @@ class Syncing:
         with record:
             report = self._done(asked, record)
             record.end(report, is_idle=request is None)
-        if report.failures:
-            raise report.failures[0]
+        if report.failure:
+            raise report.failure
         if request:
             self.runs.fulfil(name, request)
         return started + PAUSE if report.stop else self.next_after(started)
@@ -118,7 +118,7 @@ class _Record:
     def end(self, report: Report, *, is_idle: bool) -> None:
         """Nobody wants to read of a run of which nothing came and that nobody asked for."""
         tally = report.tally
-        came = report.written or tally.linked or tally.questions or report.stop or report.failures
+        came = report.written or tally.linked or tally.questions or report.stop or report.failure
         if is_idle and not came:
             self._runs.drop(self.kept)
             return
@@ -133,12 +133,12 @@ class _Record:
 
 
 def _state(report: Report) -> RunState:
-    if report.failures:
+    if report.failure:
         return RunState.FAILED
     return RunState.STOPPED if report.stop else RunState.DONE
 
 
 def _problem(report: Report) -> str | None:
-    if report.failures:
-        return str(report.failures[0])
+    if report.failure:
+        return str(report.failure)
     return " ".join(report.stop.reasons) if report.stop else None

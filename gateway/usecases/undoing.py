@@ -31,6 +31,8 @@ class ContactUndo:
             self._put_back(changes, limits, report)
             report.looked_at += len(changes)
             self.writer.watch.go_on(report)
+            if report.busy:
+                break
         return report
 
     def _windows(self, run: int) -> Iterator[Sequence[Change]]:

@@ -235,6 +235,8 @@ def test_without_a_path_nobody_is_deleted_and_the_reason_is_told(platform):
     assert result.written is Written.REFUSED
     assert "delete_contact_path" in result.reason
     assert record.id in platform.rows
+    assert not configured(CinnoxConnector, SETTINGS).deletes_contacts()
+    assert configured(CinnoxConnector, {**SETTINGS, "delete_contact_path": "some/{contactID}"}).deletes_contacts()
 
 
 # --- what fails

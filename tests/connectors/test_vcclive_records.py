@@ -12,6 +12,7 @@ import pytest
 from connectors.vcclive import VccLiveConnector
 from gateway.domain.contacts import Side
 from gateway.sdk import Act, ConfigError, ContactWrite, Entry, RetryableError, Written
+from gateway.sdk.connector import Connector
 from gateway.sdk.discovery import configured
 from gateway.sdk.testing import ContactSideSuite, StandIn, Told
 from tests.fakes.contacts import phones
@@ -90,7 +91,7 @@ class Database(StandIn):
         return self._told(True)
 
 
-def side_of(database: Database, **settings: Any):
+def connector_of(database: Database, **settings: Any) -> Connector:
     given = {
         "secret_key": "x",
         "customer": "example",
@@ -102,8 +103,11 @@ def side_of(database: Database, **settings: Any):
         "delete_record_path": DELETES_AT,
         **settings,
     }
-    found = configured(VccLiveConnector, {name: value for name, value in given.items() if value is not None})
-    return found.contact_side()
+    return configured(VccLiveConnector, {name: value for name, value in given.items() if value is not None})
+
+
+def side_of(database: Database, **settings: Any):
+    return connector_of(database, **settings).contact_side()
 
 
 @pytest.fixture
@@ -277,6 +281,8 @@ def test_without_a_path_nobody_is_deleted_and_the_reason_is_told(database):
     record = done(side, create())
     result = written(side, ContactWrite(act=Act.DELETE, id=record.id, version=record.version))
     assert (result.written, "delete_record_path" in result.reason) == (Written.REFUSED, True)
+    assert connector_of(database).deletes_contacts()
+    assert not connector_of(database, delete_record_path=None).deletes_contacts()
 
 
 # --- in a sync

@@ -519,7 +519,7 @@ def test_a_storm_of_refusals_keeps_what_was_done_apart_from_what_was_not(zendesk
 
 @pytest.mark.parametrize(
     ("settings", "problem"),
-    [({"user_fields": {"first": "x"}}, "every user has that"), ({"url": "http://acme.zendesk.com"}, "https")],
+    [({"user_fields": {"first": "x"}}, "every contact has that"), ({"url": "http://acme.zendesk.com"}, "https")],
 )
 def test_settings_that_cannot_be_are_refused(zendesk, settings, problem):
     with pytest.raises(ConfigError, match=problem):

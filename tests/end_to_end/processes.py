@@ -16,11 +16,12 @@ from typing import Any, Self, TypeVar
 from urllib.parse import quote
 
 import requests
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from gateway.ports import DeliveryStatus, StoredDelivery, StoredInteraction
 from gateway.storage import Database, jobs, lanes
 from gateway.storage.tables import interactions, sync_links
+from gateway.storage.tables import jobs as job_rows
 
 PATIENCE = 120.0
 """Nothing takes so long unless it never happens; the machine may be slow."""
@@ -105,6 +106,11 @@ class Process:
         self.kill()
 
     @property
+    def pid(self) -> int:
+        """The number of the process."""
+        return self._process.pid
+
+    @property
     def is_running(self) -> bool:
         return self._process.poll() is None
 
@@ -166,15 +172,22 @@ class Org(Process):
         """As a person does it in Salesforce."""
         self.control("PATCH", f"records/{record_id}", {"user": "ada@example.com", "fields": fields})
 
+    def create(self, sobject: str, **fields: Any) -> str:
+        """A new record, by its id, as any client of the org makes it."""
+        return str(self._called("POST", f"sobjects/{sobject}", json=fields)["id"])
+
     def query(self, soql: str) -> list[dict[str, Any]]:
         """Rows as any client of the org sees them, up to 2,000."""
+        return list(self._called("GET", "query", params={"q": soql})["records"])
+
+    def _called(self, method: str, path: str, **more: Any) -> Any:
         login = {"grant_type": "client_credentials", "client_id": "devorg-client", "client_secret": "devorg-secret"}
         token = self._http.post(f"{self.url}/services/oauth2/token", data=login, timeout=PATIENCE).json()
         headers = {"Authorization": f"Bearer {token['access_token']}"}
-        url = f"{self.url}/services/data/v62.0/query"
-        answer = self._http.get(url, params={"q": soql}, headers=headers, timeout=PATIENCE)
+        url = f"{self.url}/services/data/v62.0/{path}"
+        answer = self._http.request(method, url, headers=headers, timeout=PATIENCE, **more)
         answer.raise_for_status()
-        return list(answer.json()["records"])
+        return answer.json()
 
     def record_id(self, name: str, sobject: str = "Contact") -> str:
         """The id of the seed's record of that name."""
@@ -249,6 +262,13 @@ class Store:
 
     def job(self, connection: str, name: str) -> Any:
         return self._database.jobs.get(connection, name)
+
+    def owner(self, connection: str, name: str) -> str | None:
+        """The process that does a job, or did it last."""
+        table = job_rows.c
+        with self._database._transactions.reading() as reader:
+            asked = select(table.owner).where(table.connection == connection, table.name == name)
+            return reader.execute(asked).scalar_one_or_none()
 
     def sync_counts(self, pair: str) -> Mapping[str, int]:
         return self._database.links.counts(pair)

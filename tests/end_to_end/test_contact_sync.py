@@ -9,13 +9,17 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from gateway import cli
-from tests.end_to_end.processes import ENVIRONMENT, Gateway, Org, Store, eventually, run
+from tests.end_to_end.processes import ENVIRONMENT, PATIENCE, Gateway, Org, Store, eventually, run
 
 SETTINGS = """\
 database: {database}
@@ -207,6 +211,165 @@ def test_a_gateway_killed_amid_a_sync_goes_on_and_doubles_nobody(url, crm, tmp_p
     assert {str(number) for number in range(MANY)} <= set(book(tmp_path))
 
 
-def is_at_rest(store: Store) -> bool:
+def is_at_rest(store: Store, linked: int = MANY) -> bool:
     counts = store.sync_counts("crm-phonebook")
-    return counts["due"] == counts["due_strays"] == 0 and counts["linked"] >= MANY
+    return counts["due"] == counts["due_strays"] == 0 and counts["linked"] >= linked
+
+
+# --- two gateways
+
+SECONDS = 3
+"""From one slot of the pair that two gateways have to the next."""
+ROUNDS = 6
+
+
+@dataclass(frozen=True)
+class Office:
+    """Two gateways with the same pair on one PostgreSQL, and what anybody may ask them."""
+
+    gateways: tuple[Gateway, Gateway]
+    store: Store
+    token: str
+
+    def ask(self, which: int, method: str, path: str, **body: Any) -> Any:
+        headers = {"Authorization": f"Bearer {self.token}"}
+        url = f"{self.gateways[which].url}/api/sync/crm-phonebook{path}"
+        answer = requests.request(method, url, headers=headers, json=body or None, timeout=PATIENCE)
+        answer.raise_for_status()
+        return answer.json()
+
+    def ask_both(self) -> None:
+        """For a run at once, at the same time."""
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(lambda which: self.ask(which, "POST", "/runs", kind="sync"), (0, 1)))
+
+    def runs(self, which: int) -> list[dict[str, Any]]:
+        """All runs, the oldest first."""
+        found: list[dict[str, Any]] = self.ask(which, "GET", "/runs?limit=200")["items"]
+        return found[::-1]
+
+    def history(self, which: int) -> list[dict[str, Any]]:
+        """All runs, once the pair rests for good."""
+        self.ask(which, "POST", "/pause")
+
+        def ended() -> list[dict[str, Any]]:
+            runs = self.runs(which)
+            return [] if any(each["state"] == "running" for each in runs) else runs
+
+        return eventually(ended, "the end of the last run")
+
+    def writes(self, runs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        """What they wrote."""
+        paths = [f"/runs/{each['id']}/changes?limit=200" for each in runs]
+        return [change for path in paths for change in self.ask(0, "GET", path)["items"]]
+
+    def worker(self) -> Gateway | None:
+        """The gateway that has the pair in hand."""
+        owner = self.store.owner("phonebook", "sync-crm-phonebook")
+        return next((each for each in self.gateways if owner and f":{each.pid}:" in owner), None)
+
+
+@pytest.fixture
+def office(url: str, crm: Org, tmp_path: Path) -> Iterator[Office]:
+    write_settings(tmp_path, crm, when=f"every: {SECONDS}s", database=url)
+    token = run(tmp_path, "token", "create", "--role", "operator").stdout.strip()
+    with Gateway(tmp_path) as one, Gateway(tmp_path) as two, Store(tmp_path, url) as store:
+        yield Office((one, two), store, token)
+
+
+@pytest.mark.parametrize("url", ["postgresql"], indirect=True)
+def test_two_gateways_share_the_slots_of_a_pair(office, crm, tmp_path):
+    """In each round somebody is new on either side and somebody is changed; in every other one both are asked to run."""
+    crm.faults({"kind": "latency", "milliseconds": 100})
+    put(tmp_path, person(0), person(1))
+    eventually(lambda: len(people(crm)) == 2, "the first two")
+    known = next(each["Id"] for each in people(crm) if each["MobilePhone"] == phone(0))
+
+    for each in range(1, ROUNDS + 1):
+        put(tmp_path, person(100 + each), name=f"new-{each}.csv")
+        put(tmp_path, ("1", f"Book {each}"), header=("Number", "Title"), name=f"edit-{each}.csv")
+        crm.create("Contact", **made(200 + each))
+        crm.edit(known, Title=f"Crm {each}")
+        if each % 2:
+            office.ask_both()
+        eventually(lambda each=each: has_arrived(crm, tmp_path, each), f"round {each}")
+    eventually(lambda: is_at_rest(office.store, 2 + 2 * ROUNDS), "both sides the same")
+
+    expected = [0, 1, *range(101, 101 + ROUNDS), *range(201, 201 + ROUNDS)]
+    assert Counter(each["MobilePhone"] for each in people(crm)) == {phone(number): 1 for number in expected}
+    here = Counter(row["Last"] for row in book(tmp_path).values() if re.fullmatch(r"Last\d+", row["Last"]))
+    assert here == {f"Last{number}": 1 for number in expected}
+    runs = office.history(0)
+    check_once(office.writes(runs))
+    check_slots(runs)
+
+
+def made(number: int) -> dict[str, str]:
+    return {
+        "FirstName": f"First{number}", "LastName": f"Last{number}", "MobilePhone": phone(number),
+        "Email": f"p{number}@example.com",
+    }  # fmt: skip
+
+
+def has_arrived(org: Org, folder: Path, number: int) -> bool:
+    there = {each["MobilePhone"]: each for each in people(org)}
+    here = {row["Last"]: row for row in book(folder).values()}
+    return (
+        phone(100 + number) in there
+        and f"Last{200 + number}" in here
+        and there[phone(1)]["Title"] == f"Book {number}"
+        and here["Last0"]["Title"] == f"Crm {number}"
+    )
+
+
+def check_once(writes: Sequence[dict[str, Any]]) -> None:
+    """Every edit arrived by one write, and everybody who was new by another one."""
+    assert {each["written"] for each in writes} == {"done"}
+    titles = Counter(each["after"]["title"] for each in writes if each["act"] == "update" and "title" in each["after"])
+    assert titles == {f"{side} {number}": 1 for side in ("Book", "Crm") for number in range(1, ROUNDS + 1)}
+    made = [(each["side"], each["after"]["last"]) for each in writes if each["act"] == "create"]
+    numbers = range(1, ROUNDS + 1)
+    assert Counter(each for each in made if re.fullmatch(r"Last\d{3}", each[1])) == {
+        **{("salesforce", f"Last{100 + number}"): 1 for number in numbers},
+        **{("platform", f"Last{200 + number}"): 1 for number in numbers},
+    }
+
+
+def check_slots(runs: Sequence[dict[str, Any]]) -> None:
+    """One run after the other, and but one of the schedule in a slot."""
+    assert {each["state"] for each in runs} == {"done"}
+    assert all(one["ended_at"] <= other["started_at"] for one, other in pairwise(runs))
+    scheduled = Counter(slot(each) for each in runs if each["by"] == "schedule")
+    assert scheduled
+    assert set(scheduled.values()) == {1}
+    asked = [each for each in runs if each["by"] != "schedule"]
+    assert ROUNDS // 2 <= len(asked) <= ROUNDS
+
+
+def slot(run: dict[str, Any]) -> int:
+    return int(datetime.fromisoformat(run["started_at"]).timestamp() // SECONDS)
+
+
+@pytest.mark.parametrize("url", ["postgresql"], indirect=True)
+def test_the_other_gateway_takes_over_from_one_killed_amid_a_run(office, crm, tmp_path):
+    crm.faults({"kind": "latency", "milliseconds": 300})
+    put(tmp_path, *(person(number) for number in range(MANY)))
+    eventually(lambda: people(crm), "the first contacts")
+    killed = eventually(office.worker, "a run")
+    killed.kill()
+    left = 1 - office.gateways.index(killed)
+    broken = office.runs(left)[-1]
+    assert broken["state"] == "running"
+
+    crm.edit(people(crm)[0]["Id"], Title="Chair")
+    crm.faults()
+    office.store.end_leases()
+    eventually(lambda: len(people(crm)) >= MANY and is_at_rest(office.store), "both sides the same")
+
+    assert Counter(each["MobilePhone"] for each in people(crm)) == {phone(number): 1 for number in range(MANY)}
+    assert [row["Title"] for row in book(tmp_path).values() if row["Title"] == "Chair"] == ["Chair"]
+    runs = office.history(left)
+    assert [each["id"] for each in runs if each["state"] == "cut_off"] == [broken["id"]]
+    later = [each for each in runs if each["id"] > broken["id"]]
+    assert {each["state"] for each in later} == {"done"}
+    assert set(Counter(slot(each) for each in later).values()) == {1}

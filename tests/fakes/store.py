@@ -672,7 +672,9 @@ class MemoryJobs:
             if (epoch, held_until) != (held.epoch, held.until):
                 raise VersionConflictError(f"The job {job.name} of {job.connection} was taken over by others.")
             problem = None if job.problem is None else clean_text(job.problem)
-            self._jobs[place] = replace(job, cursor=_copy(job.cursor), problem=problem)
+            now = self._jobs[place].due_at
+            due_at = job.due_at if now == held.job.due_at else now
+            self._jobs[place] = replace(job, cursor=_copy(job.cursor), problem=problem, due_at=due_at)
             self._held[place] = (epoch, until or _LONG_AGO, owner)
             return HeldJob(job, epoch, until or _LONG_AGO)
 

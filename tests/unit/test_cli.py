@@ -21,7 +21,7 @@ from gateway.domain.allowance import Outlook, Usage
 from gateway.domain.interactions import fold
 from gateway.domain.tasks import DELETED
 from gateway.ports import DeliveryStatus, FoldedInteraction, NewDelivery, NewFetch, SettledDelivery, Settlement
-from gateway.salesforce.doctor import Check, Finding, Level
+from gateway.salesforce.findings import Check, Finding, Level
 from gateway.sdk import Connector
 from gateway.sdk.discovery import Installed
 from gateway.storage import Database
@@ -222,7 +222,7 @@ def test_each_pair_is_told_in_a_line(run, folder):
 
     assert (shown.code, shown.err) == (0, "")
     assert (
-        "crm-phonebook keeps the contacts of org main (Contact) and phonebook the same every 60s:"
+        "crm-phonebook keeps the contacts of org main (Contact) and phonebook the same every 30s:"
         " first, last, title, phones, emails by contacts-sync.yaml;"
         " new ones are created in org main (Contact) and phonebook;"
         " what was deleted on the other side: org main (Contact): ask, phonebook: ask\n"
@@ -327,7 +327,7 @@ def test_a_wrong_mapping_is_told_with_its_file_and_field(run, folder):
 def found(monkeypatch: pytest.MonkeyPatch) -> list[Finding]:
     """What the examination of any org finds."""
     findings = [Finding(Check.LOGIN, Level.OK, "Works."), Finding(Check.SHARED, Level.WARNING, "Off.", "Setup → it")]
-    monkeypatch.setattr("gateway.salesforce.doctor.examine", lambda settings, mapping, created: findings)
+    monkeypatch.setattr("gateway.salesforce.doctor.examine", lambda settings, mapping, created, synced: findings)
     return findings
 
 

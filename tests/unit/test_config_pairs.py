@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -327,6 +328,29 @@ class TestContactSides:
         assert refused.value.problems == (
             "sync.book: phonebook has no contacts by its settings; its connector's README says which settings configure them",
         )
+
+    @pytest.mark.parametrize(("wish", "is_right"), [("delete", False), ("keep", True), ("ask", True)])
+    def test_a_platform_that_deletes_nobody_is_not_asked_to(self, tmp_path, wish, is_right):
+        loaded = load(
+            tmp_path, f"{ORG}{BOOK}  book: {{org: main, connection: phonebook, delete: {{platform: {wish}}}}}\n"
+        )
+        connections = {name: Connected(LastingBook({})) for name in loaded.connections}
+
+        if is_right:
+            assert contact_sides_of(loaded, connections).keys() == {"book"}
+            return
+        with pytest.raises(
+            ConfigError, match="sync.book.delete.platform: phonebook deletes no contacts by its settings"
+        ):
+            contact_sides_of(loaded, connections)
+
+
+class LastingBook(Book):
+    def contact_side(self) -> Any:
+        return object()
+
+    def deletes_contacts(self) -> bool:
+        return False
 
 
 @dataclass

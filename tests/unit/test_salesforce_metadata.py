@@ -164,10 +164,10 @@ def test_the_user_may_use_the_api_and_write_tasks(permissions):
 
 def test_the_permission_set_has_the_name_that_is_told_to_admins(permissions):
     label = content(permissions)["label"]
-    doctor = Path(__file__).parents[2] / "gateway/salesforce/doctor.py"
+    findings = Path(__file__).parents[2] / "gateway/salesforce/findings.py"
 
     assert label == PERMISSIONS.name.removesuffix(".permissionset-meta.xml").replace("_", " ")
-    for told in (doctor, FOLDER / "README.md"):
+    for told in (findings, FOLDER / "README.md"):
         assert label in told.read_text(encoding="utf-8")
 
 

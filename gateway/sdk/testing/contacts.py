@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -553,6 +553,18 @@ class ContactSideSuite:
                 with pytest.raises(RetryableError) as raised:
                     call(side)
                 assert raised.value.after == 17
+
+    def test_a_platform_that_is_asked_too_often_amid_a_batch_is_left_alone_as_well(self) -> None:
+        """Each write of which it is not known that it was done has the platform's own time."""
+        if "too many calls" not in self.faults:
+            return
+        for turn in range(2 * _TURNS):
+            with self.store() as store:
+                side = self.side(store)
+                self.fail(store, "too many calls", turn)
+                with suppress(RetryableError):
+                    results = side.write([_create(self.contact(side, n), n) for n in range(2)])
+                    assert {each.after for each in results if each.written is not Written.DONE} <= {17}, f"{results}"
 
     def test_credentials_that_are_refused_stop_it(self) -> None:
         """ConfigError from each method: a person must change the settings."""

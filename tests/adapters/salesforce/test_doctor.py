@@ -19,12 +19,15 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from urllib3.exceptions import MaxRetryError, NameResolutionError
 
 from gateway.bootstrap import field_mapping, task_mapping
+from gateway.domain.contacts import Meaning
 from gateway.domain.mappings import FieldMapping, compile_mapping
 from gateway.domain.policies import MirrorPolicy
 from gateway.domain.records import Kind
-from gateway.salesforce.doctor import Check, Finding, Level, examine
+from gateway.salesforce.doctor import examine
+from gateway.salesforce.findings import Check, Finding, Level
 from gateway.salesforce.org import Flow, OrgSettings
 from gateway.salesforce.schema import WANTED
+from gateway.salesforce.synced import Synced, SyncedField
 from tests.adapters.salesforce.local_org import KEY_FIELD, LocalOrg
 
 MAPPING = task_mapping(Path("nowhere"))
@@ -32,6 +35,19 @@ CREATED = {
     kind: [field_mapping(Path("nowhere"), f"{kind.value.lower()}.yaml")]
     for kind in (Kind.CONTACT, Kind.LEAD, Kind.CASE)
 }
+FILE = "mappings/contacts-sync.yaml"
+SYNCED = Synced(
+    pair="crm-phonebook",
+    deletes=True,
+    fields={
+        Kind.CONTACT: [
+            SyncedField(ours="last", column="LastName", place=f"{FILE}:3"),
+            SyncedField(ours="company", column="Account.Name", place=f"{FILE}:4", is_written=False),
+            SyncedField(ours="phones.work", column="Phone", place=f"{FILE}:5", meaning=Meaning.PHONES),
+            SyncedField(ours="emails.work", column="Email", place=f"{FILE}:6", meaning=Meaning.EMAILS),
+        ]
+    },
+)
 LOGIN = "https://sunhill.my.salesforce.com"
 INSTANCE = "https://sunhill-1.my.salesforce.com"
 NOW = 1_772_463_267.0
@@ -57,9 +73,10 @@ def not_fine(findings: list[Finding]) -> list[Finding]:
 def test_a_sound_org_has_no_problem_and_costs_two_calls(local: LocalOrg, settings: OrgSettings) -> None:
     before = local.control("GET", "tasks")
 
-    findings = examine(settings, MAPPING, created=CREATED)
+    findings = examine(settings, MAPPING, created=CREATED, synced=[SYNCED])
 
     assert {finding.check for finding in findings} == set(Check)
+    assert only(Check.SYNC, findings).message.startswith("crm-phonebook: its 4 fields can be read")
     assert [finding for finding in findings if finding.level is Level.PROBLEM] == []
     assert "integration@devorg.example" in only(Check.USER, findings).message
     assert len(of(Check.RECORDS, findings)) == len(WANTED)
@@ -131,7 +148,7 @@ def test_without_shared_activities_everything_else_works(local: LocalOrg, settin
 
 
 def test_a_missing_key_field_does_not_hide_other_findings(local: LocalOrg, settings: OrgSettings) -> None:
-    findings = examine(replace(settings, task_key="Other__c"), MAPPING, created=CREATED)
+    findings = examine(replace(settings, task_key="Other__c"), MAPPING, created=CREATED, synced=[SYNCED])
 
     assert only(Check.KEY, findings).level is Level.PROBLEM
     assert "Text(255)" in str(only(Check.KEY, findings).fix)
@@ -213,14 +230,16 @@ def test_an_org_that_is_not_there_is_one_finding() -> None:
 
 
 def described(name: str, **fields: dict[str, Any]) -> dict[str, Any]:
-    return {"name": name, "queryable": True, "createable": True, "updateable": True, "fields": list(fields.values())}
+    rights = dict.fromkeys(("queryable", "createable", "updateable", "deletable"), True)
+    return {"name": name, **rights, "fields": list(fields.values())}
 
 
 def field(name: str, type: str = "string", **more: Any) -> dict[str, Any]:
     usual = {
         "name": name, "type": type, "length": 255, "createable": True, "updateable": True, "nillable": True,
         "defaultedOnCreate": False, "unique": False, "externalId": False, "caseSensitive": False,
-        "restrictedPicklist": False, "picklistValues": [], "filterable": True,
+        "restrictedPicklist": False, "picklistValues": [], "filterable": True, "relationshipName": None,
+        "referenceTo": [],
     }  # fmt: skip
     return usual | more
 
@@ -312,10 +331,11 @@ def diagnose(org: StandIn) -> Iterator[Diagnose]:
         task_key=KEY_FIELD,
     )
 
-    def diagnose(mapping: FieldMapping = MAPPING, created: Any = (), **changed: Any) -> list[Finding]:
+    def diagnose(mapping: FieldMapping = MAPPING, created: Any = (), synced: Any = (), **changed: Any) -> list[Finding]:
         with responses.RequestsMock(assert_all_requests_are_fired=False) as web:
             org.serve(web)
-            return examine(replace(settings, **changed), mapping, created=dict(created), clock=lambda: NOW)
+            org_settings = replace(settings, **changed)
+            return examine(org_settings, mapping, created=dict(created), synced=synced, clock=lambda: NOW)
 
     yield diagnose
 
@@ -637,3 +657,139 @@ def test_fields_that_a_new_record_cannot_have_or_lacks(org: StandIn, diagnose: D
     assert hidden.message.startswith("Contact.Title is not there, hidden or read-only")
     assert lacking.message.startswith("Contact.Region__c is required")
     assert "mappings/contact.yaml" in str(lacking.fix)
+
+
+# --- pairs whose contacts are kept the same
+
+
+@pytest.fixture
+def synced(org: StandIn, diagnose: Diagnose) -> Callable[..., list[Finding]]:
+    """What is found about the pair, with fields or other settings of its own."""
+    org.objects["Contact"]["fields"] = [
+        field("LastName", nillable=False), field("Email", "email", length=80), field("Phone", "phone", length=40),
+        field("AccountId", "reference", relationshipName="Account", referenceTo=["Account"]),
+    ]  # fmt: skip
+
+    def found(*fields: SyncedField, **changed: Any) -> list[Finding]:
+        changed |= {"fields": {Kind.CONTACT: [*SYNCED.fields[Kind.CONTACT], *fields]}} if fields else {}
+        return of(Check.SYNC, diagnose(synced=[replace(SYNCED, **changed)]))
+
+    return found
+
+
+def contact_field(org: StandIn, name: str) -> dict[str, Any]:
+    found: dict[str, Any] = next(each for each in org.objects["Contact"]["fields"] if each["name"] == name)
+    return found
+
+
+def test_a_pair_that_the_org_can_keep_is_sound(synced: Callable[..., list[Finding]]) -> None:
+    assert [each.level for each in synced()] == [Level.OK]
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "level", "message", "fix"),
+    [
+        ("Phone", {"createable": False}, Level.PROBLEM, "Contact.Phone is read-only", "contacts-sync.yaml:5"),
+        ("Phone", {"updateable": False}, Level.PROBLEM, "Contact.Phone is read-only", "direction: to_platform"),
+        ("Phone", {"type": "boolean"}, Level.PROBLEM, "the type boolean, which cannot hold phones", "yaml:5"),
+        ("Phone", {"filterable": False}, Level.PROBLEM, "cannot be searched by", "yaml:5"),
+        ("Phone", {"length": 12}, Level.WARNING, "holds 12 characters only", "yaml:5"),
+        ("Email", {"type": "phone"}, Level.PROBLEM, "cannot hold emails", "yaml:6"),
+        ("LastName", {"type": "address"}, Level.PROBLEM, "cannot hold text", "yaml:3"),
+        ("LastName", {"type": "reference"}, Level.PROBLEM, "takes ids of records only", "yaml:3"),
+        ("LastName", {"type": "date"}, Level.WARNING, "is of the type date", "yaml:3"),
+        ("LastName", {"restrictedPicklist": True}, Level.WARNING, "takes its picklist's values only", "yaml:3"),
+    ],
+)
+def test_a_synced_field_that_does_not_fit_is_told_with_its_line(
+    org: StandIn, synced: Callable[..., list[Finding]], name: str, change: Any, level: Level, message: str, fix: str
+) -> None:
+    contact_field(org, name).update(change)
+
+    (found,) = synced()
+
+    assert (found.level, message in found.message, fix in str(found.fix)) == (level, True, True), found
+
+
+def test_a_synced_field_that_is_hidden_says_that_nothing_runs(
+    org: StandIn, synced: Callable[..., list[Finding]]
+) -> None:
+    org.hide("Contact", "Phone")
+    org.hide("Account", "Name")
+
+    account, phone = synced()
+
+    assert account.message == "crm-phonebook does not run: Contact.Account.Name (company) is not there or hidden."
+    assert "Object Manager → Account" in str(account.fix)
+    assert "contacts-sync.yaml:4" in str(account.fix)
+    assert phone.message == "crm-phonebook does not run: Contact.Phone (phones.work) is not there or hidden."
+    assert "Object Manager → Contact" in str(phone.fix)
+
+
+def test_fields_of_yet_other_objects_are_looked_at(org: StandIn, synced: Callable[..., list[Finding]]) -> None:
+    consent = SyncedField(ours="forget", column="Individual.ShouldForget", place=f"{FILE}:7", is_written=False)
+    (lost,) = synced(consent)
+    assert "Contact.Individual.ShouldForget (forget) is not there" in lost.message
+
+    org.objects["Individual"] = described("Individual", ShouldForget=field("ShouldForget", "boolean"))
+    link = field("IndividualId", "reference", relationshipName="Individual", referenceTo=["Individual"])
+    org.objects["Contact"]["fields"].append(link)
+    assert [each.level for each in synced(consent)] == [Level.OK]
+
+
+def test_what_only_goes_to_the_platform_need_not_be_writable(
+    org: StandIn, synced: Callable[..., list[Finding]]
+) -> None:
+    org.objects["Contact"]["fields"].append(field("Score__c", "double", createable=False, updateable=False))
+    read = SyncedField(ours="score", column="Score__c", place=f"{FILE}:7", is_written=False)
+
+    assert [each.level for each in synced(read)] == [Level.OK]
+    assert "Score__c" in synced(replace(read, is_written=True))[0].message
+
+
+def test_what_new_contacts_must_have_is_filled(org: StandIn, synced: Callable[..., list[Finding]]) -> None:
+    org.objects["Contact"]["fields"].append(field("Region__c", nillable=False))
+
+    (found,) = synced()
+
+    assert "Contact.Region__c is required" in found.message
+    assert f"Map Region__c in {FILE}, " in str(found.fix)
+    assert [each.level for each in synced(creates=False)] == [Level.OK]
+
+
+def test_rights_on_the_object_are_looked_at_where_they_are_needed(
+    org: StandIn, synced: Callable[..., list[Finding]]
+) -> None:
+    org.objects["Contact"] |= {"createable": False, "deletable": False}
+
+    (found,) = synced()
+
+    assert "lacks Create and Delete on Contact" in found.message
+    assert "Object Settings → Contact: Create, Delete." in str(found.fix)
+    assert [each.level for each in synced(creates=False, deletes=False)] == [Level.OK]
+    del org.objects["Contact"]
+    assert [each.message for each in synced()] == ["crm-phonebook does not run: Contact is hidden."]
+
+
+@pytest.mark.parametrize("change", [{"externalId": False}, {"createable": False}, {"name": "Other__c"}])
+def test_the_field_for_the_platforms_id_is_looked_at(
+    org: StandIn, synced: Callable[..., list[Finding]], change: dict[str, Any]
+) -> None:
+    org.objects["Contact"]["fields"].append(field("Book__c", externalId=True))
+    assert [each.level for each in synced(other_id="Book__c")] == [Level.OK]
+
+    contact_field(org, "Book__c").update(change)
+    (found,) = synced(other_id="Book__c")
+    assert (found.level, found.message) == (Level.PROBLEM, "Contact.Book__c cannot hold the platform's id.")
+
+
+def test_person_accounts_are_written_as_accounts(org: StandIn, synced: Callable[..., list[Finding]]) -> None:
+    org.objects["Account"]["fields"] += [field("LastName"), field("PersonEmail", "email")]
+
+    next(each for each in org.objects["Account"]["fields"] if each["name"] == "Phone")["updateable"] = False
+
+    (found,) = synced(are_persons=True)
+    assert (
+        found.message
+        == "Account.Phone is read-only to the integration user: phones.work does not come from the platform."
+    )

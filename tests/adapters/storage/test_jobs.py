@@ -94,6 +94,18 @@ class TestJobs:
         assert lease(store, now=NOW + MINUTE).job.cursor == {"page": 3}
         assert store.jobs.demand("desk", "nothing", NOW) is False
 
+    def test_what_is_demanded_while_it_is_done_is_done_again(self, store):
+        held = lease(store)
+        assert store.jobs.demand("desk", "calls", NOW + MINUTE / 2) is True
+        held = store.jobs.store(held, replace(held.job, records=1), until=NOW + MINUTE)
+        assert lease(store, owner="two", now=NOW + MINUTE / 2) is None, "others still wait"
+        store.jobs.store(held, replace(held.job, due_at=LATER, succeeded_at=NOW))
+
+        again = lease(store, owner="two", now=NOW + MINUTE / 2)
+        assert again.job.succeeded_at == NOW
+        store.jobs.store(again, replace(again.job, due_at=LATER))
+        assert store.jobs.get("desk", "calls").due_at == LATER
+
     @pytest.mark.parametrize("cursor", [None, {"page": 1}])
     def test_a_rewind_takes_it_from_whoever_does_it(self, store, cursor):
         held = lease(store)

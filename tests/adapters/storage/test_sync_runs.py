@@ -17,7 +17,7 @@ from tests.adapters.storage.test_links import VALUES
 CRM, DESK = Side.SALESFORCE, Side.PLATFORM
 PAIR = "crm-phonebook"
 SYNC = Request(kind=RunKind.SYNC, by="ada")
-UNDO = Request(kind=RunKind.UNDO, by="ben", undoes=7)
+UNDO = Request(kind=RunKind.UNDO, by="ben", at=NOW, undoes=7)
 
 
 def begin(store, pair=PAIR, **changes) -> SyncRun:

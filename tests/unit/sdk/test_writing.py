@@ -49,6 +49,17 @@ def test_after_a_call_that_failed_the_others_wait(error):
     assert (told, asked, done) == ("drrrr", [(0,), (1, 2)], [0])
 
 
+@pytest.mark.parametrize("kind", [RetryableError, UnknownOutcomeError])
+def test_how_long_to_wait_is_told_with_those_who_wait(kind):
+    def call(due):
+        if 1 in due:
+            raise kind("too often", after=17)
+        return dict.fromkeys(due, WriteResult(written=Written.DONE))
+
+    told = carried_out([{at: WRITES[at]} for at in range(3)], call)
+    assert [told[at].after for at in range(3)] == [None, 17, 17]
+
+
 def test_a_call_that_may_have_been_carried_out_is_unknown_the_first_one_too():
     assert ends([(0, 1), (2,)], at_0=UnknownOutcomeError("lost")) == ("uur", [(0, 1)], [])
 

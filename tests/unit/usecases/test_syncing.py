@@ -7,12 +7,12 @@ from datetime import timedelta
 import pytest
 
 from gateway.domain.brakes import Brake
-from gateway.domain.contacts import Side
+from gateway.domain.contacts import Side, WriteResult, Written
 from gateway.errors import ConfigError, RetryableError, UnknownOutcomeError
 from gateway.ports import Request, RunKind, RunState
 from gateway.usecases.jobs import LEASE, PAUSE, Duty
 from gateway.usecases.syncing import KEPT
-from tests.fakes.contacts import phones
+from tests.fakes.contacts import Habits, phones
 from tests.unit.usecases.sync_desk import CRM, HOUR, NAME, PLATFORM, SyncOffice
 
 SYNC = Request(kind=RunKind.SYNC, by="ben")
@@ -133,6 +133,30 @@ class TestItsTimes:
         duty.step()
         assert firsts(office) == ["Casey", "Robin"]
 
+    @pytest.mark.parametrize("on_request_only", [True, False])
+    def test_what_is_asked_for_during_a_run_is_done_right_after_it(self, on_request_only):
+        office = SyncOffice(on_request_only=on_request_only)
+        duty, other = office.process(), office.process()
+        created(office, "Casey")
+        if on_request_only:
+            office.operations.request(NAME, RunKind.SYNC, "ben")
+
+        def ask_once(call: str) -> None:
+            if call == "platform written":
+                office.on_call(lambda _: None)
+                office.desk.clock.tick()
+                created(office, "Robin")
+                office.operations.request(NAME, RunKind.SYNC, "ben")
+
+        office.on_call(ask_once)
+        duty.step()
+        assert firsts(office) == ["Casey"]
+        other.step()
+        assert firsts(office) == ["Casey", "Robin"]
+        assert (office.run().by, office.states()) == ("ben", [RunState.DONE] * 2)
+        assert office.desk.runs.requested(NAME) is None
+        assert office.job().due_at == office.run().started_at + HOUR
+
 
 class TestPlans:
     def test_a_plan_is_told_and_nothing_is_written(self, office):
@@ -190,6 +214,37 @@ class TestFailing:
         office.desk.settle()
         assert firsts(office) == ["Casey", "Robin"]
 
+    @pytest.mark.parametrize("written", [Written.RETRY, Written.UNKNOWN])
+    def test_a_side_that_is_busy_amid_a_batch_is_left_alone_for_as_long_as_it_asks(self, office, monkeypatch, written):
+        monkeypatch.setattr("gateway.usecases.sync.WINDOW", 4)
+        platform = office.desk.platform
+        platform.habits = Habits(batch=2)
+        people = created(office, *"ABCDEFGH")
+        office.operations.request(NAME, RunKind.SYNC, "ben")
+        platform.refused = {people[1]: WriteResult(written=written, reason="It answers 429.", after=300)}
+        duty = office.process()
+        duty.step()
+
+        assert (platform.calls.count("write"), firsts(office)) == (1, ["A"])
+        assert (office.run().state, office.run().problem) == (RunState.FAILED, "It answers 429.")
+        assert office.job().due_at == office.desk.clock.now + timedelta(seconds=300)
+        assert office.desk.runs.requested(NAME) is not None
+
+        platform.refused = {}
+        office.desk.clock.now = office.job().due_at
+        duty.step()
+        assert (office.run().state, firsts(office)) == (RunState.DONE, list("ABCDEFGH"))
+
+    def test_of_several_failures_the_longest_wait_counts(self, office):
+        (casey,) = created(office, "Casey")
+        robin = office.desk.platform.people_create(first="Robin", last="Robin")
+        office.desk.crm.refused = {robin: WriteResult(written=Written.RETRY, reason="Soon.", after=5)}
+        office.desk.platform.refused = {casey: WriteResult(written=Written.RETRY, reason="Later.", after=300)}
+        office.process().step()
+
+        assert office.job().due_at == office.desk.clock.now + timedelta(seconds=300)
+        assert office.run().problem == "Later."
+
     def test_of_a_defect_nothing_personal_is_told(self, office):
         fail_at(office, "platform changes", KeyError("+14155550123"))
         office.desk.platform.people_create(first="Robin")
@@ -242,6 +297,19 @@ class TestBrakes:
         assert firsts(office) == ["Sam"]
         assert office.desk.store.stop(NAME) is None
         assert office.job().due_at == office.run().started_at + HOUR
+
+    def test_what_is_approved_of_is_done_even_if_the_side_is_too_busy_for_all_of_it(self, office, stopped, monkeypatch):
+        monkeypatch.setattr("gateway.usecases.sync.WINDOW", 1)
+        office.operations.approve(NAME, "ada")
+        office.desk.platform.refused = {"p1": WriteResult(written=Written.RETRY, reason="Busy.", after=300)}
+        stopped.step()
+        assert (office.run().state, len(firsts(office))) == (RunState.FAILED, 3)
+
+        office.desk.platform.refused = {}
+        office.desk.clock.now = office.job().due_at
+        stopped.step()
+        assert (office.run().state, firsts(office)) == (RunState.DONE, ["Sam"])
+        assert office.desk.store.stop(NAME) is None
 
     def test_what_is_more_than_was_approved_of_stops_again(self, office, stopped):
         office.operations.approve(NAME, "ada")

@@ -153,7 +153,7 @@ def test_a_run_is_requested(ask, gateway, wish):
     ask("POST", "/runs", status=202, **wish)
 
     told = {**wish, "kind": RunKind(wish["kind"])}
-    assert gateway.runs.requested(PAIR) == Request(by="Token a operator", **told)
+    assert gateway.runs.requested(PAIR) == Request(by="Token a operator", at=NOW, **told)
 
 
 def test_a_plan_is_not_undone(ask, gateway):
@@ -205,7 +205,7 @@ def test_an_approval_is_kept_and_has_it_done(ask, gateway):
     kept = gateway.links.stop(PAIR)
     assert kept is not None
     assert kept.approved_by == "Token a operator"
-    assert gateway.runs.requested(PAIR) == Request(kind=RunKind.SYNC, by="Token a operator")
+    assert gateway.runs.requested(PAIR) == Request(kind=RunKind.SYNC, by="Token a operator", at=NOW)
 
 
 def test_a_further_page_is_told_by_one_item_more():
