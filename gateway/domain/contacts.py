@@ -154,8 +154,8 @@ class WriteResult:
     """The end of one write: the record as the side has it since, which tells what it made of the values.
 
     `reason` is a sentence an admin understands, `after` the seconds for which the side asks to be left alone where it
-    is too busy. `candidates` are the ids of contacts there that the side takes for the
-    same, and therefore has not taken this one.
+    is too busy. `candidates` are the ids of contacts there that the side takes for the same, and therefore has not
+    taken this one.
     """
 
     written: Written
