@@ -10,9 +10,9 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import structlog
 from prometheus_client import Counter
@@ -37,7 +37,7 @@ from gateway.domain.matching import Sought
 from gateway.domain.policies import MatchPolicy
 from gateway.domain.records import Kind, Known
 from gateway.domain.sync import WhenDeleted
-from gateway.engine.clock import Every
+from gateway.engine.clock import Every, now
 from gateway.engine.right_of_way import RightOfWay
 from gateway.engine.schedule import next_after
 from gateway.engine.threads import Engine
@@ -61,22 +61,17 @@ from gateway.usecases.mirror import MirrorFeed
 from gateway.usecases.people import Creator
 from gateway.usecases.pulling import works_of
 from gateway.usecases.status import TELL_SECONDS, OrgState, overview, tell
-from gateway.usecases.sync_operations import PairPlace, SyncOperations
+from gateway.usecases.sync_operations import SyncOperations
 from gateway.usecases.syncing import Syncing
 from gateway.usecases.tasks import TaskWriter
-from gateway.web import Services, create_app
-from gateway.web.bodies import MAX_BODY
+
+if TYPE_CHECKING:
+    from gateway.web import Services
 
 log = structlog.get_logger(__name__)
 
-
 CALL_SECONDS = 3.0
 """How long a platform's answer is waited for when the process ends: what is cut off is asked for again."""
-
-
-def now() -> datetime:
-    """The time, aware."""
-    return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +135,9 @@ class Gateway:
     """One process of the gateway: store, orgs, engine and web application, made from its settings."""
 
     def __init__(self, config: Config) -> None:
+        from gateway.web import create_app  # noqa: PLC0415 - commands that serve nobody start faster without it
+        from gateway.web.bodies import MAX_BODY  # noqa: PLC0415 - as above
+
         self.config = config
         self.metrics = Metrics()
         self.rules = rules_of(config)
@@ -315,6 +313,8 @@ class Gateway:
         return Every(seconds, mend, f"{name}-mirror")
 
     def _services(self, connections: Mapping[str, Connection]) -> Services:
+        from gateway.web import Services  # noqa: PLC0415 - as above
+
         store = self.database
         self.metrics.watch(deliveries=store.deliveries.counts, interactions=store.interactions.counts)
         self.metrics.watch_orgs(self._gauges)
@@ -326,7 +326,7 @@ class Gateway:
             interactions=store.interactions,
             fetches=store.fetches,
             tokens=store.tokens,
-            syncs=sync_operations(self.config, store),
+            syncs=SyncOperations(self.config.sync, store.links, store.runs, store.jobs, now),
             decider=_decider(self.rules, store, self.feeds),
             metrics=self.metrics,
             orgs=tuple(self.orgs),
@@ -491,15 +491,6 @@ def sync_duty(config: Config, store: Database, name: str) -> Duty:
     side = contact_sides_of(config, connections)[name]
     syncing = syncing_of(pair, org, side, store, rules_of(config))
     return Duty(connections[pair.connection], syncing, workplace_of(store, Metrics()))
-
-
-def sync_operations(config: Config, store: Database) -> SyncOperations:
-    """What people do about the pairs."""
-    places = {
-        name: PairPlace(name=name, org=pair.org, connection=pair.connection, times=str(pair.schedule))
-        for name, pair in config.sync.items()
-    }
-    return SyncOperations(places, store.links, store.runs, store.jobs, now)
 
 
 def workplace_of(store: Database, metrics: Metrics, give_way: Callable[[], None] = lambda: None) -> Workplace:

@@ -18,7 +18,6 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA1, SHA256
-from cryptography.x509 import load_pem_x509_certificate
 
 from gateway.sdk import Answer, RejectedError, RetryableError, UnauthorizedError
 from gateway.sdk.reading import Fields, read_object
@@ -120,6 +119,8 @@ def signed(message: Fields, names: Iterable[str]) -> bytes:
 
 
 def _public_key(pem: bytes) -> RSAPublicKey:
+    from cryptography.x509 import load_pem_x509_certificate  # noqa: PLC0415 - every command would wait for it
+
     key = load_pem_x509_certificate(pem).public_key()
     if not isinstance(key, RSAPublicKey):
         raise UnauthorizedError("The certificate at SigningCertURL holds no RSA key.")

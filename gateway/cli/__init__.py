@@ -23,7 +23,6 @@ from gateway import telemetry
 from gateway.cli.opening import now, open_store, read_config
 from gateway.cli.printing import err, moment_text, new_table, out, print_json
 from gateway.cli.sync import sync
-from gateway.config import PairConfig
 from gateway.domain.contacts import Side
 from gateway.errors import ConfigError, GatewayError
 from gateway.ports import DeliveryStatus, StoredDelivery, StoredInteraction
@@ -38,6 +37,7 @@ from gateway.usecases.explaining import explanation, found, history_of
 from gateway.usecases.status import job_view
 
 if TYPE_CHECKING:
+    from gateway.config import PairConfig
     from gateway.salesforce.findings import Finding
     from gateway.sdk.testing.running import Outcome
 

@@ -5,19 +5,23 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gateway.config import Config, load
+from gateway.engine.clock import now
 from gateway.sdk.discovery import discover
 
 if TYPE_CHECKING:
+    from gateway.config import Config
     from gateway.storage.database import Database
+
+__all__ = ["now", "open_store", "read_config"]
 
 
 def read_config(path: Path | None) -> Config:
     """The settings, with the connectors that are installed."""
+    from gateway.config import load  # noqa: PLC0415 - help, and commands without settings, start faster without it
+
     installed = discover()
     return load(path, os.environ, installed.connectors, installed.broken)
 
@@ -32,10 +36,3 @@ def open_store(path: Path | None) -> Iterator[Database]:
         yield store
     finally:
         store.close()
-
-
-def now() -> datetime:
-    """The time, aware."""
-    from gateway.bootstrap import now  # noqa: PLC0415 - as above
-
-    return now()

@@ -15,7 +15,7 @@ from click.core import ParameterSource
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from gateway import telemetry
-from gateway.cli.opening import open_store, read_config
+from gateway.cli.opening import now, open_store, read_config
 from gateway.cli.printing import err, moment_text, new_table, out, print_json
 from gateway.domain.contacts import Side
 from gateway.errors import RejectedError
@@ -204,19 +204,17 @@ def resume(path: Path | None, pair: str) -> None:
 
 @contextmanager
 def _operations(path: Path | None) -> Iterator[tuple[SyncOperations, Database]]:
-    from gateway.bootstrap import sync_operations  # noqa: PLC0415 - the other commands start faster without it
-
     config = read_config(path)
     with open_store(path) as store:
         try:
-            yield sync_operations(config, store), store
+            yield SyncOperations(config.sync, store.links, store.runs, store.jobs, now), store
         except RejectedError as error:
             raise click.ClickException(error.reason) from error
 
 
 def _carried_out(path: Path | None, pair: str, kind: RunKind, undoes: int | None = None) -> SyncRun:
     """The run that did it, in this process unless another one has the pair in hand."""
-    from gateway.bootstrap import sync_duty  # noqa: PLC0415 - as above
+    from gateway.bootstrap import sync_duty  # noqa: PLC0415 - the other commands start faster without it
 
     with _operations(path) as (syncs, store):
         before = max((each.id for each in syncs.runs.list(pair, limit=1)), default=0)

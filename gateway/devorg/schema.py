@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 from types import MappingProxyType
 
 from gateway.devorg import tables
@@ -144,6 +145,13 @@ class Features:
 
 def build_schema(features: Features) -> Schema:
     """Every object that exists under ``features``, by lower-case name."""
+    own = tuple((name, tuple(lines)) for name, lines in features.custom_fields.items())
+    return _built(features.shared_activities, features.person_accounts, own)
+
+
+@lru_cache(maxsize=32)  # a reset asks for the same again and again
+def _built(shared_activities: bool, person_accounts: bool, own: tuple[tuple[str, tuple[str, ...]], ...]) -> Schema:
+    features = Features(shared_activities, person_accounts, dict(own))
     drafts = [draft for draft in _parse(tables.OBJECTS) if features.has(draft.tags)]
     for draft in drafts:
         draft.lines += [_columns(line) for line in _custom_lines(draft.name, features.custom_fields)]

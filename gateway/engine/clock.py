@@ -1,13 +1,19 @@
-"""What happens every few seconds."""
+"""The time, and what happens every few seconds."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import structlog
 
 log = structlog.get_logger(__name__)
+
+
+def now() -> datetime:
+    """The time, aware."""
+    return datetime.now(UTC)
 
 
 class Every:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from gateway.domain.contacts import ContactRecord, Side, Value, as_json
 from gateway.domain.pairing import Pairing
@@ -20,14 +20,17 @@ class NoSuchError(RejectedError):
     """What was named is not there."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PairPlace:
-    """Which org and which connection a pair joins, and its times in words."""
+class PairPlace(Protocol):
+    """Which org and which connection a pair joins, and its times, which are told in words."""
 
-    name: str
-    org: str
-    connection: str
-    times: str
+    @property
+    def name(self) -> str: ...
+    @property
+    def org(self) -> str: ...
+    @property
+    def connection(self) -> str: ...
+    @property
+    def schedule(self) -> object: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,10 @@ class SyncOperations:
         last = next(iter(self.runs.list(pair, limit=1)), None)
         stop = self.links.stop(pair)
         return {
-            **asdict(place),
+            "name": place.name,
+            "org": place.org,
+            "connection": place.connection,
+            "times": str(place.schedule),
             "paused_by": self.runs.paused(pair),
             "due_at": job.due_at if job else None,
             "succeeded_at": job.succeeded_at if job else None,

@@ -42,7 +42,7 @@ def page(browser):
 def org():
     """The address of a local org of the test's own."""
     server = create_server("127.0.0.1", 0, None)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()

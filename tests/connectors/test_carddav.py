@@ -20,10 +20,11 @@ import requests
 from connectors.carddav import CardDavConnector
 from gateway.domain.contacts import Side
 from gateway.errors import ConfigError, RetryableError, UnauthorizedError
-from gateway.sdk import Act, ContactWrite, Entry, Written
+from gateway.sdk import Entry, Written
 from gateway.sdk.connector import Request
 from gateway.sdk.discovery import configured
 from gateway.sdk.testing import FAULTS, ContactSideSuite, StandIn, Told
+from tests.connectors.writes import create, delete, done, update
 from tests.fakes.contacts import phones
 from tests.unit.usecases.sync_desk import PLATFORM, SyncDesk
 
@@ -123,24 +124,6 @@ def card_of(number: int, *lines: str) -> str:
     return f"BEGIN:VCARD\nVERSION:3.0\nUID:u-{number}\nFN:Casey {number}\nN:{number};Casey;;;\n{shown}END:VCARD\n"
 
 
-def create(values=CASEY, other_id="003A") -> ContactWrite:
-    return ContactWrite(act=Act.CREATE, values=values, other_id=other_id)
-
-
-def update(record, **values) -> ContactWrite:
-    return ContactWrite(act=Act.UPDATE, id=record.id, version=record.version, values=values)
-
-
-def delete(record) -> ContactWrite:
-    return ContactWrite(act=Act.DELETE, id=record.id, version=record.version)
-
-
-def done(side, *writes):
-    results = side.write(writes)
-    assert [each.written for each in results] == [Written.DONE] * len(writes), [each.reason for each in results]
-    return [each.record for each in results]
-
-
 def read(side, cursor=None):
     """What a whole reading tells by id, None for who is gone, the cursor behind it, and who was listed if all were."""
     told, listed, ended = {}, set(), False
@@ -158,7 +141,7 @@ def read(side, cursor=None):
 @pytest.mark.parametrize("card_version", ["3.0", "4.0"])
 def test_what_is_written_is_read(book, card_version):
     side = side_of(book, card_version=card_version)
-    (record,) = done(side, create())
+    (record,) = done(side, create(CASEY))
 
     for reader in (side, side_of(book)):
         assert reader.get([record.id]) == [record]
@@ -194,7 +177,7 @@ def test_what_is_not_known_here_is_kept_on_update(book):
 
 def test_what_somebody_else_changed_is_not_written_over(book):
     mine, theirs = side_of(book), side_of(book)
-    (old,) = done(mine, create())
+    (old,) = done(mine, create(CASEY))
     (new,) = done(theirs, update(old, title="Theirs"))
 
     assert [each.written for each in mine.write([update(old, title="Mine"), delete(old)])] == [Written.STALE] * 2
@@ -204,7 +187,7 @@ def test_what_somebody_else_changed_is_not_written_over(book):
 def test_what_changes_between_the_reading_and_the_writing_is_not_written_over(server, book):
     with Between(server) as between:
         side = side_of(between.of(book))
-        (old,) = done(side, create())
+        (old,) = done(side, create(CASEY))
         between.before["PUT"] = lambda: put(book, old.id, card_of(2).replace("UID:u-2", f"UID:{old.id[:-4]}"))
         assert [each.written for each in side.write([update(old, title="Mine")])] == [Written.STALE]
         between.before["DELETE"] = lambda: put(book, old.id, card_of(3).replace("UID:u-3", f"UID:{old.id[:-4]}"))
@@ -215,7 +198,7 @@ def test_what_changes_between_the_reading_and_the_writing_is_not_written_over(se
 
 def test_the_deleted_are_gone_and_stay_so(book):
     side = side_of(book)
-    first, second = done(side, create(), create(other_id="003B"))
+    first, second = done(side, create(CASEY), create(CASEY, other_id="003B"))
     done(side, delete(first), delete(first))
 
     assert [each.written for each in side.write([update(first, title="Late")])] == [Written.GONE]
@@ -230,7 +213,7 @@ def test_a_refused_card_is_told_with_a_reason_and_harms_no_other(server, book):
     with Between(server) as between:
         side = side_of(between.of(book))
         between.before["PUT"] = lambda: between.fail(Told(507, b"full"))
-        results = side.write([create(), create(other_id="003B")])
+        results = side.write([create(CASEY), create(CASEY, other_id="003B")])
         assert [each.written for each in results] == [Written.REFUSED, Written.DONE]
         assert "no room" in results[0].reason
         assert side.limits().records == 1
@@ -241,14 +224,14 @@ def test_a_refused_card_is_told_with_a_reason_and_harms_no_other(server, book):
 
 def test_all_is_told_and_then_only_what_changed(book):
     side = side_of(book)
-    records = done(side, *(create(other_id=f"003{n}") for n in range(5)))
+    records = done(side, *(create(CASEY, other_id=f"003{n}") for n in range(5)))
     told, cursor, listed = read(side_of(book))
     assert told == {record.id: record for record in records}
     assert listed == told.keys()
     assert read(side_of(book), cursor)[0] == {}
 
     (changed,) = done(side, update(records[0], title="Changed"))
-    (new,) = done(side, create(other_id="003N"))
+    (new,) = done(side, create(CASEY, other_id="003N"))
     done(side, delete(records[1]))
     told, cursor, listed = read(side_of(book), cursor)
     assert told == {changed.id: changed, new.id: new, records[1].id: None}
@@ -281,7 +264,7 @@ def test_an_empty_book_is_listed_too(book):
     ids=["forgotten", "malformed", "of another book", "of nothing"],
 )
 def test_what_no_token_tells_is_told_by_a_listing(server, book, cursor):
-    (record,) = done(side_of(book), create())
+    (record,) = done(side_of(book), create(CASEY))
     cursor = {name: value.replace("{book}", book.removeprefix(server)) for name, value in cursor.items()}
 
     told, cursor, listed = read(side_of(book), cursor)
@@ -291,7 +274,7 @@ def test_what_no_token_tells_is_told_by_a_listing(server, book, cursor):
 
 def test_lists_and_companies_are_no_contacts(book):
     put(book, "group.vcf", card_of(1, "X-ADDRESSBOOKSERVER-KIND:group"))
-    (record,) = done(side_of(book), create())
+    (record,) = done(side_of(book), create(CASEY))
     side = side_of(book)
 
     assert read(side)[0] == {record.id: record}
@@ -313,7 +296,7 @@ def test_a_contact_that_became_a_list_is_told_to_be_gone(book):
 
 def test_who_was_just_created_is_found(book):
     side = side_of(book)
-    (casey,) = done(side, create())
+    (casey,) = done(side, create(CASEY))
     done(side, create({"last": "Other", "phones": phones("+1 415 555 0102")}, "003B"))
 
     for finder in (side, side_of(book)):
@@ -329,7 +312,7 @@ def test_who_was_just_created_is_found(book):
 
 def test_who_is_found_is_as_others_left_them(book):
     side, theirs = side_of(book), side_of(book)
-    (old,) = done(side, create())
+    (old,) = done(side, create(CASEY))
     assert side.find([], ["003A"]) == [old]
     (new,) = done(theirs, update(old, emails=(Entry("new@example.com"),)))
 
@@ -375,7 +358,7 @@ def test_of_several_books_a_person_chooses_one(server):
 
 @pytest.mark.parametrize("method", ["limits", "changes", "get", "find", "write"])
 def test_what_a_person_must_change(server, book, method):
-    (record,) = done(side_of(book), create())
+    (record,) = done(side_of(book), create(CASEY))
     calls = {
         "limits": lambda side: side.limits(),
         "changes": lambda side: list(side.changes(None, NOW)),
@@ -432,7 +415,7 @@ def test_a_server_without_tokens_is_listed_each_time(server, book):
         between.changed = lambda text: text.replace("sync-collection", "something-else")
         between.altered["REPORT"] = lambda body: Told(403) if "sync-collection" in body else None
         url = between.of(book)
-        first, second = done(side_of(url), create(), create(other_id="003B"))
+        first, second = done(side_of(url), create(CASEY), create(CASEY, other_id="003B"))
         told, cursor, listed = read(side_of(url))
         assert listed == {first.id, second.id}
         side = side_of(url)
@@ -447,7 +430,7 @@ def test_what_is_known_is_not_read_again(server, book):
     with Between(server) as between:
         between.changed = lambda text: text.replace("sync-collection", "something-else")
         side = side_of(between.of(book))
-        done(side, *(create(other_id=f"003{n}") for n in range(3)))
+        done(side, *(create(CASEY, other_id=f"003{n}") for n in range(3)))
         side.limits()
         before = len([asked for asked in between.asked if b"multiget" in asked.body])
         read(side)
@@ -458,7 +441,7 @@ def test_a_list_of_changes_that_is_cut_short_is_read_on(server, book):
     """By the token that comes with status 507 for the collection itself (RFC 6578 §3.6)."""
     side = side_of(book)
     _, cursor, _ = read(side)
-    records = done(side, *(create(other_id=f"003{n}") for n in range(5)))
+    records = done(side, *(create(CASEY, other_id=f"003{n}") for n in range(5)))
     with Between(server) as between:
         between.altered["REPORT"] = lambda body: cut_short(body) if "sync-collection" in body else None
 
@@ -491,7 +474,7 @@ def test_a_list_of_changes_that_is_cut_short_is_read_on(server, book):
 @pytest.mark.parametrize("status", [403, 409, 412, 501, 507])
 def test_a_server_that_cannot_tell_the_changes_lists_all(server, book, status):
     _, cursor, _ = read(side_of(book))
-    (record,) = done(side_of(book), create())
+    (record,) = done(side_of(book), create(CASEY))
     with Between(server) as between:
         between.altered["REPORT"] = lambda body: Told(status) if "sync-collection" in body else None
         told, _, listed = read(side_of(between.of(book)), cursor)
@@ -524,7 +507,7 @@ def test_a_write_is_settled_without_an_etag_in_its_answer(server, book):
     with Between(server) as between:
         between.hidden = {"ETag"}
         side = side_of(between.of(book))
-        (record,) = done(side, create())
+        (record,) = done(side, create(CASEY))
         (changed,) = done(side, update(record, title="Changed"))
         assert side_of(book).get([record.id]) == [changed]
 
@@ -533,7 +516,7 @@ def test_what_others_write_right_after_is_not_taken_for_what_was_written(server,
     """Else their edit would be what both sides agreed on, and never arrive."""
     with Between(server) as between:
         side = side_of(between.of(book))
-        (old,) = done(side, create())
+        (old,) = done(side, create(CASEY))
 
         def edit() -> None:
             (now,) = side_of(book).get([old.id])
@@ -558,7 +541,7 @@ def test_a_failing_call_is_told_as_what_it_was_and_done_when_repeated(server, bo
             try:
                 if side.find([], ["003A"]):
                     break
-                (result,) = side.write([create()])
+                (result,) = side.write([create(CASEY)])
                 assert result.written in {Written.DONE, Written.UNKNOWN, Written.RETRY}
                 assert (result.written is Written.DONE) <= (side_of(book).limits().records == 1)
             except RetryableError:
@@ -578,7 +561,7 @@ def test_the_answer_of_a_write_is_lost(server, book):
             return FAULTS["cut off"]
 
         between.altered["PUT"] = lose
-        results = side.write([create(), create(other_id="003B")])
+        results = side.write([create(CASEY), create(CASEY, other_id="003B")])
         assert [each.written for each in results] == [Written.UNKNOWN, Written.RETRY]
         assert [record.other_id for record in side.find([], ["003A", "003B"])] == ["003A"]
 

@@ -17,6 +17,7 @@ from gateway.sdk import Act, ConfigError, ContactWrite, Entry, RetryableError, W
 from gateway.sdk.discovery import configured
 from gateway.sdk.listed import ListedSide
 from gateway.sdk.testing import ContactSideSuite, StandIn, Told
+from tests.connectors.writes import delete, done_one, update, written
 from tests.fakes.contacts import phones
 from tests.unit.usecases.sync_desk import PLATFORM, SyncDesk
 
@@ -103,21 +104,6 @@ def create(**values: Any) -> ContactWrite:
     return ContactWrite(act=Act.CREATE, values={"last": "Customer", **values}, other_id="003A")
 
 
-def update(record, **values: Any) -> ContactWrite:
-    return ContactWrite(act=Act.UPDATE, id=record.id, version=record.version, values=values)
-
-
-def written(side, write: ContactWrite):
-    (result,) = side.write([write])
-    return result
-
-
-def done(side, write: ContactWrite):
-    result = written(side, write)
-    assert result.written is Written.DONE, result.reason
-    return result.record
-
-
 class TestSide(ContactSideSuite):
     bears_ids = False
     most = 120
@@ -145,7 +131,7 @@ ALL = {
 
 
 def test_each_field_is_written_in_one_shape_and_read_in_another(platform):
-    record = done(side_of(platform), create(**ALL))
+    record = done_one(side_of(platform), create(**ALL))
     assert record.values == ALL
     sent = next(asked.json for asked in platform.asked if asked.method == "POST")
     assert sent == {
@@ -164,11 +150,11 @@ def test_each_field_is_written_in_one_shape_and_read_in_another(platform):
 def test_an_update_keeps_everything_whether_cinnox_replaces_or_not(platform, replaces):
     platform.replaces = replaces
     side = side_of(platform)
-    old = done(side, create(**ALL))
+    old = done_one(side, create(**ALL))
     platform.rows[old.id]["cf_shoe_size"] = "43"
-    assert done(side, update(old, title="Head buyer")).values == {**ALL, "title": "Head buyer"}
+    assert done_one(side, update(old, title="Head buyer")).values == {**ALL, "title": "Head buyer"}
     (now,) = side.get([old.id])
-    emptied = done(side, update(now, street=None, emails=()))
+    emptied = done_one(side, update(now, street=None, emails=()))
     assert emptied.values == {**ALL, "title": "Head buyer", "street": None, "emails": ()}
     assert platform.rows[old.id]["cf_shoe_size"] == "43"
 
@@ -180,7 +166,7 @@ def test_numbers_that_are_json_numbers_have_their_plus(platform):
 
 
 def test_a_number_is_written_with_its_country_and_without_its_extension(platform):
-    record = done(side_of(platform), create(phones=(Entry("(415) 555-0101 ext. 7", "work"),)))
+    record = done_one(side_of(platform), create(phones=(Entry("(415) 555-0101 ext. 7", "work"),)))
     assert record.values["phones"] == (Entry("+14155550101", "work"),)
 
 
@@ -207,7 +193,7 @@ def test_an_odd_value_that_stands_there_keeps_no_other_from_being_written(platfo
     side = side_of(platform)
     platform.rows["c-1"]["mobilePhone"] = "+12345"
     (old,) = side.get(["c-1"])
-    assert done(side, update(old, title="Buyer")).values == {**old.values, "title": "Buyer"}
+    assert done_one(side, update(old, title="Buyer")).values == {**old.values, "title": "Buyer"}
 
 
 # --- merging, deleting
@@ -215,7 +201,7 @@ def test_an_odd_value_that_stands_there_keeps_no_other_from_being_written(platfo
 
 def test_who_was_merged_leads_to_who_is_left(platform):
     side = side_of(platform)
-    left, merged = done(side, create(first="Casey")), done(side, create(first="C."))
+    left, merged = done_one(side, create(first="Casey")), done_one(side, create(first="C."))
     platform.rows[left.id]["slaveContacts"] = merged.id
     for is_listed_still in (True, False):
         if not is_listed_still:
@@ -230,8 +216,8 @@ def test_who_was_merged_leads_to_who_is_left(platform):
 
 def test_without_a_path_nobody_is_deleted_and_the_reason_is_told(platform):
     side = side_of(platform, deletes_at=None)
-    record = done(side, create())
-    result = written(side, ContactWrite(act=Act.DELETE, id=record.id, version=record.version))
+    record = done_one(side, create())
+    result = written(side, delete(record))
     assert result.written is Written.REFUSED
     assert "delete_contact_path" in result.reason
     assert record.id in platform.rows
@@ -245,7 +231,7 @@ def test_without_a_path_nobody_is_deleted_and_the_reason_is_told(platform):
 def test_a_list_that_moves_while_it_is_read_is_read_again(platform):
     side = side_of(platform)
     for number in range(7):
-        done(side, create(first=f"Casey {number}"))
+        done_one(side, create(first=f"Casey {number}"))
     moves = iter(("delete", "create", "delete"))
 
     def move() -> None:
@@ -261,7 +247,7 @@ def test_a_list_that_moves_while_it_is_read_is_read_again(platform):
 
 def test_a_list_that_never_holds_still_is_read_later(platform):
     for number in range(7):
-        done(side_of(platform), create(first=f"Casey {number}"))
+        done_one(side_of(platform), create(first=f"Casey {number}"))
     platform.between = lambda: platform.rows.update({f"n-{len(platform.rows)}": {"id": "n", "lastName": "New"}})
     with pytest.raises(RetryableError):
         side_of(platform).limits()
@@ -269,7 +255,7 @@ def test_a_list_that_never_holds_still_is_read_later(platform):
 
 def test_a_list_without_offsets_is_told(platform):
     for number in range(7):
-        done(side_of(platform), create(first=f"Casey {number}"))
+        done_one(side_of(platform), create(first=f"Casey {number}"))
     listing = platform._list
     platform._list = lambda _, limit: listing(0, limit)
     with pytest.raises(ConfigError, match="whatever the offset"):
@@ -331,7 +317,7 @@ def test_the_connector_has_it_by_its_settings(platform):
     settings = {**SETTINGS, "base_url": platform.url, "contact_limit": 1, "region": "HK"}
     side = configured(CinnoxConnector, settings).contact_side()
     assert side.limits().most == 1
-    record = done(side, create(phones=(Entry("2555 0100", "work"),)))
+    record = done_one(side, create(phones=(Entry("2555 0100", "work"),)))
     assert record.values["phones"] == (Entry("+85225550100", "work"),)
     assert written(side, create()).written is Written.REFUSED
 

@@ -16,6 +16,7 @@ from gateway.domain.sync import FieldRule
 from gateway.sdk import Act, ConfigError, ContactWrite, Entry, Meaning, RetryableError, Written
 from gateway.sdk.discovery import configured
 from gateway.sdk.testing import FAULTS, Asked, ContactSideSuite, StandIn, Told
+from tests.connectors.writes import delete, ends, update
 from tests.fakes.contacts import phones
 from tests.unit.usecases.sync_desk import PLATFORM, SyncDesk, policy
 
@@ -125,18 +126,6 @@ def cxone():
 
 def create(other_id: str = "003A", **values: Any) -> ContactWrite:
     return ContactWrite(act=Act.CREATE, values={**CASEY, **values}, other_id=other_id)
-
-
-def update(record, **values: Any) -> ContactWrite:
-    return ContactWrite(act=Act.UPDATE, id=record.id, version=record.version, values=values)
-
-
-def delete(record) -> ContactWrite:
-    return ContactWrite(act=Act.DELETE, id=record.id, version=record.version)
-
-
-def ends(side, *writes: ContactWrite) -> list[Written]:
-    return [result.written for result in side.write(writes)]
 
 
 def there(side, *ids: str):

@@ -10,9 +10,10 @@ import pytest
 
 from connectors.expertflow import ExpertflowConnector
 from gateway.domain.contacts import Side
-from gateway.sdk import Act, ConfigError, ContactWrite, Entry, Written
+from gateway.sdk import Act, ConfigError, ContactWrite, Entry
 from gateway.sdk.discovery import configured
 from gateway.sdk.testing import ContactSideSuite, StandIn, Told
+from tests.connectors.writes import done_one, update
 from tests.fakes.contacts import phones
 from tests.unit.usecases.sync_desk import PLATFORM, SyncDesk
 
@@ -114,16 +115,6 @@ def create(**values: Any) -> ContactWrite:
     return ContactWrite(act=Act.CREATE, values={"first": "Casey", **values}, other_id="003A")
 
 
-def update(record, **values: Any) -> ContactWrite:
-    return ContactWrite(act=Act.UPDATE, id=record.id, version=record.version, values=values)
-
-
-def done(side, write: ContactWrite):
-    (result,) = side.write([write])
-    assert result.written is Written.DONE, result.reason
-    return result.record
-
-
 class TestSide(ContactSideSuite):
     lines = "notes"
 
@@ -142,7 +133,9 @@ class TestSide(ContactSideSuite):
 def test_five_numbers_have_an_attribute_each(cx):
     five = tuple(Entry(f"+1415555010{at}", name.partition(".")[2]) for at, name in enumerate(FIVE))
     side = side_of(cx)
-    record = done(side, create(last="Customer", phones=five, emails=(Entry("casey@example.com"),), vip=True, score=7))
+    record = done_one(
+        side, create(last="Customer", phones=five, emails=(Entry("casey@example.com"),), vip=True, score=7)
+    )
     assert record.values == {
         "first": "Casey", "last": "Customer", "title": None, "notes": None, "vip": True, "score": 7,
         "phones": five, "emails": (Entry("casey@example.com"),),
@@ -158,20 +151,20 @@ def test_five_numbers_have_an_attribute_each(cx):
 def test_one_attribute_may_have_all_numbers_and_one_both_names(cx):
     side = side_of(cx, attributes={"name": "firstName", "phones": "phoneNumber"})
     numbers = (Entry("+14155550100"), Entry("+14155550101"))
-    record = done(side, create(last="de la Cruz", phones=(Entry("(415) 555-0100"), numbers[1])))
+    record = done_one(side, create(last="de la Cruz", phones=(Entry("(415) 555-0100"), numbers[1])))
     assert record.values == {"first": "Casey", "last": "de la Cruz", "phones": numbers}
     assert next(iter(cx.rows.values()))["phoneNumber"] == ["+14155550100", "+14155550101"]
-    assert done(side, update(record, first="Ada")).values == {**record.values, "first": "Ada"}
+    assert done_one(side, update(record, first="Ada")).values == {**record.values, "first": "Ada"}
 
 
 def test_what_a_customer_has_besides_stays(cx):
     side = side_of(cx)
-    old = done(side, create())
+    old = done_one(side, create())
     cx.rows[old.id] |= {"favourite": "tea", "labels": ["l-1"], "phoneNumber": ["+14155550109"], "web": ["w-7"]}
     cx.rows[old.id]["phone01"] = "ext. 4 at the desk"
     SCHEMA.append(attribute("web", "string", isChannelIdentifier=True))
     try:
-        record = done(side, update(*side.get([old.id]), title="Buyer"))
+        record = done_one(side, update(*side.get([old.id]), title="Buyer"))
     finally:
         SCHEMA.pop()
     row = cx.rows[record.id]
@@ -181,7 +174,7 @@ def test_what_a_customer_has_besides_stays(cx):
 
 def test_anonymous_customers_are_nobody_and_who_becomes_one_is_gone(cx):
     side = side_of(cx)
-    record = done(side, create(phones=phones("+14155550100")[:0]))
+    record = done_one(side, create(phones=phones("+14155550100")[:0]))
     cx.rows["a" * 24] = {"_id": "a" * 24, "firstName": "Anonymous", "phone01": "+14155550101", "isAnonymous": True}
     side = side_of(cx)
     assert side.limits().records == 1
@@ -192,7 +185,7 @@ def test_anonymous_customers_are_nobody_and_who_becomes_one_is_gone(cx):
 
 def test_numbers_keep_their_extension_and_their_own_spelling_where_they_have_none_of_a_country(cx):
     odd = (Entry("(415) 555-0100 ext. 7", "mobile"), Entry("12345", "work"))
-    assert done(side_of(cx), create(phones=odd)).values["phones"] == odd
+    assert done_one(side_of(cx), create(phones=odd)).values["phones"] == odd
 
 
 # --- settings
@@ -241,7 +234,7 @@ def test_a_site_without_a_log_in_is_asked_without_a_token(cx):
 def test_a_token_is_used_until_it_ends_and_a_wrong_password_is_told(cx):
     side = side_of(cx)
     side.limits()
-    done(side, create())
+    done_one(side, create())
     assert len(cx.tokens) == 1
     cx.tokens.append("another, so that ours has ended")
     assert side.limits().records == 1
@@ -253,7 +246,7 @@ def test_a_token_is_used_until_it_ends_and_a_wrong_password_is_told(cx):
 
 def test_an_answer_without_docs_is_no_empty_list(cx):
     side = side_of(cx)
-    done(side, create())
+    done_one(side, create())
     cx.fail(Told.of({"message": "the database is away"}), after=2)
     with pytest.raises(Exception, match="docs"):
         side_of(cx).limits()

@@ -18,6 +18,7 @@ from connectors.genesys.login import Login, login_url
 from gateway.sdk import Act, ConfigError, ContactWrite, Entry, RetryableError, Written
 from gateway.sdk.discovery import configured
 from gateway.sdk.testing import FAULTS, Asked, ContactSideSuite, StandIn, Told
+from tests.connectors.writes import delete, ends, update
 from tests.fakes.contacts import phones
 from tests.unit.usecases.sync_desk import PLATFORM, SyncDesk
 
@@ -238,22 +239,10 @@ def create(other_id: str = "003A", **values: Any) -> ContactWrite:
     return ContactWrite(act=Act.CREATE, values={**CASEY, **values}, other_id=other_id)
 
 
-def update(record, **values: Any) -> ContactWrite:
-    return ContactWrite(act=Act.UPDATE, id=record.id, version=record.version, values=values)
-
-
-def delete(record) -> ContactWrite:
-    return ContactWrite(act=Act.DELETE, id=record.id, version=record.version)
-
-
 def created(side, *other_ids: str):
     results = side.write([create(id) for id in other_ids or ("003A",)])
     assert {result.written for result in results} == {Written.DONE}
     return [result.record for result in results]
-
-
-def ends(side, *writes: ContactWrite) -> list[Written]:
-    return [result.written for result in side.write(writes)]
 
 
 def listed(side):

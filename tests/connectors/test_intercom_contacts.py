@@ -11,9 +11,10 @@ import pytest
 from connectors.intercom import IntercomConnector
 from gateway.domain.contacts import Side
 from gateway.errors import ConfigError, RetryableError
-from gateway.sdk import Act, ContactWrite, Entry, Written
+from gateway.sdk import Entry, Written
 from gateway.sdk.discovery import configured
 from gateway.sdk.testing import FAULTS, ContactSideSuite, StandIn, Told
+from tests.connectors.writes import create, done, update
 from tests.fakes.contacts import phones
 from tests.unit.usecases.sync_desk import PLATFORM, SyncDesk
 
@@ -192,20 +193,6 @@ def intercom():
         yield stand_in
 
 
-def create(values=CASEY, other_id="003A") -> ContactWrite:
-    return ContactWrite(act=Act.CREATE, values=values, other_id=other_id)
-
-
-def update(record, **values) -> ContactWrite:
-    return ContactWrite(act=Act.UPDATE, id=record.id, version=record.version, values=values)
-
-
-def done(side, *writes):
-    results = side.write(writes)
-    assert [each.written for each in results] == [Written.DONE] * len(writes), [each.reason for each in results]
-    return [each.record for each in results]
-
-
 def read(side, cursor=None, now=NOW):
     """What a whole reading tells by id, None for who is gone, the cursor behind it, and who was listed if all were."""
     told, listed, ended = {}, set(), False
@@ -240,7 +227,7 @@ def test_what_is_sent(intercom):
 
 def test_who_is_there_already_is_named(intercom):
     side = side_of(intercom)
-    (record,) = done(side, create())
+    (record,) = done(side, create(CASEY))
     (result,) = side.write([create({"last": "Same", "emails": CASEY["emails"]}, "003B")])
     assert (result.written, result.candidates) == (Written.REFUSED, (record.id,))
     assert result.reason == "Intercom refuses the contact: conflict."
@@ -356,7 +343,7 @@ def test_a_clock_that_went_back_has_all_listed(intercom):
 
 
 def test_who_was_created_is_found_while_the_search_does_not_show_them(intercom):
-    (record,) = done(side_of(intercom), create())
+    (record,) = done(side_of(intercom), create(CASEY))
     side = side_of(intercom)
     assert side.limits().records == 0, "the search lags"
     assert side.find([], ["003A"]) == side.find(["email:casey@example.com"], []) == [record]

@@ -15,6 +15,7 @@ from gateway.sdk import Act, ConfigError, ContactWrite, Entry, RetryableError, W
 from gateway.sdk.connector import Connector
 from gateway.sdk.discovery import configured
 from gateway.sdk.testing import ContactSideSuite, StandIn, Told
+from tests.connectors.writes import delete, done_one, update, written
 from tests.fakes.contacts import phones
 from tests.unit.usecases.sync_desk import PLATFORM, SyncDesk
 
@@ -120,21 +121,6 @@ def create(**values: Any) -> ContactWrite:
     return ContactWrite(act=Act.CREATE, values={"last": "Customer", **values}, other_id="003A")
 
 
-def update(record, **values: Any) -> ContactWrite:
-    return ContactWrite(act=Act.UPDATE, id=record.id, version=record.version, values=values)
-
-
-def written(side, write: ContactWrite):
-    (result,) = side.write([write])
-    return result
-
-
-def done(side, write: ContactWrite):
-    result = written(side, write)
-    assert result.written is Written.DONE, result.reason
-    return result.record
-
-
 def entries_of(*texts: str) -> tuple[Entry, ...]:
     return tuple(map(Entry, texts))
 
@@ -156,7 +142,7 @@ class TestSide(ContactSideSuite):
 
 def test_fields_numbers_and_addresses_have_their_places(database):
     side = side_of(database)
-    record = done(side, create(city="Budapest", phones=entries_of("+14155550100", "+14155550101"),
+    record = done_one(side, create(city="Budapest", phones=entries_of("+14155550100", "+14155550101"),
                                emails=entries_of("casey@example.com")))  # fmt: skip
     assert database.rows[record.id] == {
         "data": {"last_name": "Customer", "city": "Budapest", "sf_id": "003A"},
@@ -177,7 +163,7 @@ def test_a_number_keeps_its_place_and_what_is_beside_it(database):
     side = side_of(database)
     (old,) = side.get(["7"])
     wanted = entries_of("+1 (415) 555-0101", "+14155550102")
-    record = done(side, update(old, phones=wanted, emails=entries_of("peter@example.com", "new@example.com")))
+    record = done_one(side, update(old, phones=wanted, emails=entries_of("peter@example.com", "new@example.com")))
     contacts = database.rows["7"]["contacts"]
     assert contacts["phone1"] == {"name": "Peter", "title": "Boss", "phone": "", "email": "peter@example.com"}
     assert contacts["phone2"] == {"phone": "14155550102", "email": "new@example.com"}
@@ -188,9 +174,9 @@ def test_a_number_keeps_its_place_and_what_is_beside_it(database):
 
 def test_only_what_changes_is_written(database):
     side = side_of(database)
-    old = done(side, create(phones=entries_of("+14155550100"), emails=entries_of("casey@example.com")))
+    old = done_one(side, create(phones=entries_of("+14155550100"), emails=entries_of("casey@example.com")))
     asked = len(database.asked)
-    done(side, update(old, title="Buyer", phones=entries_of("415 555 0100")))
+    done_one(side, update(old, title="Buyer", phones=entries_of("415 555 0100")))
     assert [each.path for each in database.asked[asked:] if each.method == "PUT"] == [
         f"/v2/projects/42/records/{old.id}"
     ]
@@ -208,7 +194,7 @@ def test_only_what_changes_is_written(database):
 )
 def test_a_number_stands_there_so_that_its_country_is_known(database, region, number, stands, read):
     """Without a plus, unless it would then be taken for a number of the region."""
-    record = done(side_of(database, region=region), create(phones=entries_of(number)))
+    record = done_one(side_of(database, region=region), create(phones=entries_of(number)))
     assert database.rows[record.id]["contacts"]["phone1"]["phone"] == stands
     assert record.values["phones"] == entries_of(read)
 
@@ -242,7 +228,7 @@ def test_more_numbers_than_places_are_refused(database):
 
 def test_what_is_written_in_part_is_unknown(database):
     side = side_of(database)
-    old = done(side, create())
+    old = done_one(side, create())
     database.places = 0
     result = written(side, update(old, title="Buyer", phones=entries_of("+14155550100")))
     assert result.written is Written.UNKNOWN
@@ -260,7 +246,7 @@ def test_a_record_that_is_made_without_telling_its_id_is_found_by_it_and_is_unkn
 
 def test_a_record_that_is_refused_is_gone_only_if_it_is_not_listed(database):
     side = side_of(database)
-    record = done(side, create())
+    record = done_one(side, create())
     database.fail(refused("error.no_access"))
     with pytest.raises(RetryableError, match="no_access"):
         side.get([record.id])
@@ -270,7 +256,7 @@ def test_a_record_that_is_refused_is_gone_only_if_it_is_not_listed(database):
 
 
 def test_errors_instead_of_a_list_are_no_empty_list(database):
-    done(side_of(database), create())
+    done_one(side_of(database), create())
     database.fail(refused("error.no_access", 200))
     with pytest.raises(ConfigError, match="projectid"):
         side_of(database).limits()
@@ -278,8 +264,8 @@ def test_errors_instead_of_a_list_are_no_empty_list(database):
 
 def test_without_a_path_nobody_is_deleted_and_the_reason_is_told(database):
     side = side_of(database, delete_record_path=None)
-    record = done(side, create())
-    result = written(side, ContactWrite(act=Act.DELETE, id=record.id, version=record.version))
+    record = done_one(side, create())
+    result = written(side, delete(record))
     assert (result.written, "delete_record_path" in result.reason) == (Written.REFUSED, True)
     assert connector_of(database).deletes_contacts()
     assert not connector_of(database, delete_record_path=None).deletes_contacts()

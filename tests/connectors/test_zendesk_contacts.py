@@ -12,9 +12,10 @@ import pytest
 from connectors.zendesk import ZendeskConnector
 from gateway.domain.contacts import Side
 from gateway.errors import ConfigError, RetryableError
-from gateway.sdk import Act, ContactWrite, Entry, Written
+from gateway.sdk import Entry, Written
 from gateway.sdk.discovery import configured
 from gateway.sdk.testing import FAULTS, ContactSideSuite, StandIn, Told
+from tests.connectors.writes import create, delete, done, update
 from tests.fakes.contacts import phones
 from tests.unit.usecases.sync_desk import PLATFORM, SyncDesk
 
@@ -236,24 +237,6 @@ def zendesk():
         yield stand_in
 
 
-def create(values=CASEY, other_id="003A") -> ContactWrite:
-    return ContactWrite(act=Act.CREATE, values=values, other_id=other_id)
-
-
-def update(record, **values) -> ContactWrite:
-    return ContactWrite(act=Act.UPDATE, id=record.id, version=record.version, values=values)
-
-
-def delete(record) -> ContactWrite:
-    return ContactWrite(act=Act.DELETE, id=record.id, version=record.version)
-
-
-def done(side, *writes):
-    results = side.write(writes)
-    assert [each.written for each in results] == [Written.DONE] * len(writes), [each.reason for each in results]
-    return [each.record for each in results]
-
-
 def read(side, cursor=None):
     """What a whole reading tells by id, None for who is gone, and the cursor behind it."""
     told = {}
@@ -272,7 +255,7 @@ def asked(zendesk, *methods):
 
 def test_nobody_gets_a_mail_and_organisations_stay(zendesk):
     side = side_of(zendesk)
-    (record,) = done(side, create())
+    (record,) = done(side, create(CASEY))
     (sent,) = [each.json["user"] for each in zendesk.asked if each.method == "POST"]
     assert sent == {
         "name": "Casey Customer", "notes": "Buyer", "phone": "+14155550100", "role": "end-user", "external_id": "003A",
@@ -287,7 +270,7 @@ def test_nobody_gets_a_mail_and_organisations_stay(zendesk):
 
 def test_addresses_are_added_before_others_are_taken_away(zendesk):
     side = side_of(zendesk)
-    (record,) = done(side, create())
+    (record,) = done(side, create(CASEY))
     zendesk.asked.clear()
     new = Entry("new@example.com", is_primary=True)
     (record,) = done(side, update(record, notes="x", emails=(new, Entry("OFFICE@example.com"))))
@@ -304,7 +287,7 @@ def test_addresses_are_added_before_others_are_taken_away(zendesk):
 def test_an_address_that_replaces_the_first_one_is_the_first(zendesk):
     """A side without a first choice says only that one came and one went."""
     side = side_of(zendesk)
-    (record,) = done(side, create())
+    (record,) = done(side, create(CASEY))
     (record,) = done(side, update(record, emails=(Entry("office@example.com"), Entry("new@example.com"))))
     assert set(record.values["emails"]) == {Entry("office@example.com"), Entry("new@example.com", is_primary=True)}
     (record,) = done(side, update(record, emails=(Entry("office@example.com"),)))
@@ -313,7 +296,7 @@ def test_an_address_that_replaces_the_first_one_is_the_first(zendesk):
 
 def test_an_address_of_somebody_else_changes_nothing(zendesk):
     side = side_of(zendesk)
-    record, _ = done(side, create(), create({"last": "B", "emails": (Entry("b@example.com"),)}, "003B"))
+    record, _ = done(side, create(CASEY), create({"last": "B", "emails": (Entry("b@example.com"),)}, "003B"))
     (result,) = side.write([update(record, notes="x", emails=(*CASEY["emails"], Entry("b@example.com")))])
     assert (result.written, result.reason) == (Written.REFUSED, "Zendesk refuses value: DuplicateValue.")
     assert side.get([record.id]) == [record]
@@ -321,7 +304,7 @@ def test_an_address_of_somebody_else_changes_nothing(zendesk):
 
 def test_what_is_half_done_is_said_to_be_unknown(zendesk):
     side = side_of(zendesk)
-    record, _ = done(side, create(), create({"last": "B", "emails": (Entry("b@example.com"),)}, "003B"))
+    record, _ = done(side, create(CASEY), create({"last": "B", "emails": (Entry("b@example.com"),)}, "003B"))
     wanted = (*CASEY["emails"], Entry("a@example.com"), Entry("b@example.com"))
     (result,) = side.write([update(record, emails=wanted)])
     assert result.written is Written.UNKNOWN
@@ -332,7 +315,7 @@ def test_what_is_half_done_is_said_to_be_unknown(zendesk):
 
 def test_what_somebody_else_changes_meanwhile_is_not_taken_for_what_was_written(zendesk):
     side = side_of(zendesk)
-    (record,) = done(side, create())
+    (record,) = done(side, create(CASEY))
     answer = zendesk.answer
 
     def meanwhile(asked):
@@ -365,7 +348,7 @@ def test_a_last_name_of_several_words_stays_one(zendesk):
 
 def test_the_staff_are_no_contacts(zendesk):
     side = side_of(zendesk)
-    (record,) = done(side, create())
+    (record,) = done(side, create(CASEY))
     zendesk.now += 120
     told, cursor = read(side)
     assert told == {record.id: record}
@@ -382,7 +365,7 @@ def test_the_staff_are_no_contacts(zendesk):
 
 def test_who_was_merged_is_gone_and_whoever_is_left_has_the_addresses(zendesk):
     side = side_of(zendesk)
-    loser, winner = done(side, create(), create({"last": "Winner", "emails": (Entry("w@example.com"),)}, "003B"))
+    loser, winner = done(side, create(CASEY), create({"last": "Winner", "emails": (Entry("w@example.com"),)}, "003B"))
     zendesk.now += 120
     _, cursor = read(side)
     zendesk.merge(int(loser.id), int(winner.id))
@@ -402,7 +385,7 @@ def test_the_last_minute_is_told_later(zendesk):
     side = side_of(zendesk)
     zendesk.now += 120
     _, cursor = read(side)
-    (record,) = done(side, create())
+    (record,) = done(side, create(CASEY))
     told, cursor = read(side, cursor)
     assert told == {}
     zendesk.now += 60
@@ -411,14 +394,14 @@ def test_the_last_minute_is_told_later(zendesk):
 
 def test_a_cursor_of_another_account_is_not_used(zendesk):
     side = side_of(zendesk)
-    (record,) = done(side, create())
+    (record,) = done(side, create(CASEY))
     zendesk.now += 120
     assert record.id in read(side, {"url": "https://other.zendesk.com", "after": "x"})[0]
 
 
 def test_who_a_killed_process_created_is_found_at_once_by_the_id_it_bears(zendesk):
     """The export does not tell them yet."""
-    (record,) = done(side_of(zendesk), create())
+    (record,) = done(side_of(zendesk), create(CASEY))
     assert side_of(zendesk).find([], ["003A", "003Z"]) == [record]
 
 
@@ -494,14 +477,14 @@ def test_what_is_no_user_is_asked_for_again_later(zendesk, users):
 
 
 def test_an_answer_without_identities_takes_no_address_away(zendesk):
-    (record,) = done(side_of(zendesk), create())
+    (record,) = done(side_of(zendesk), create(CASEY))
     zendesk.page = lambda *_: {"users": [zendesk.users[int(record.id)]]}
     with pytest.raises(RetryableError, match="identities is missing"):
         side_of(zendesk).get([record.id])
 
 
 def test_a_wrong_account_stops_it_and_deletes_nobody(zendesk):
-    (record,) = done(side_of(zendesk), create())
+    (record,) = done(side_of(zendesk), create(CASEY))
     elsewhere = side_of(zendesk, url=f"{zendesk.url}/nothing")
     for call in (elsewhere.limits, lambda: elsewhere.get([record.id]), lambda: read(elsewhere)):
         with pytest.raises(ConfigError, match="Look at url"):

@@ -9,10 +9,10 @@ from zlib import crc32
 
 import pytest
 
-from tests.adapters.storage.conftest import postgresql, url
+from tests.adapters.storage.conftest import postgresql, ready_file, url
 from tests.end_to_end.processes import Gateway, Org, Store, write_settings
 
-__all__ = ["postgresql", "url"]
+__all__ = ["postgresql", "ready_file", "url"]
 """Fixtures: the URL of a fresh database, on each kind of store."""
 
 

@@ -133,7 +133,7 @@ class SystemOfRecord(BaseHTTPRequestHandler):
 @pytest.fixture
 def system_of_record() -> Iterator[str]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), SystemOfRecord)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
     server.server_close()

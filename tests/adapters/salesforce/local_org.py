@@ -19,7 +19,7 @@ KEY_FIELD = "Gateway_Interaction_Key__c"
 def serving() -> Iterator[Any]:
     """A local org's server, at work in a thread."""
     with create_server(port=0) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         thread.start()
         yield server
         server.shutdown()

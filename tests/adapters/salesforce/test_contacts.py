@@ -32,6 +32,7 @@ from gateway.sdk.contacts import ContactPage, ContactSide
 from gateway.sdk.pulling import Cursor
 from gateway.sdk.testing.contacts import LOST, ContactSideSuite
 from tests.adapters.salesforce.local_org import LocalOrg
+from tests.connectors.writes import delete, update
 from tests.fakes.contacts import START
 
 READINGS = {"phones": Reading(Meaning.PHONES), "emails": Reading(Meaning.EMAILS)}
@@ -60,14 +61,6 @@ def entry(text: str, type: str = "work") -> Entry:
 
 def create(other_id: str | None = None, **values: Any) -> ContactWrite:
     return ContactWrite(act=Act.CREATE, values={"last": "New", **values}, other_id=other_id)
-
-
-def update(record: ContactRecord, **values: Any) -> ContactWrite:
-    return ContactWrite(act=Act.UPDATE, values=values, id=record.id, version=record.version)
-
-
-def delete(record: ContactRecord) -> ContactWrite:
-    return ContactWrite(act=Act.DELETE, id=record.id, version=record.version)
 
 
 class Desk:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from itertools import count
@@ -32,6 +33,14 @@ def postgresql() -> Iterator[Any]:
         Database(_url(server, "ready")).close()
         yield server
         server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def ready_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file that has the tables, to be copied: to make them anew takes longer than most tests."""
+    folder = tmp_path_factory.mktemp("ready")
+    Database(_file_url(folder)).close()
+    return folder / "gateway.db"
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -74,6 +83,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database |
 def _fresh(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of a database with empty tables; on PostgreSQL the same one, emptied, since a new one takes a second."""
     if request.param == "sqlite":
+        shutil.copy(request.getfixturevalue("ready_file"), tmp_path)
         return _file_url(tmp_path)
     server = request.getfixturevalue("postgresql")
     names = ", ".join(table.name for table in metadata.sorted_tables)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy.dialects import sqlite
 
 from gateway.domain.contacts import Side
@@ -26,10 +28,12 @@ from gateway.storage import (
     history,
     interactions,
     links,
+    migrations,
     mirror,
     searches,
 )
 from gateway.storage.engine import open_engine, read_url
+from gateway.storage.migrations import revisions
 from gateway.storage.tables import metadata
 from tests.adapters.storage.examples import NOW, child, contact, delivery, folded, raw
 
@@ -62,6 +66,10 @@ class TestMigrations:
         metadata.create_all(engine)
         engine.dispose()
         assert _schema(empty_url) == {name: sql for name, sql in migrated.items() if "alembic_version" not in name}
+
+    def test_they_are_known_by_the_names_of_their_files(self):
+        scripts = ScriptDirectory(str(Path(migrations.__file__).parent))
+        assert [script.revision for script in scripts.walk_revisions()] == revisions()[::-1]
 
     def test_opening_again_keeps_everything(self, empty_url):
         for number in range(3):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 from gateway.domain.brakes import Brake
@@ -16,7 +17,7 @@ from gateway.usecases.connections import Connection
 from gateway.usecases.contacts import ContactWriter, Pair, Report
 from gateway.usecases.jobs import Duty, Workplace
 from gateway.usecases.sync import ContactSync
-from gateway.usecases.sync_operations import PairPlace, SyncOperations
+from gateway.usecases.sync_operations import SyncOperations
 from gateway.usecases.syncing import Syncing
 from gateway.usecases.undoing import ContactUndo
 from tests.fakes.contacts import Clock, FakeSide, Habits, MemoryLinks, MemoryRuns
@@ -140,7 +141,7 @@ class SyncOffice:
         self.desk = desk or SyncDesk(policy(deletes=WhenDeleted.DELETE))
         self.store = MemoryStore()
         self.operations = SyncOperations(
-            {NAME: PairPlace(name=NAME, org="main", connection="desk", times="every hour")},
+            {NAME: SimpleNamespace(name=NAME, org="main", connection="desk", schedule="every hour")},
             self.desk.store, self.desk.runs, self.store.jobs, self.desk.clock,
         )  # fmt: skip
         self._how = how

@@ -8,6 +8,7 @@ import threading
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 from gateway import sdk
@@ -19,7 +20,7 @@ from gateway.telemetry import Metrics
 from gateway.usecases.connections import Connection
 from gateway.usecases.decisions import Decider, Rules, stored
 from gateway.usecases.operations import Role, create_token
-from gateway.usecases.sync_operations import PairPlace, SyncOperations
+from gateway.usecases.sync_operations import SyncOperations
 from gateway.web import Services, create_app
 from tests.fakes.store import MemoryStore
 from tests.fakes.sync_runs import MemoryRuns
@@ -243,7 +244,7 @@ class Gateway:
         self.store = MemoryStore()
         self.links = self.store.links
         self.runs = MemoryRuns(self.links)
-        place = PairPlace(name=PAIR, org="main", connection="phonebook", times="every 60s")
+        place = SimpleNamespace(name=PAIR, org="main", connection="phonebook", schedule="every 60s")
         syncs = SyncOperations({PAIR: place}, self.links, self.runs, self.store.jobs, lambda: NOW)
         self.metrics = Metrics()
         self.stopping = threading.Event()
