@@ -172,6 +172,25 @@ def test_a_brake_stops_a_run_until_a_person_agrees(crm, tmp_path, sync):
     assert {each["Title"] for each in people(crm)} == {"Same"}
 
 
+def test_whom_a_duplicate_rule_keeps_out_is_joined_with_whom_a_person_names(crm, tmp_path, sync):
+    write_settings(tmp_path, crm, when="paused: true, create: {platform: false}")
+    rule = {"name": "Last names", "object": "Contact", "fields": ["LastName"], "action": "block"}
+    crm.control("POST", "setup", {"duplicate_rules": [rule]})
+    there = crm.create("Contact", FirstName="Casey", LastName="Last101", Email="casey@example.com")
+    put(tmp_path, person(101), person(102))
+
+    assert "1 questions, 1 created on salesforce" in sync("run", "crm-phonebook")
+    told = sync("conflicts", "crm-phonebook")
+    assert "duplicate rule Last names" in told
+    assert f"could be {there}" in told
+    sync("resolve", "crm-phonebook", "platform", "101", "--same", there)
+    sync("run", "crm-phonebook")
+
+    (joined,) = people(crm, "LastName = 'Last101'")
+    assert (joined["Id"], joined["MobilePhone"]) == (there, phone(101))
+    assert "duplicate rule" not in sync("conflicts", "crm-phonebook")
+
+
 def test_two_who_ask_at_once_both_hear_of_it(crm, tmp_path):
     write_settings(tmp_path, crm)
     put(tmp_path, *(person(number) for number in range(30)))
