@@ -131,27 +131,32 @@ class ContactWriter:
         """
         pending = {plan.link.key: intended(plan, self.now(), _SETTLING) for plan in plans}
         losses = {plan.link.key: plan.losses for plan in plans}
-        changes = {plan.link.key: changes_of(plan) for plan in plans}
-        refused = self._save(list(pending.values()), _flat(changes), due=pending.keys(), losses=losses)
-        plans = [plan for plan in plans if plan.link.key not in refused]
-        results: dict[int, dict[Side, WriteResult]] = {plan.link.key: {} for plan in plans}
-        for side in Side:
-            writes = [(plan.link.key, plan.writes[side]) for plan in plans if side in plan.writes]
-            for at in range(0, len(writes), limits[side].batch):
-                some = writes[at : at + limits[side].batch]
-                self.watch.stay()
-                for (key, _), result in zip(some, self._sent(side, [w for _, w in some], report), strict=True):
-                    results[key][side] = result
-                    changes[key][side] = carried_out(changes[key][side], result)
+        changes = [change for plan in plans for change in changes_of(plan).values()]
+        contested = self._save(list(pending.values()), changes, due=pending.keys(), losses=losses)
+        plans = [plan for plan in plans if plan.link.key not in contested]
+        results = self._results(plans, limits, report)
         self.watch.stay()
         ended = [self._end(plan, pending[plan.link.key], results[plan.link.key]) for plan in plans]
-        for plan in plans:
-            for side, result in results[plan.link.key].items():
-                report.count(plan, side, result.written)
         due = {link.key for link, is_due in ended if is_due or self.looks_again}
-        sent = {key: of_link for key, of_link in changes.items() if key not in refused}
-        taken = self._save([link for link, _ in ended], _flat(sent), due=due)
+        changes = [change for plan in plans for change in _carried_out(plan, results[plan.link.key])]
+        taken = self._save([link for link, _ in ended], changes, due=due)
         return [each for plan in plans for each in _refused(plan, results[plan.link.key], plan.link.key in taken)]
+
+    def _results(
+        self, plans: Sequence[LinkPlan], limits: Mapping[Side, Limits], report: Report
+    ) -> dict[int, dict[Side, WriteResult]]:
+        """What became of each write, by link, one side after the other in calls of its size."""
+        results: dict[int, dict[Side, WriteResult]] = {plan.link.key: {} for plan in plans}
+        for side in Side:
+            writing = [plan for plan in plans if side in plan.writes]
+            for at in range(0, len(writing), limits[side].batch):
+                some = writing[at : at + limits[side].batch]
+                self.watch.stay()
+                sent = self._sent(side, [plan.writes[side] for plan in some], report)
+                for plan, result in zip(some, sent, strict=True):
+                    results[plan.link.key][side] = result
+                    report.count(plan, side, result.written)
+        return results
 
     def _save(
         self, links: Sequence[Link], changes: Sequence[Change], *, due: Any, losses: Mapping[int, Any] | None = None
@@ -197,8 +202,8 @@ def _refused(plan: LinkPlan, results: Mapping[Side, WriteResult], is_taken: bool
             yield Refused(plan.link, side, candidates, result.reason or _TAKEN)
 
 
-def _flat(changes: Mapping[int, Mapping[Side, Change]]) -> list[Change]:
-    return [change for of_link in changes.values() for change in of_link.values()]
+def _carried_out(plan: LinkPlan, results: Mapping[Side, WriteResult]) -> list[Change]:
+    return [carried_out(change, results[side]) for side, change in changes_of(plan).items()]
 
 
 def _only(link: Link, returned: Mapping[Side, ContactRecord]) -> Link:
