@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from gateway.domain.contacts import ContactRecord, Limits, Side, Values, identity_keys
 from gateway.domain.identity import is_shared_mailbox
 from gateway.domain.sync import Ended, Link, SyncPolicy
 from gateway.ports import ContactLinks
 from gateway.sdk.contacts import ContactSide
+
+T = TypeVar("T")
 
 _LONGEST_CHAIN = 20
 """Merges of merges that are followed; who is behind more of them is read again the next time."""
@@ -28,6 +31,19 @@ class Ends:
 
 
 @dataclass(frozen=True, slots=True)
+class _Sought:
+    """Contacts that may have been created, by what marks them; by None those that a side found in a way of its own."""
+
+    taken: Mapping[str, Link]
+    by_mark: dict[str | None, dict[str, ContactRecord]] = field(default_factory=dict)
+
+    def with_any(self, marks: Collection[str]) -> Collection[ContactRecord]:
+        """Those with one of the marks, else those of which nobody can tell whom the side meant."""
+        found = {id: record for mark in marks for id, record in self.by_mark.get(mark, {}).items()}
+        return (found or self.by_mark.get(None, {})).values()
+
+
+@dataclass(frozen=True, slots=True)
 class Counterparts:
     """Reads the two ends of links, as many in one call as the limits of a side say."""
 
@@ -41,7 +57,7 @@ class Counterparts:
         records = {side: self.read(side, {id for link in links if (id := link.ids.get(side))}, limits) for side in Side}
         ends = Ends()
         # Who was created is somebody's before others are merged into them.
-        for link in [self.found(each, records, ends) for each in links]:
+        for link in self.found(links, records, ends, limits):
             if link.key not in {each.key for each in ends.gave_way}:
                 ends.links.append(self._followed(link, records, ends, limits))
         lapsed = {link.key for link in ends.gave_way}
@@ -53,12 +69,14 @@ class Counterparts:
         records: dict[str, ContactRecord] = {}
         wanted = set(ids)
         for _ in range(_LONGEST_CHAIN):
-            for some in _batches(sorted(wanted), limits[side].batch):
-                records |= {record.id: record for record in self.sides[side].get(some)}
+            records |= {record.id: record for record in self._got(side, wanted, limits[side].batch)}
             wanted = {record.merged_into for record in records.values() if record.merged_into} - records.keys()
             if not wanted:
                 break
         return records
+
+    def _got(self, side: Side, ids: Collection[str], batch: int) -> Iterator[ContactRecord]:
+        return (record for some in _batches(sorted(ids), batch) for record in self.sides[side].get(some))
 
     # --- merges
 
@@ -116,23 +134,55 @@ class Counterparts:
 
     # --- what may have been created
 
-    def found(self, link: Link, records: Mapping[Side, dict[str, ContactRecord]], ends: Ends) -> Link:
-        """The link with the contact that a write of unknown outcome created, if it did; it comes among the records."""
+    def found(
+        self, links: Sequence[Link], records: Mapping[Side, dict[str, ContactRecord]], ends: Ends,
+        limits: Mapping[Side, Limits],
+    ) -> list[Link]:  # fmt: skip
+        """The links with the contacts that writes of unknown outcome created; these come among the records."""
+        there = {side: self._sought(side, links, limits[side].batch) for side in Side}
+        return [self._joined(link, there, records, ends) for link in links]
+
+    def _sought(self, side: Side, links: Sequence[Link], batch: int) -> _Sought:
+        """What a side has now of what was to be created there."""
+        lost = [(link, self._marks(link, side)) for link in links if link.intent and side in link.intent.created]
+        found: dict[str, ContactRecord] = {}
+        for some in _batches(lost, batch):
+            marks = {mark for _, of_link in some for mark in of_link}
+            ids = {link.ids[side.other] for link, _ in some}
+            # Of many a side finds those alone that came since it told of all others, who are known here.
+            known = self.store.known(self.pair, side, marks)
+            told = {each.record.id for all_of in known.values() for each in all_of if not each.is_linked}
+            here = [*self.sides[side].find(marks - ids, sorted(ids)), *self._got(side, told, batch)]
+            found |= {record.id: record for record in here if not record.is_gone}
+        sought = _Sought(self.store.linked(self.pair, side, found))
+        wanted = {mark for _, marks in lost for mark in marks}
+        for record in found.values():
+            own = {*identity_keys(record.values, self.policy.readings), record.other_id}
+            for mark in own & wanted or {None}:
+                sought.by_mark.setdefault(mark, {})[record.id] = record
+        return sought
+
+    def _marks(self, link: Link, side: Side) -> set[str]:
+        """What tells who was to be created: the identity keys that were sent, and the id of the counterpart."""
+        assert link.intent  # noqa: S101 — asked only of links with one
+        return {*identity_keys(link.intent.sent[side], self.policy.readings), link.ids[side.other]}
+
+    def _joined(
+        self, link: Link, there: Mapping[Side, _Sought], records: Mapping[Side, dict[str, ContactRecord]], ends: Ends
+    ) -> Link:
         for side in link.intent.created if link.intent else ():
-            if created := self._created(link, side, ends):
+            if created := self._created(link, side, there[side], ends):
                 records[side][created.id] = created
                 ends.claimed.add((side, created.id))
                 return replace(link, ids={**link.ids, side: created.id})
         return link
 
-    def _created(self, link: Link, side: Side, ends: Ends) -> ContactRecord | None:
+    def _created(self, link: Link, side: Side, there: _Sought, ends: Ends) -> ContactRecord | None:
         assert link.intent  # noqa: S101 — asked only of links with one
-        sent, from_ = link.intent.sent[side], link.ids[side.other]
-        found = self.sides[side].find(identity_keys(sent, self.policy.readings), [from_])
-        taken = self.store.linked(self.pair, side, [record.id for record in found])
+        sent, from_, taken = link.intent.sent[side], link.ids[side.other], there.taken
         free = [
-            record for record in found
-            if not record.is_gone and (record.id not in taken or taken[record.id].key == link.key)
+            record for record in there.with_any(self._marks(link, side))
+            if (record.id not in taken or taken[record.id].key == link.key)
             and record.other_id in {None, from_} and (side, record.id) not in ends.claimed
         ]  # fmt: skip
         bearing = [record for record in free if record.other_id == from_]
@@ -157,5 +207,5 @@ def _survivor(record: ContactRecord | None, records: Mapping[str, ContactRecord]
     return None
 
 
-def _batches(ids: Sequence[str], size: int) -> Iterable[Sequence[str]]:
-    return (ids[at : at + size] for at in range(0, len(ids), size))
+def _batches(all_of: Sequence[T], size: int) -> Iterable[Sequence[T]]:
+    return (all_of[at : at + size] for at in range(0, len(all_of), size))

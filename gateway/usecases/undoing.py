@@ -53,9 +53,8 @@ class ContactUndo:
             )
         ends = Counterparts(pair.name, sides, self.store, pair.policy)
         there = {side: ends.read(side, {id for link in links if (id := link.ids.get(side))}, limits) for side in Side}
-        plans, created = [], Ends()
-        for each in links:
-            link = ends.found(each, there, created)
+        plans = []
+        for link in ends.found(links, there, Ends(), limits):
             records = {side: there[side].get(link.ids.get(side, "")) for side in Side}
             plan = plan_undo(link, by_link[link.key], records, pair.policy, limits)
             report.newer += sum(change.may_stand and change.side not in plan.writes for change in by_link[link.key])

@@ -401,6 +401,25 @@ def test_what_was_created_without_an_answer_and_edited_since_is_found_again():
     assert desk.link("s1").conflicts["first"].values == {CRM: "Casey", PLATFORM: "Cassandra"}
 
 
+def test_many_whose_creation_was_not_answered_are_looked_for_together():
+    desk = SyncDesk()
+    for n in range(40):
+        desk.platform.people_create(first=f"First{n}", last=f"Last{n}", phones=phones(f"+1415555{n:04}"))
+
+    def lose(call: str) -> None:
+        if call == "salesforce written":
+            desk.crm.on_call = lambda _: None
+            raise UnknownOutcomeError("nobody knows")
+
+    desk.crm.on_call = lose
+    desk.run()
+    desk.crm.calls.clear()
+    desk.settle()
+
+    assert len(desk.on(CRM)) == len(desk.on(PLATFORM)) == 40
+    assert desk.crm.calls.count("find") <= -(-40 // desk.crm.habits.batch)
+
+
 def test_what_a_side_takes_for_another_s_counterpart_stands_in_nobody_s_way():
     desk = SyncDesk()
     _, taken = desk.both(CASEY)
