@@ -268,7 +268,7 @@ def settled(link: Link, records: Records, policy: SyncPolicy) -> Link:
                 )
                 for each, value in both.items():
                     base[each][rule.name] = value
-    return replace(link, base=base, intent=None, ended=ended)
+    return replace(link, base=base, intent=None, ended=ended, not_before=None)
 
 
 # --- both are there ------------------------------------------------------------------------------------------------

@@ -418,6 +418,7 @@ def test_many_whose_creation_was_not_answered_are_looked_for_together():
 
     assert len(desk.on(CRM)) == len(desk.on(PLATFORM)) == 40
     assert desk.crm.calls.count("find") <= -(-40 // desk.crm.habits.batch)
+    assert desk.store.due_count(NAME) == 0, "what is settled is not looked at again"
 
 
 def test_what_a_side_takes_for_another_s_counterpart_stands_in_nobody_s_way():
