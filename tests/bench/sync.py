@@ -120,15 +120,15 @@ def _calls(contacts: int) -> list[Figure]:
         ).contacts({Kind.CONTACT: _COLUMNS}, POLICY.readings)  # fmt: skip
         platform = MadeUpSide(contacts)
         figures = []
-        for what, changed in (("new", contacts), ("changed", CHANGES)):
+        for what, writes in (("new", contacts), ("told again", 0), ("changed", CHANGES)):
+            platform.edit(range(writes) if what == "changed" else ())
             org.forget_calls()
             report = _run(database, {Side.SALESFORCE: crm, Side.PLATFORM: platform})
-            calls, bar = sum(org.calls().values()), ceil(contacts / 2000) + ceil(changed / 200) + 5
+            calls, bar = sum(org.calls().values()), ceil(report.read / 2000) + ceil(writes / 200) + 5
             figures.append(
-                Figure(f"calls for {changed:,} {what} contacts", f"{report.written:,} written", "", calls, bar,
+                Figure(f"calls for {report.read:,} contacts, {what}", f"{report.written:,} written", "", calls, bar,
                        floor=False, form="{:.0f}")
             )  # fmt: skip
-            platform.edit(range(CHANGES))
         database.close()
     return figures
 
