@@ -235,7 +235,7 @@ def _clean(words: str | None) -> str | None:
 
 @lru_cache(maxsize=16384)
 def _record(stored: _Stored) -> Record:
-    """The same crowds, accounts and agents are asked for again and again; so many are some 20 MB."""
+    """The same crowds, accounts and agents are asked for again and again."""
     _, id, kind, name, account_id, contact_id, number, is_open, keys, topics, merged_into, type, record_type = stored
     return Record(
         kind=_KINDS[kind], id=id, name=name, keys=_listed(keys), account_id=account_id, contact_id=contact_id,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from gateway.domain.brakes import Brake, Stop, Tally
 from gateway.domain.contacts import Act, ContactRecord, ContactWrite, Limits, Side, WriteResult, Written
@@ -17,11 +17,18 @@ from gateway.errors import GatewayError, RetryableError, UnknownOutcomeError
 from gateway.ports import ContactLinks
 from gateway.sdk.contacts import ContactSide
 
+T = TypeVar("T")
+
 WINDOW = 2_000
 """So many links are read, planned and written together; sides take them in calls of their own size."""
 
 _TAKEN = "Who was to be created is there already, as another contact's counterpart."
 _SETTLING = timedelta(seconds=SETTLING_SECONDS)
+
+
+def in_batches(all_of: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    """One after the other, of that size but for the last."""
+    return (all_of[at : at + size] for at in range(0, len(all_of), size))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,8 +156,7 @@ class ContactWriter:
         results: dict[int, dict[Side, WriteResult]] = {plan.link.key: {} for plan in plans}
         for side in Side:
             writing = [plan for plan in plans if side in plan.writes]
-            for at in range(0, len(writing), limits[side].batch):
-                some = writing[at : at + limits[side].batch]
+            for some in in_batches(writing, limits[side].batch):
                 self.watch.stay()
                 sent = self._sent(side, [plan.writes[side] for plan in some], report)
                 for plan, result in zip(some, sent, strict=True):

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
 
 from gateway.domain.contacts import ContactRecord, Limits, Side, Values, identity_keys
 from gateway.domain.identity import is_shared_mailbox
 from gateway.domain.sync import Ended, Link, SyncPolicy
 from gateway.ports import ContactLinks
 from gateway.sdk.contacts import ContactSide
-
-T = TypeVar("T")
+from gateway.usecases.contacts import in_batches
 
 _LONGEST_CHAIN = 20
 """Merges of merges that are followed; who is behind more of them is read again the next time."""
@@ -76,7 +74,7 @@ class Counterparts:
         return records
 
     def _got(self, side: Side, ids: Collection[str], batch: int) -> Iterator[ContactRecord]:
-        return (record for some in _batches(sorted(ids), batch) for record in self.sides[side].get(some))
+        return (record for some in in_batches(sorted(ids), batch) for record in self.sides[side].get(some))
 
     # --- merges
 
@@ -146,7 +144,7 @@ class Counterparts:
         """What a side has now of what was to be created there."""
         lost = [(link, self._marks(link, side)) for link in links if link.intent and side in link.intent.created]
         found: dict[str, ContactRecord] = {}
-        for some in _batches(lost, batch):
+        for some in in_batches(lost, batch):
             marks = {mark for _, of_link in some for mark in of_link}
             ids = {link.ids[side.other] for link, _ in some}
             # Of many a side finds those alone that came since it told of all others, who are known here.
@@ -205,7 +203,3 @@ def _survivor(record: ContactRecord | None, records: Mapping[str, ContactRecord]
             return record
         record = records.get(record.merged_into)
     return None
-
-
-def _batches(all_of: Sequence[T], size: int) -> Iterable[Sequence[T]]:
-    return (all_of[at : at + size] for at in range(0, len(all_of), size))

@@ -15,7 +15,7 @@ from gateway.domain.policies import MatchPolicy
 from gateway.domain.sync import Link, SyncPolicy
 from gateway.ports import ContactLinks, Stray
 from gateway.sdk.contacts import ContactPage, ContactSide
-from gateway.usecases.contacts import Refused
+from gateway.usecases.contacts import Refused, in_batches
 
 _OUTSIDE = "The contact is outside the filter."
 
@@ -40,7 +40,7 @@ class Introductions:
         outside = [Pairing(stray.record, side, _OUTSIDE) for stray in strays if not takes(stray.record)]
         pairings = self._pairings(taking, side)
         if nobody := [each.record for each in pairings if not each.candidates and self.creates(each)]:
-            found = [each for at in range(0, len(nobody), batch) for each in self._found(nobody[at : at + batch], side)]
+            found = [each for some in in_batches(nobody, batch) for each in self._found(some, side)]
             if found:
                 self.take_in(side.other, ContactPage(records=found))
                 pairings = self._pairings(taking, side)
@@ -84,8 +84,8 @@ class Introductions:
         return len(questions)
 
     def _read(self, side: Side, ids: Sequence[str], batch: int) -> dict[str, ContactRecord]:
-        some = (ids[at : at + batch] for at in range(0, len(ids), batch))
-        return {record.id: record for each in some for record in self.sides[side].get(each) if not record.is_gone}
+        here = (record for some in in_batches(ids, batch) for record in self.sides[side].get(some))
+        return {record.id: record for record in here if not record.is_gone}
 
     def _suspected(self, record: ContactRecord, side: Side, suspects: Sequence[Known], reason: str) -> Pairing:
         return suspected(record, side, suspects, reason, policy=self.policy, matching=self.matching)
