@@ -8,6 +8,8 @@ from datetime import datetime
 from enum import IntEnum, StrEnum
 from typing import Any, Protocol
 
+from msgspec import Struct
+
 from gateway.domain.brakes import Stop
 from gateway.domain.contacts import ContactRecord, Side
 from gateway.domain.creation import Made, RecordDraft
@@ -54,8 +56,7 @@ class Receipt:
     conflict: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class StoredDelivery:
+class StoredDelivery(Struct, frozen=True):
     """A delivery as kept; `repeats` counts the further times it came; `reason` says why it is parked or ignored."""
 
     id: int
@@ -72,8 +73,7 @@ class StoredDelivery:
     interactions: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SettledDelivery:
+class SettledDelivery(Struct, frozen=True, kw_only=True):
     """What became of a waiting delivery: its status and the external ids of the interactions it told of."""
 
     id: int
@@ -82,8 +82,7 @@ class SettledDelivery:
     interactions: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FoldedInteraction:
+class FoldedInteraction(Struct, frozen=True, kw_only=True):
     """An interaction's new state, folded onto `version`; 0 makes a new row, whose lane is fixed from then on."""
 
     org: str
@@ -106,8 +105,7 @@ class NewFetch:
     due_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class StoredInteraction:
+class StoredInteraction(Struct, frozen=True):
     """An interaction as kept. It is dirty while `ready` and `version > written_version` and not parked.
 
     `task_id`, `intended`, `written` and `kept` are the state of its Task (see `domain.tasks.TaskState`), `companions`
@@ -132,9 +130,9 @@ class StoredInteraction:
     matched_at: datetime | None = None
     task_id: str | None = None
     intended: TaskFields | None = None
-    written: TaskFields = field(default_factory=dict)
-    kept: TaskFields = field(default_factory=dict)
-    companions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    written: TaskFields = {}
+    kept: TaskFields = {}
+    companions: Mapping[str, Mapping[str, Any]] = {}
     attempts: int = 0
     next_at: datetime | None = None
     parked: str | None = None
@@ -142,8 +140,7 @@ class StoredInteraction:
     chosen: Mapping[str, Any] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Search:
+class Search(Struct, frozen=True):
     """What an undecided interaction, last told of at `told_at`, waits for: see `domain.mending`; no keys: nothing more.
 
     It was decided on with that version of the mirror.
@@ -180,8 +177,7 @@ class Lesson:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settlement:
+class Settlement(Struct, frozen=True, kw_only=True):
     """How one interaction of a round ended; replaces the columns of the same names.
 
     `version` is the one that was taken: where the row has a newer one by now, `attempts`, `next_at` and `parked` are
@@ -197,7 +193,7 @@ class Settlement:
     intended: TaskFields | None
     written: TaskFields
     kept: TaskFields
-    companions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    companions: Mapping[str, Mapping[str, Any]] = {}
     attempts: int = 0
     next_at: datetime | None = None
     parked: str | None = None

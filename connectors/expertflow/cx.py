@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any, TypeAlias
+
+from msgspec.structs import replace
 
 from connectors.expertflow.site import Site, customer_of, moment
 from gateway.sdk import CallType, Channel, Direction, Event, Leg, PartialInteraction, Party

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from gateway.domain.identity import opening
 from gateway.domain.policies import MatchPolicy
 from gateway.domain.records import ACCOUNT, Known, Record
 
 
-@dataclass(frozen=True, slots=True)
-class AccountChoice:
+class AccountChoice(Struct, frozen=True):
     """The account, if the evidence names one, and why: a sentence, or nothing where it goes without saying."""
 
     record: Record | None

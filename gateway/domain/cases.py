@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from gateway.domain.identity import case_key
 from gateway.domain.interactions import Interaction
@@ -12,8 +13,7 @@ from gateway.domain.records import CASE, Known, Record, full_id
 from gateway.domain.references import sole
 
 
-@dataclass(frozen=True, slots=True)
-class CaseChoice:
+class CaseChoice(Struct, frozen=True):
     """The case, if one stands out, and why; `offered` are open cases among which a person may choose."""
 
     record: Record | None

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from gateway.domain.tasks import Desired, TaskFields
 
 
-@dataclass(frozen=True, slots=True)
-class Changes:
+class Changes(Struct, frozen=True):
     """What to send to bring a Task up to date, what it holds of ours, and a person's values, which are left alone."""
 
     send: TaskFields

@@ -7,8 +7,9 @@ person did not decide on it; `by` and `at`, who chose and when; `version`, that 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from gateway.domain.cases import CaseChoice
 from gateway.domain.interactions import Party

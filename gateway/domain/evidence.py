@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from math import log2
+
+from msgspec import Struct
 
 from gateway.domain.identity import is_shared_mailbox, opening, spoken
 from gateway.domain.interactions import Channel, Interaction, Party
@@ -13,16 +14,14 @@ from gateway.domain.policies import MatchPolicy
 from gateway.domain.records import ACCOUNT, CASE, CONTACT, LEAD, Known, Record, Remembered, full_id
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(Struct, frozen=True):
     """One reason for a candidate: a sentence for people and what it weighs, in points; against it, less than none."""
 
     sentence: str
     points: float
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(Struct, frozen=True):
     """A person that could be meant; `score` is the sum of the evidence, in points.
 
     `is_contradicted`: the name given is that of somebody else.
@@ -39,8 +38,7 @@ class Candidate:
         return " ".join(item.sentence for item in self.evidence)
 
 
-@dataclass(frozen=True, slots=True)
-class Scene:
+class Scene(Struct, frozen=True):
     """What the decision on one party may look at.
 
     References speak of the primary party only: `explicit` is the case that was named, `named` the account.

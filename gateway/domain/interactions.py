@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from operator import attrgetter
 from typing import Any, TypeAlias
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from gateway.errors import RejectedError
 
@@ -84,8 +87,7 @@ class Status(StrEnum):
     FOLLOWED_UP = "followed_up"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Party:
+class Party(Struct, frozen=True, kw_only=True):
     """One person outside. `id` is the platform's; without one, the role and its ordinal name the party."""
 
     id: str | None = None
@@ -97,8 +99,7 @@ class Party:
     verified: bool | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Leg:
+class Leg(Struct, frozen=True, kw_only=True):
     """One agent's part. Times are aware; `agent_*` name the agent as the platform does."""
 
     id: str | None = None
@@ -113,8 +114,7 @@ class Leg:
     notes: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PartialInteraction:
+class PartialInteraction(Struct, frozen=True, kw_only=True):
     """What one delivery tells of one interaction; None means *not said*, an empty text takes back what was said.
 
     `sequence` is the platform's own order of events, where it has one; `occurred_at` is aware. `duration_seconds` is
@@ -151,8 +151,7 @@ class PartialInteraction:
             raise RejectedError("occurred_at must carry a time zone.")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Interaction:
+class Interaction(Struct, frozen=True, kw_only=True):
     """One call, chat, e-mail thread or enquiry, as all its deliveries together tell it.
 
     `earlier_references` are what another value took the place of, the latest first: two agents may name two cases.
@@ -177,7 +176,7 @@ class Interaction:
     transcript: str | None
     attributes: Mapping[str, Any]
     last_event_at: datetime
-    earlier_references: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    earlier_references: Mapping[str, tuple[str, ...]] = {}
 
 
 MAX_ID = 200
@@ -194,10 +193,9 @@ _SCALARS = (
     "disposition", "notes", "recording_url", "transcript",
 )  # fmt: skip
 _TIMES = frozenset({"started_at", "ended_at"})
-_PARTY_FIELDS = tuple(f.name for f in fields(Party) if f.name != "id")
-_LEG_FIELDS = tuple(f.name for f in fields(Leg) if f.name != "id")
-_PARTY_WORDS = tuple(f.name for f in fields(Party))
-_LEG_WORDS = tuple(f.name for f in fields(Leg))
+_PARTY_FIELDS = tuple(name for name in Party.__struct_fields__ if name != "id")
+_LEG_FIELDS = tuple(name for name in Leg.__struct_fields__ if name != "id")
+_scalars, _of_party, _of_leg = (attrgetter(*names) for names in (_SCALARS, _PARTY_FIELDS, _LEG_FIELDS))
 _WORDS = (
     "id", "contact_point", "started_at", "ended_at", "last_event_at", "duration_seconds", "queue", "subject",
     "disposition", "notes", "transcript", "recording_url",
@@ -208,14 +206,13 @@ _FINISHED = frozenset({Event.COMPLETED, Event.MISSED, Event.WRAPPED_UP, Event.FO
 def state_of(partial: PartialInteraction) -> State:
     """The state that a single partial amounts to."""
     stamp = [-1 if partial.sequence is None else partial.sequence, _micros(partial.occurred_at)]
-    references = _stamped(partial.references, stamp) if partial.references else {}
     return {
         "events": {str(partial.event): stamp},
-        "fields": _registers(partial, _SCALARS, stamp),
-        "attributes": _stamped(partial.attributes, stamp) if partial.attributes else {},
-        "references": {name: [told] for name, told in references.items()},
-        "legs": _members(partial.legs, _LEG_FIELDS, stamp, "leg") if partial.legs else {},
-        "parties": _members(partial.parties, _PARTY_FIELDS, stamp, "party") if partial.parties else {},
+        "fields": _registers(_SCALARS, _scalars(partial), stamp),
+        "attributes": _named(partial.attributes, stamp),
+        "references": {name: [told] for name, told in _named(partial.references, stamp).items()},
+        "legs": _members(partial.legs, _LEG_FIELDS, _of_leg, stamp, "leg") if partial.legs else {},
+        "parties": _members(partial.parties, _PARTY_FIELDS, _of_party, stamp, "party") if partial.parties else {},
         "seen": [stamp[1], stamp[1]],
     }
 
@@ -289,8 +286,8 @@ def words_of(interaction: Interaction) -> dict[str, Any]:
         "references": dict(interaction.references),
         "earlier_references": {name: list(earlier) for name, earlier in interaction.earlier_references.items()},
         "attributes": dict(interaction.attributes),
-        "parties": [{name: getattr(party, name) for name in _PARTY_WORDS} for party in interaction.parties],
-        "legs": [{name: getattr(leg, name) for name in _LEG_WORDS} for leg in interaction.legs],
+        "parties": [asdict(party) for party in interaction.parties],
+        "legs": [asdict(leg) for leg in interaction.legs],
     }
 
 
@@ -347,15 +344,27 @@ def _told(registers: Mapping[str, Register]) -> dict[str, Any]:
     return told
 
 
-def _registers(source: object, names: Iterable[str], stamp: list[int]) -> State:
-    return {name: [*stamp, _plain(value)] for name in names if (value := getattr(source, name)) is not None}
+def _registers(names: Iterable[str], values: Iterable[Any], stamp: list[int]) -> State:
+    """A register for each value that was said. Most are short, clean texts: those are told apart right here."""
+    sequence, micros = stamp
+    return {
+        name: [
+            sequence,
+            micros,
+            value if value.__class__ is str and value.isprintable() and len(value) <= MAX_TEXT else _plain(value),
+        ]
+        for name, value in zip(names, values, strict=True)
+        if value is not None
+    }
 
 
-def _stamped(told: Mapping[str, Any], stamp: list[int]) -> State:
-    return {clean_text(name): [*stamp, _plain(value)] for name, value in told.items()}
+def _named(told: Mapping[str, Any] | None, stamp: list[int]) -> State:
+    return _registers(map(clean_text, told), told.values(), stamp) if told else {}
 
 
-def _members(members: tuple[Any, ...], names: Iterable[str], stamp: list[int], kind: str) -> State:
+def _members(
+    members: tuple[Any, ...], names: Iterable[str], values: Callable[[Any], Iterable[Any]], stamp: list[int], kind: str
+) -> State:
     told: State = {}
     ordinals: dict[str, int] = {}
     for position, member in enumerate(members):
@@ -363,7 +372,7 @@ def _members(members: tuple[Any, ...], names: Iterable[str], stamp: list[int], k
         ordinals[stem] = ordinals.get(stem, 0) + 1
         repeated = member.id is None and ordinals[stem] > 1
         name = clean_text(f"{stem}-{ordinals[stem]}" if repeated else stem)
-        here = {"position": position, "fields": _registers(member, names, stamp)}
+        here = {"position": position, "fields": _registers(names, values(member), stamp)}
         told[name] = _merge_member(told[name], here) if name in told else here
     return told
 
@@ -371,11 +380,10 @@ def _members(members: tuple[Any, ...], names: Iterable[str], stamp: list[int], k
 def _merge_registers(one: State, other: State) -> State:
     if not one or not other:
         return one or other
-    merged = one.copy()
-    for name, register in other.items():
-        before = one.get(name)
-        if before is None or _is_later(register, before):
-            merged[name] = register
+    merged = {**one, **other}
+    for name in one.keys() & other.keys():
+        if _is_later(one[name], other[name]):
+            merged[name] = one[name]
     return merged
 
 

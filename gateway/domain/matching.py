@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+from msgspec import Struct
 
 from gateway.domain.accounts import AccountChoice, account_of_keys, account_of_person, shared_account
 from gateway.domain.cases import CaseChoice, choose_case, explicit_case
@@ -24,8 +25,7 @@ class MatchState(StrEnum):
     UNMATCHED = "unmatched"
 
 
-@dataclass(frozen=True, slots=True)
-class PartyMatch:
+class PartyMatch(Struct, frozen=True):
     """The decision on one outside person; `candidates` best first, `account` also where no person is certain."""
 
     party: Party
@@ -36,8 +36,7 @@ class PartyMatch:
     candidates: tuple[Candidate, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(Struct, frozen=True):
     """The decision on an interaction: people, account and case, with reasons, and by which policy."""
 
     state: MatchState
@@ -53,8 +52,7 @@ class Match:
         return tuple({p.who.id: p.who for p in self.parties if p.who}.values())
 
 
-@dataclass(frozen=True, slots=True)
-class Sought:
+class Sought(Struct, frozen=True):
     """The identity keys of an interaction: per party, and those of its references and agents.
 
     `references` are all that the interaction names, `numbers` the keys of those that are neither ids nor case numbers.
@@ -66,7 +64,7 @@ class Sought:
     ids: tuple[str, ...]
     agents: tuple[str, ...]
     numbers: tuple[str, ...] = ()
-    references: Mapping[str, str] = field(default_factory=dict)
+    references: Mapping[str, str] = {}
 
     def all_keys(self) -> set[str]:
         """All keys under which a record may stand."""

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from msgspec import Struct
+
 
 class Kind(StrEnum):
     """Salesforce objects that matching knows; the value is the object's API name."""
@@ -45,8 +47,7 @@ def full_id(text: str) -> str:
     return text + "".join(_SUFFIX[sum(one.isupper() << bit for bit, one in enumerate(five))] for five in fives)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
+class Record(Struct, frozen=True, kw_only=True):
     """One record as mirrored. `keys` are its identity keys (see `domain.identity`); ids have 18 characters.
 
     `account_id` and `contact_id` are what it belongs to: for a converted lead, what it became; for an account, its

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 from hashlib import sha256
 from typing import Any, TypeAlias
+
+from msgspec import Struct
 
 from gateway.domain.mappings import FieldMapping, cut
 from gateway.domain.matching import Match
@@ -44,8 +46,7 @@ class Verdict(StrEnum):
     """Another transaction held a related record: to be sent again later, with fewer others."""
 
 
-@dataclass(frozen=True, slots=True)
-class TaskDraft:
+class TaskDraft(Struct, frozen=True):
     """One Task to write: created under `key` where `task_id` is None, else updated."""
 
     key: str
@@ -53,8 +54,7 @@ class TaskDraft:
     task_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """The settlement of one draft; `reason` is a sentence an admin understands, `after` seconds to wait at least."""
 
     verdict: Verdict
@@ -98,8 +98,7 @@ class Abilities:
         return "TaskWhoIds" in self.task_fields
 
 
-@dataclass(frozen=True, slots=True)
-class Desired:
+class Desired(Struct, frozen=True):
     """What should stand on a Task; `create_only` fields are kept off updates; `problems` are sentences for an admin."""
 
     fields: TaskFields
@@ -107,8 +106,7 @@ class Desired:
     problems: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class TaskState:
+class TaskState(Struct, frozen=True):
     """Where we stand with one Task of an interaction.
 
     `intended` holds the fields of a write whose outcome is not known yet, `written` the values last written, `kept`
@@ -117,8 +115,8 @@ class TaskState:
 
     task_id: str | None = None
     intended: TaskFields | None = None
-    written: TaskFields = field(default_factory=dict)
-    kept: TaskFields = field(default_factory=dict)
+    written: TaskFields = {}
+    kept: TaskFields = {}
     is_gone: bool = False
 
 

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
+from msgspec import Struct
+
 from gateway.domain.tasks import LONGEST_KEY, FoundTask, Outcome, TaskDraft, TaskFields, Verdict
 from gateway.errors import ConfigError, GatewayError, RejectedError, UnknownOutcomeError
 from gateway.salesforce import soql
@@ -159,8 +161,7 @@ def stored_key(key: str) -> str:
     return f"{key[:_KEY_BEGINNING]}~{sha256(key.encode('utf-8', 'surrogatepass')).hexdigest()}"
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
+class _Row(Struct, frozen=True):
     """A draft, where it stands among its caller's, and what is sent for it."""
 
     place: int

@@ -14,10 +14,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from gateway.domain.interactions import PartialInteraction
 from gateway.errors import RejectedError
@@ -94,9 +97,8 @@ def write_expected(case: Case, told: Iterable[PartialInteraction]) -> None:
 
 
 def _plain(value: Any) -> Any:
-    if is_dataclass(value):
-        told = {field.name: getattr(value, field.name) for field in fields(value)}
-        return {name: _plain(inner) for name, inner in told.items() if inner is not None and inner != ()}
+    if isinstance(value, Struct):
+        return {name: _plain(inner) for name, inner in asdict(value).items() if inner is not None and inner != ()}
     if isinstance(value, datetime):
         return value.isoformat().replace("+00:00", "Z")
     if isinstance(value, Mapping):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import fields
 from typing import Any
 
 from sqlalchemy import BigInteger, Row, SmallInteger, bindparam, func, select, text, update
@@ -21,7 +20,7 @@ from gateway.storage.transactions import Transactions
 BYTES_AT_ONCE = 16 * 1024 * 1024
 """How much of the waiting bodies is held in memory at once; one more delivery than that at the most."""
 
-_columns = select(*(deliveries.c[field.name] for field in fields(StoredDelivery)))
+_columns = select(*(deliveries.c[name] for name in StoredDelivery.__struct_fields__))
 _waiting_sizes = (
     select(deliveries.c.id, func.length(deliveries.c.body))
     .where(text(WAITING))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
@@ -22,7 +21,7 @@ from gateway.storage.transactions import Transactions
 
 MATCH_STATES = ("matched", "ambiguous", "unmatched")
 
-_columns = select(*(interactions.c[field.name] for field in fields(StoredInteraction)))
+_columns = select(*(interactions.c[name] for name in StoredInteraction.__struct_fields__))
 _by_id = _columns.where(interactions.c.id == bindparam("row_id"))
 _by_key = _columns.where(
     among(interactions.c.connection, bindparam("connections", type_=Listed())),

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from msgspec import Struct
+
 from gateway.domain.choosing import standing
 from gateway.domain.matching import Match, Sought
 from gateway.domain.records import ACCOUNT, CONTACT, LEAD, PREFIXES, Known
@@ -21,8 +23,7 @@ _TAUGHT = tuple(prefix for prefix, kind in PREFIXES.items() if kind in {CONTACT,
 _UNSEEN = object()
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(Struct, frozen=True):
     """What a decision was made with, and what the interaction is to wait for (None: as before)."""
 
     looked_for: Sought

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 
+from msgspec import Struct
+
 from gateway.domain.choosing import as_chosen
 from gateway.domain.creation import ON_STOP_LIST, stop_listed, with_sentence
 from gateway.domain.interactions import Interaction, interaction_of
@@ -34,8 +36,7 @@ class Rules:
         return self.connections.get(row.connection) or ConnectionPolicy(name=row.connection, org=row.org)
 
 
-@dataclass(frozen=True, slots=True)
-class Decided:
+class Decided(Struct, frozen=True):
     """An interaction with what was looked for, what it belongs to, and the settings that hold where it came in.
 
     It is not written before `waits_until`, and decided anew at `again_at`, though it is written.

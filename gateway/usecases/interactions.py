@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from zlib import crc32
 
+from msgspec import Struct
+
 from gateway.domain.identity import email_key, phone_key
 from gateway.domain.interactions import PartialInteraction, fold, is_finished
 from gateway.domain.policies import ConnectionPolicy
@@ -106,8 +108,7 @@ class Folding:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Reading:
+class _Reading(Struct, frozen=True):
     """A delivery with what it told, and what it named that is still to be asked for."""
 
     delivery: StoredDelivery

@@ -8,10 +8,12 @@ once, and what concerns them is decided anew. Who loses a claim waits for its wi
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 from uuid import uuid4
+
+from msgspec.structs import replace
 
 from gateway.domain.canonical import canonical_record
 from gateway.domain.creation import (

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import asdict, replace
 
 from gateway.domain.changes import Changes, changes
 from gateway.domain.choosing import RELATIONS, has_decided
@@ -28,8 +30,7 @@ from gateway.usecases.corrections import Evidence, correction_of, edits_of
 from gateway.usecases.decisions import Decided
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """One Task of a round: what it should be, and where we stand with it.
 
     `account` is None for the interaction's own Task; `further` are the accounts whose Tasks are written after this one.
@@ -59,8 +60,7 @@ class Plan:
         return self.state.task_id or (self.found.task_id if self.found else None)
 
 
-@dataclass(frozen=True, slots=True)
-class End:
+class End(Struct, frozen=True):
     """How one Task of a round ended; `standing` is its plan, with the row as it is now, if another comes after it."""
 
     settlement: Settlement

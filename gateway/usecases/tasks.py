@@ -10,11 +10,13 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import groupby
 from threading import Condition
 from typing import Protocol
+
+from msgspec.structs import replace
 
 from gateway.domain.canonical import canonical_record
 from gateway.domain.changes import Changes

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from typing import Any, TypeVar
+
+from msgspec.structs import asdict
 
 from gateway.domain.interactions import interaction_of
 from gateway.ports import StoredDelivery, StoredFetch, StoredInteraction, StoredLoss, SyncRun
@@ -33,10 +34,11 @@ def page_from(items: Sequence[Shown], limit: int, key: str) -> Shown:
 
 def interaction_view(row: StoredInteraction, task_link: TaskLink, **more: Any) -> Shown:
     """Everything about an interaction: what the platform told, and where the gateway stands with it."""
-    told = asdict(interaction_of(row.external_id, row.state))
-    del told["id"]
+    told = interaction_of(row.external_id, row.state)
     return {
-        **told,
+        **asdict(told),
+        "parties": [asdict(party) for party in told.parties],
+        "legs": [asdict(leg) for leg in told.legs],
         "id": row.id,
         "org": row.org,
         "connection": row.connection,

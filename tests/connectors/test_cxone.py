@@ -6,7 +6,6 @@ import base64
 import itertools
 import json
 import re
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from gateway.sdk import CallType, Channel, ConfigError, Delivery, Direction, Rej
 from gateway.sdk.discovery import configured
 from gateway.sdk.reading import iso_time
 from gateway.sdk.testing import Asked, PolledSuite, PollerSuite, StandIn, Told, cases_in
+from tests.values import replace
 
 CXONE = Path(__file__).parents[2] / "connectors/cxone"
 NOW = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 import requests
 
 from tests.end_to_end.processes import PATIENCE, Gateway, Org, Store, event, eventually, run, write_settings
+from tests.values import replace
 
 _numbers = count(1)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate, count
 from threading import RLock
@@ -44,6 +44,7 @@ from gateway.ports import (
 from gateway.storage.deliveries import BYTES_AT_ONCE
 from gateway.usecases.mirror import with_what_belongs_to
 from tests.fakes.contacts import MemoryLinks, MemoryRuns
+from tests.values import replace
 
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 _PEOPLE = (Kind.CONTACT, Kind.LEAD)

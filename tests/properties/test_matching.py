@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
@@ -15,6 +14,7 @@ from gateway.domain.interactions import Event, Interaction, PartialInteraction, 
 from gateway.domain.matching import Match, MatchState, match, sought
 from gateway.domain.policies import MatchPolicy
 from gateway.domain.records import Kind, Known, Record, Remembered
+from tests.values import replace
 
 NOW = datetime(2026, 3, 2, 14, 54, tzinfo=UTC)
 POLICY = MatchPolicy(version="1")

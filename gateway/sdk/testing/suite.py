@@ -9,13 +9,15 @@ import json
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+from msgspec import Struct
+from msgspec.structs import astuple
 
 from gateway.domain.interactions import PartialInteraction, State, interaction_of, merge, state_of
 from gateway.errors import RejectedError, UnauthorizedError
@@ -375,12 +377,10 @@ def _without(request: Request, name: str) -> Request:
 
 
 def _values(value: Any) -> Iterator[Any]:
-    if is_dataclass(value):
-        for field in fields(value):
-            yield from _values(getattr(value, field.name))
+    if isinstance(value, Struct):
+        yield from _values(astuple(value))
     elif isinstance(value, Mapping):
-        for pair in value.items():
-            yield from _values(pair)
+        yield from _values(list(value.items()))
     elif isinstance(value, list | tuple):
         for inner in value:
             yield from _values(inner)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import timedelta
 from threading import Barrier, Event
 
@@ -12,6 +11,7 @@ import pytest
 from gateway.errors import VersionConflictError
 from gateway.ports import Backlog
 from tests.adapters.storage.examples import LATER, NOW, folded, written
+from tests.values import replace
 
 MINUTE = timedelta(minutes=1)
 

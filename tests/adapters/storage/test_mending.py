@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import timedelta
 from threading import Barrier
 
@@ -14,6 +13,7 @@ from gateway.errors import VersionConflictError
 from gateway.ports import AuditLine, ChangePage, Lesson, Search
 from gateway.storage.choices import NOTHING_SECONDS, ChoiceTable
 from tests.adapters.storage.examples import LATER, NOW, case, contact, folded, written
+from tests.values import replace
 
 KEY = "phone:+14155550123"
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 
 import pytest
 
@@ -14,6 +13,7 @@ from gateway.errors import RetryableError
 from gateway.ports import ChangePage
 from gateway.storage import Database
 from tests.adapters.storage.examples import case, contact, raw
+from tests.values import replace
 
 
 def _apply(store, *records, deleted=(), org="main", **cursors):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -28,6 +27,7 @@ from gateway.domain.mappings import compile_mapping
 from gateway.domain.matching import Match, MatchState, Sought, match, sought
 from gateway.domain.policies import CaseRule, ContactPoint, CreatePolicy, Creates, MatchPolicy, StopList
 from gateway.domain.records import Kind, Known, Record
+from tests.values import replace
 
 NEW = "phone:+14155550188"
 POLICY = MatchPolicy(version="t")

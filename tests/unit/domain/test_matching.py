@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -15,6 +14,7 @@ from gateway.domain.policies import MatchPolicy, ReferenceRule, SecondParty, Whe
 from gateway.domain.records import Kind, Known, Record, Remembered, full_id
 from gateway.domain.reports import match_report
 from gateway.domain.tasks import relations
+from tests.values import replace
 
 POLICY = MatchPolicy(version="1")
 NOW = datetime(2026, 3, 2, 14, 54, tzinfo=UTC)

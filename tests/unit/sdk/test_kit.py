@@ -6,7 +6,6 @@ import itertools
 import json
 import shutil
 import socket
-from dataclasses import replace
 from datetime import timedelta, timezone
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from gateway.sdk.connector import Connector, Request
 from gateway.sdk.quality import RULES, UNCHECKED
 from gateway.sdk.testing import ConnectorSuite, PolledSuite, cases_in
 from gateway.sdk.testing.faults import damaged
+from tests.values import replace
 
 FIXTURES = Path(__file__).parents[3] / "connectors/generic/fixtures"
 TOKEN = "front-desk-token"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -14,6 +13,7 @@ from gateway.usecases.choosing import choose
 from gateway.usecases.decisions import Decider, stored
 from gateway.usecases.explaining import explanation, found, history_of
 from tests.unit.usecases.desk import CASEY, CASEY_CALLS, HOUSE, INSTALLER, OWEN, START, Desk, Party, contact, told
+from tests.values import replace
 
 TWIN = replace(CASEY, id="003000000000008AAA", name="Chris Customer")
 NOBODY_KNOWN = Party(role="customer", phone="+14085550190")

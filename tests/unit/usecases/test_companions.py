@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from gateway.domain.interactions import Event
@@ -13,6 +11,7 @@ from gateway.errors import UnknownOutcomeError
 from gateway.usecases import operations
 from tests.fakes.org import FakeOrg, StandingTask
 from tests.unit.usecases.desk import CASEY, CASEY_CALLS, HOUSE, INSTALLER, OWEN, OWEN_CALLS, Desk, told
+from tests.values import replace
 
 BOTH = told(parties=(CASEY_CALLS, replace(OWEN_CALLS, role="installer")), disposition="Complaint")
 KEY = f"desk:c-1:{INSTALLER.id}"

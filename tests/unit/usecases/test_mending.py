@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -13,6 +12,7 @@ from gateway.errors import RetryableError
 from gateway.usecases.interactions import LANES
 from gateway.usecases.mending import RETENTION, UNMIRRORED, Mending
 from tests.unit.usecases.desk import CASEY, CASEY_CALLS, HOUSE, INSTALLER, Desk, Party, contact, sometimes, told
+from tests.values import replace
 
 STRANGER = Party(role="customer", phone="+14085550190", name="Dana New")
 DANA = contact(7, "Dana New", "+14085550190", HOUSE)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise, permutations
 from threading import Barrier, Event
@@ -15,6 +14,7 @@ from gateway.domain.records import Kind, Record
 from gateway.errors import RetryableError
 from gateway.usecases.mirror import PATIENCE, MirrorFeed, known_of, owner_of
 from tests.unit.usecases.desk import ADA, BEN, CASEY, HOUSE, INSTALLER, OWEN, RECORDS, START, Desk, contact
+from tests.values import replace
 
 LATER = timedelta(seconds=1)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -25,6 +24,7 @@ from gateway.errors import RetryableError, UnknownOutcomeError
 from gateway.ports import Claim
 from gateway.usecases.tasks import Rules
 from tests.unit.usecases.desk import CASEY, CASEY_CALLS, HOUSE, OWEN_CALLS, SHIPPED_MAPPING, SHIPPED_POLICY, Desk, told
+from tests.values import replace
 
 NEW = "+14155550188"
 NEW_KEY = f"phone:{NEW}"

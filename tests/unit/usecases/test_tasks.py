@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import date, timedelta
 from threading import Barrier, BrokenBarrierError
 from typing import Any
@@ -36,6 +35,7 @@ from tests.unit.usecases.desk import (
     sometimes,
     told,
 )
+from tests.values import replace
 
 PATIENCE = 60
 

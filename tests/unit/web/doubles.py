@@ -6,7 +6,6 @@ import hmac
 import itertools
 import threading
 from collections import Counter
-from dataclasses import replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -24,6 +23,7 @@ from gateway.usecases.sync_operations import SyncOperations
 from gateway.web import Services, create_app
 from tests.fakes.store import MemoryStore
 from tests.fakes.sync_runs import MemoryRuns
+from tests.values import replace
 
 RULES = Rules(FieldMapping("1", ()), MatchPolicy(version="1"), {})
 NOW = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)
