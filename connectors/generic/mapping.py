@@ -20,7 +20,7 @@ from jmespath.exceptions import JMESPathError
 from marshmallow import ValidationError, fields
 
 from gateway.sdk import RejectedError
-from gateway.sdk.reading import epoch_ms, kind_of, rfc2822_time
+from gateway.sdk.reading import TOO_DEEP, epoch_ms, kind_of, rfc2822_time
 
 Read: TypeAlias = Callable[[object], object]
 """From the sender's JSON to one piece of the canonical JSON; None is not said."""
@@ -60,7 +60,14 @@ def compile_mapping(given: Mapping[str, Any], problems: list[Problem]) -> Callab
             problems.append(Problem(name, "is needed: a JMESPath to the value in the sender's JSON."))
     each = _path(rules.pop("each"), "each", problems) if "each" in rules else None
     event = _object(rules, EVENT, "", problems)
-    return lambda body: [event(member) for member in _each(each, body)]
+
+    def read(body: object) -> list[object]:
+        try:
+            return [event(member) for member in _each(each, body)]
+        except RecursionError:
+            raise RejectedError(f"The body {TOO_DEEP}") from None
+
+    return read
 
 
 def _nested(problems: list[Problem]) -> dict[str | int, Any]:

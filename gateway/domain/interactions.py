@@ -353,13 +353,15 @@ def _registers(names: Iterable[str], values: Iterable[Any], stamp: list[int]) ->
             micros,
             value if value.__class__ is str and value.isprintable() and len(value) <= MAX_TEXT else _plain(value),
         ]
-        for name, value in zip(names, values, strict=True)
+        for name, value in zip(names, values)  # noqa: B905 - each is made from the other; this runs for every value
         if value is not None
     }
 
 
 def _named(told: Mapping[str, Any] | None, stamp: list[int]) -> State:
-    return _registers(map(clean_text, told), told.values(), stamp) if told else {}
+    if not told:
+        return {}
+    return _registers([name if name.isprintable() else clean_text(name) for name in told], told.values(), stamp)
 
 
 def _members(
@@ -439,14 +441,12 @@ def _merge_members(one: State, other: State) -> State:
 
 
 def _plain(value: Any) -> Any:
+    if kind := _USUAL.get(value.__class__):
+        return kind(value)
     if isinstance(value, str):
-        # A slice of a word of a vocabulary is plain text.
-        is_usual = type(value) is str and len(value) <= MAX_TEXT and value.isprintable()
-        return value if is_usual else clean_text(value[:MAX_TEXT])
+        return clean_text(value[:MAX_TEXT])
     if isinstance(value, datetime):
         return _micros(value)
-    if isinstance(value, (int, float)):
-        return value
     if isinstance(value, Mapping):
         return {clean_text(str(key)): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -480,3 +480,10 @@ def _micros(moment: datetime) -> int:
 
 def _time(micros: int) -> datetime:
     return _EPOCH + timedelta(microseconds=micros)
+
+
+_USUAL: Mapping[type, Callable[[Any], Any]] = {
+    datetime: _micros,
+    **dict.fromkeys((Channel, Direction, CallType), str.__str__),
+}
+"""Kinds of values that most partials have, and what is stored of them: of a word of a vocabulary, the plain text."""

@@ -10,14 +10,15 @@ import itertools
 import json
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import Any, TypeVar
+from typing import TypeVar
 from urllib.parse import parse_qsl
 
-import orjson
+from msgspec import DecodeError, Struct
+from msgspec.json import Decoder
 
 from gateway.domain.interactions import clean_text
 from gateway.errors import RejectedError, RetryableError
@@ -27,11 +28,12 @@ T = TypeVar("T")
 MAX_BYTES = 2 * 1024 * 1024
 """Largest body, as at the inlet."""
 MAX_DEPTH = 32
-"""Deepest nesting of lists and objects; real payloads stay under ten."""
-TOO_DEEP = f"The body must nest at most {MAX_DEPTH} levels deep, but nests deeper."
+"""Deepest nesting of lists and objects that is kept; real payloads stay under ten."""
+TOO_DEEP = f"must nest at most {MAX_DEPTH} levels deep, but nests deeper."
 MAX_FORM_FIELDS = 1000
 MAX_DIGITS = 20
 """Longest whole number: 64 bits have 20 digits, no counter or id has more."""
+_TOO_LARGE = 10**MAX_DIGITS
 MAX_KEY = 100
 MAX_FILLED_IN = 500
 """Most entries looked at of a map that nobody but the platform's customer bounds."""
@@ -47,21 +49,30 @@ _MILLISECOND, _SECOND = timedelta(milliseconds=1), timedelta(seconds=1)
 _DIGITS = re.compile(rf"-?[0-9]{{1,{MAX_DIGITS}}}")
 
 
-class Fields:
-    """An object of unknown content, found at the path `at`; "" is the body itself."""
+class Fields(Struct, gc=False):
+    """An object of unknown content, found at the path `at`; "" is the body itself.
 
-    __slots__ = ("_values", "at")
+    Where it is found is put in words only once there is something to complain of: as a place within `_outer`.
+    """
 
-    def __init__(self, values: Mapping[str, object], at: str = "") -> None:
-        self._values = values
-        self.at = at
+    _values: Mapping[str, object]
+    _place: str | int = ""
+    _outer: Fields | None = None
+
+    @property
+    def at(self) -> str:
+        """Where the object is, from the top of the body."""
+        if isinstance(self._place, int):
+            return f"{self._outer.at if self._outer else ''}[{self._place}]"
+        return self._outer.path(self._place) if self._outer else self._place
 
     def __contains__(self, key: str) -> bool:
         return self._values.get(key) is not None
 
     def path(self, key: str) -> str:
         """Where `key` is, from the top of the body."""
-        return f"{self.at}.{key}" if self.at else key
+        at = self.at
+        return f"{at}.{key}" if at else key
 
     def needed(self, key: str, value: T | None) -> T:
         """`value`, just read from `key`; RejectedError where it is not said."""
@@ -72,12 +83,12 @@ class Fields:
     def text(self, key: str) -> str | None:
         """Text without control characters and lone surrogates; blank text is not said."""
         value = self._values.get(key)
-        if isinstance(value, str):
-            # The usual text is told apart here: every field of every delivery passes.
-            return value if value.isprintable() and value.strip() else clean(value)
-        if value is not None:
+        if value is None:
+            return None
+        if not isinstance(value, str):
             raise self._wrong(key, "text", value)
-        return None
+        # The usual text is told apart here: every field of every delivery passes.
+        return value if value.isprintable() and value.strip() else clean(value)
 
     def as_is(self, key: str) -> str | None:
         """Text with each of its characters, for signatures over it."""
@@ -95,6 +106,7 @@ class Fields:
             return None
         if not isinstance(value, int) or isinstance(value, bool):
             raise self._wrong(key, "text or a whole number", value)
+        _check_digits(value, self, key)
         return str(value)
 
     def whole(self, key: str, *, least: int = 0, most: int = 2**63 - 1) -> int | None:
@@ -123,7 +135,9 @@ class Fields:
         value = self._values.get(key)
         if value is None:
             return None
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        if isinstance(value, int) and not isinstance(value, bool):
+            _check_digits(value, self, key)
+        elif not isinstance(value, float) or not math.isfinite(value):
             raise self._wrong(key, "a finite number", value)
         return value
 
@@ -142,41 +156,61 @@ class Fields:
     def iso_time(self, key: str) -> datetime | None:
         """An ISO 8601 time with a zone, in UTC."""
         value = self.text(key)
-        return None if value is None else self._time(key, value, iso_time)
+        if value is None:
+            return None
+        try:
+            return iso_time(value)
+        except ValueError as error:
+            raise self._no_time(key, error) from None
 
     def rfc2822_time(self, key: str) -> datetime | None:
         """A time as e-mail headers have it, in UTC."""
         value = self.text(key)
-        return None if value is None else self._time(key, value, rfc2822_time)
+        if value is None:
+            return None
+        try:
+            return rfc2822_time(value)
+        except ValueError as error:
+            raise self._no_time(key, error) from None
 
     def epoch_ms(self, key: str) -> datetime | None:
         """Milliseconds since 1970, in UTC; 0 is not said, as senders without a null have it."""
         value = self.number(key)
-        return self._time(key, value, epoch_ms) if value else None
+        if not value:
+            return None
+        try:
+            return epoch_ms(value)
+        except ValueError as error:
+            raise self._no_time(key, error) from None
 
     def epoch_s(self, key: str) -> datetime | None:
         """Seconds since 1970, in UTC; 0 is not said."""
         value = self.number(key)
-        return self._time(key, value, epoch_s) if value else None
+        if not value:
+            return None
+        try:
+            return epoch_s(value)
+        except ValueError as error:
+            raise self._no_time(key, error) from None
 
     def lowered(self) -> Fields:
         """The same with its keys in lower case, for platforms that change their capitals; inner objects stay."""
-        return Fields({key.lower(): value for key, value in self._values.items()}, self.at) if self._values else self
+        return self._holding({key.lower(): value for key, value in self._values.items()}) if self._values else self
 
     def renamed(self, names: Mapping[str, str]) -> Fields:
         """The same with some keys by other names, for platforms that have renamed theirs."""
         if names.keys().isdisjoint(self._values):
             return self
-        return Fields({names.get(key, key): value for key, value in self._values.items()}, self.at)
+        return self._holding({names.get(key, key): value for key, value in self._values.items()})
 
     def inner(self, key: str) -> Fields:
         """The object at `key`; one without fields where it is not said."""
         value = self._values.get(key)
         if value is None:
-            return Fields({}, self.path(key))
+            return Fields({}, key, self)
         if not isinstance(value, dict):
             raise self._wrong(key, "an object", value)
-        return Fields(value, self.path(key))
+        return Fields(value, key, self)
 
     def inners(self, key: str, *, most: int = MAX_ENTRIES) -> Sequence[Fields]:
         """The objects of the list at `key`, at most so many."""
@@ -185,7 +219,7 @@ class Fields:
             return ()
         if not isinstance(value, list):
             raise self._wrong(key, "a list of objects", value)
-        return objects_of(value, self.path(key), most)
+        return _objects(value, Fields({}, key, self), most)
 
     def strings(self, key: str, *, most: int = MAX_ENTRIES) -> list[str]:
         """The texts of the list at `key`, at most so many; blank ones are left out."""
@@ -200,6 +234,8 @@ class Fields:
 
     def texts(self, key: str, *, most: int = MAX_ENTRIES) -> dict[str, str] | None:
         """A map from names to texts; whole numbers become text, null and blank entries are not said."""
+        if self._values.get(key) is None:
+            return None
         entries = self.inner(key).entries(most)
         told = {name: text for name, inner in entries if (text := inner.identifier(name)) is not None}
         return told or None
@@ -217,6 +253,8 @@ class Fields:
 
     def plain(self, key: str, *, most: int = MAX_ENTRIES) -> dict[str, object] | None:
         """A map from names to any JSON; null entries are not said."""
+        if self._values.get(key) is None:
+            return None
         entries = self.inner(key).entries(most)
         told = {name: value for name, inner in entries if (value := inner.anything(name)) is not None}
         return told or None
@@ -233,24 +271,36 @@ class Fields:
             yield here, _Entry({here: value}, f"{self.at}, entry {position}")
 
     def anything(self, key: str) -> object:
-        """Any JSON, as it is; numbers finite."""
+        """Any JSON, as it is, at most `MAX_DEPTH` levels deep; numbers finite."""
         value = self._values.get(key)
         if isinstance(value, str):
             return clean(value)
-        if not _is_plain(value):
-            raise self._wrong(key, "text, a number, true, false, a list or an object", value)
+        self._check_plain(key, value, MAX_DEPTH)
         return value
+
+    def _check_plain(self, key: str, value: object, levels: int) -> None:
+        if value is None or isinstance(value, (str, bool)):
+            return
+        if isinstance(value, int):
+            _check_digits(value, self, key)
+        elif isinstance(value, (dict, list)):
+            if not levels:
+                raise RejectedError(f"{self.path(key)} {TOO_DEEP}")
+            for inner in value.values() if isinstance(value, dict) else value:
+                self._check_plain(key, inner, levels - 1)
+        elif not isinstance(value, float) or not math.isfinite(value):
+            raise self._wrong(key, "text, a number, true, false, a list or an object", value)
 
     def _bounded(self, key: str, value: int, least: int, most: int) -> int:
         if not least <= value <= most:
             raise RejectedError(f"{self.path(key)} must be a whole number from {least} to {most}, but is out of range.")
         return value
 
-    def _time(self, key: str, value: T, read: Callable[[T], datetime]) -> datetime:
-        try:
-            return read(value)
-        except ValueError as error:
-            raise RejectedError(f"{self.path(key)} must be {error}.") from None
+    def _no_time(self, key: str, error: ValueError) -> RejectedError:
+        return RejectedError(f"{self.path(key)} must be {error}.")
+
+    def _holding(self, values: Mapping[str, object]) -> Fields:
+        return Fields(values, self._place, self._outer)
 
     def _wrong(self, key: str, expected: str, value: object) -> RejectedError:
         return RejectedError(f"{self.path(key)} must be {expected}, but is {kind_of(value)}.")
@@ -258,8 +308,6 @@ class Fields:
 
 class _Entry(Fields):
     """One entry of a map: its path tells the position instead of the name."""
-
-    __slots__ = ()
 
     def path(self, key: str) -> str:  # noqa: ARG002 — the name may be personal data
         return self.at
@@ -275,11 +323,17 @@ def expecting(what: str) -> Iterator[None]:
 
 
 def read_json(body: bytes) -> object:
-    """The JSON value of a body: UTF-8, bounded in size, depth and digits; of duplicate keys the last one counts."""
-    value = _read(body)
-    if body.count(b"{") + body.count(b"[") > MAX_DEPTH and _is_deep(value):
-        raise RejectedError(TOO_DEEP)
-    return value
+    """The JSON value of a body: UTF-8, bounded in size; of duplicate keys the last one counts.
+
+    What nests hundreds of levels deep, or has numbers of thousands of digits, is refused here. `Fields` gives away
+    nothing of more than `MAX_DEPTH` levels and `MAX_DIGITS` digits.
+    """
+    if len(body) > MAX_BYTES:
+        return _read_in_python(body)
+    try:
+        return _decode(body)
+    except (DecodeError, UnicodeDecodeError, RecursionError):
+        return _read_in_python(body)
 
 
 def read_object(body: bytes) -> Fields:
@@ -291,14 +345,18 @@ def read_object(body: bytes) -> Fields:
 
 
 def objects_of(values: list[object], at: str, most: int) -> list[Fields]:
-    """The members of a list, each of which must be an object."""
+    """The members of the list at this path, each of which must be an object."""
+    return _objects(values, Fields({}, at), most)
+
+
+def _objects(values: list[object], place: Fields, most: int) -> list[Fields]:
     if len(values) > most:
-        raise RejectedError(f"{at or 'The body'} must list at most {most} objects, but lists {len(values)}.")
+        raise RejectedError(f"{place.at or 'The body'} must list at most {most} objects, but lists {len(values)}.")
     found = []
     for position, value in enumerate(values):
         if not isinstance(value, dict):
-            raise RejectedError(f"{at}[{position}] must be an object, but is {kind_of(value)}.")
-        found.append(Fields(value, f"{at}[{position}]"))
+            raise RejectedError(f"{place.at}[{position}] must be an object, but is {kind_of(value)}.")
+        found.append(Fields(value, position, place))
     return found
 
 
@@ -385,30 +443,15 @@ def decoded(body: bytes, largest: int = MAX_BYTES) -> str:
     return text
 
 
-def _read(body: bytes) -> object:
-    if len(body) > MAX_BYTES or _has_long_number(body):
-        return _read_in_python(body)
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return _read_in_python(body)
-
-
-def _has_long_number(body: bytes) -> bool:
-    """Whether there may be one that orjson reads as a float; most bodies have not even a text of so many digits."""
-    digits = body.translate(_NUMBERS)
-    return _MANY_DIGITS in digits and b" " + _MANY_DIGITS in b" " + digits
-
-
 def _read_in_python(body: bytes) -> object:
-    """What orjson does not take may still be JSON: Python's slower reader takes all of it, or says where it breaks."""
+    """What msgspec does not take may still be JSON: Python's slower reader takes all of it, or says where it breaks."""
     text = decoded(body)
     try:
         return _DECODER.decode(text)
     except json.JSONDecodeError as error:
         raise RejectedError(_broken_json(error, text)) from None
     except RecursionError:
-        raise RejectedError(TOO_DEEP) from None
+        raise RejectedError(f"The body {TOO_DEEP}") from None
 
 
 def _broken_json(error: json.JSONDecodeError, text: str) -> str:
@@ -436,36 +479,20 @@ def _no_constant(name: str) -> float:
     raise RejectedError(f"The body holds {name}, which JSON does not have.")
 
 
-def _is_deep(value: object) -> bool:
-    level: list[Any] = [value]
-    for _ in range(MAX_DEPTH + 1):
-        level = [inner for inner in level if inner and isinstance(inner, (dict, list))]
-        if not level:
-            return False
-        level = [member for outer in level for member in (outer.values() if isinstance(outer, dict) else outer)]
-    return True
-
-
 def _text_of(value: object) -> str | None:
     if isinstance(value, str):
         return clean(value)
-    return str(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return str(value) if -_TOO_LARGE < value < _TOO_LARGE else None
 
 
-def _is_plain(value: object) -> bool:
-    if value is None or isinstance(value, (str, int)):
-        return True
-    if isinstance(value, float):
-        return math.isfinite(value)
-    if isinstance(value, dict):
-        return all(isinstance(key, str) and _is_plain(inner) for key, inner in value.items())
-    return isinstance(value, list) and all(map(_is_plain, value))
+def _check_digits(value: int, fields: Fields, key: str) -> None:
+    if not -_TOO_LARGE < value < _TOO_LARGE:
+        raise RejectedError(f"{fields.path(key)} holds a whole number of more than {MAX_DIGITS} digits.")
 
 
-# To orjson whole numbers beyond 64 bits, which have 19 digits at the least, are floats. Here each digit is a zero, and
-# what stands before a number a space: that finds them faster than a pattern.
-_NUMBERS = bytes.maketrans(b"123456789:,[-\t\r\n", b"000000000       ")
-_MANY_DIGITS = b"0" * 19
+_decode = Decoder().decode
 _DECODER = json.JSONDecoder(parse_int=_whole, parse_float=_finite, parse_constant=_no_constant)
 _KINDS: tuple[tuple[type, str], ...] = (
     (bool, "true or false"),

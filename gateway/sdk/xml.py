@@ -55,7 +55,7 @@ class _Reading:
         if self._left < 0:
             raise RejectedError(f"The body must have at most {self._most} elements and attributes, but has more.")
         if len(self._open) > MAX_DEPTH:
-            raise RejectedError(TOO_DEEP)
+            raise RejectedError(f"The body {TOO_DEEP}")
         told = {name: text for name, text in attributes.items() if name.partition(":")[0] != "xmlns"}
         self._open.append(({f"@{_local(name)}": text for name, text in told.items()}, []))
 
