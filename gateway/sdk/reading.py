@@ -240,6 +240,18 @@ class Fields(Struct, gc=False):
         told = {name: text for name, inner in entries if (text := inner.identifier(name)) is not None}
         return told or None
 
+    def told(self, names: Mapping[str, str], read: Callable[[Fields, str], T | None]) -> dict[str, T]:
+        """What `read`, such as `Fields.text`, finds under the platform's names, by ours; what is not said is left out.
+
+        Most of a table's names are in few bodies: only those that are there are read.
+        """
+        values = self._values
+        return {
+            ours: value
+            for theirs, ours in names.items()
+            if theirs in values and (value := read(self, theirs)) is not None
+        }
+
     def filled_in(self, key: str) -> dict[str, str]:
         """The texts and numbers of a map that the platform's customers fill as they like: whatever else is left out."""
         value = self._values.get(key)

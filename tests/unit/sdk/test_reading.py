@@ -330,3 +330,12 @@ def test_of_a_map_that_customers_fill_what_can_be_used_is_taken():
 
     assert Fields({"told": told}).filled_in("told") == {"case": " 1026 ", "count": "3"}
     assert Fields({"told": ["x"]}).filled_in("told") == {}
+
+
+def test_a_table_of_names_is_read_as_far_as_it_is_told():
+    names = {"callerId": "caller", "waitMs": "wait", "ring": "ring", "note": "note"}
+    body = Fields({"call": {"callerId": 7, "waitMs": 0, "ring": None, "note": " "}}).inner("call")
+
+    assert body.told(names, Fields.identifier) == {"caller": "7", "wait": "0"}
+    assert body.told(dict.fromkeys(["waitMs"], "wait"), Fields.number) == {"wait": 0}
+    assert refused(partial(body.told, names), Fields.text).startswith("call.callerId must be text")
