@@ -192,7 +192,7 @@ _SCALARS = (
     "channel", "direction", "contact_point", "started_at", "ended_at", "duration_seconds", "queue", "subject",
     "disposition", "notes", "recording_url", "transcript",
 )  # fmt: skip
-_TIMES = frozenset({"started_at", "ended_at"})
+_TIMES = ("started_at", "ended_at")
 _PARTY_FIELDS = tuple(name for name in Party.__struct_fields__ if name != "id")
 _LEG_FIELDS = tuple(name for name in Leg.__struct_fields__ if name != "id")
 _scalars, _of_party, _of_leg = (attrgetter(*names) for names in (_SCALARS, _PARTY_FIELDS, _LEG_FIELDS))
@@ -200,6 +200,9 @@ _WORDS = (
     "id", "contact_point", "started_at", "ended_at", "last_event_at", "duration_seconds", "queue", "subject",
     "disposition", "notes", "transcript", "recording_url",
 )  # fmt: skip
+_CHANNELS: Mapping[str, Channel] = {word.value: word for word in Channel}
+_DIRECTIONS: Mapping[str, Direction] = {word.value: word for word in Direction}
+_CALL_TYPES: Mapping[str, CallType] = {word.value: word for word in CallType}
 _FINISHED = frozenset({Event.COMPLETED, Event.MISSED, Event.WRAPPED_UP, Event.FOLLOWED_UP})
 
 
@@ -255,8 +258,8 @@ def interaction_of(external_id: str, state: State) -> Interaction:
     return Interaction(
         id=external_id,
         status=_status(state["events"]),
-        channel=Channel(told.get("channel", Channel.OTHER)),
-        direction=Direction(told["direction"]) if "direction" in told else _direction(legs),
+        channel=_CHANNELS[told.get("channel", "other")],
+        direction=_DIRECTIONS[told["direction"]] if "direction" in told else _direction(legs),
         contact_point=told.get("contact_point"),
         parties=_parties(state["parties"]),
         legs=legs,
@@ -305,8 +308,7 @@ def _status(events: Mapping[str, Register]) -> Status:
 
 def _direction(legs: tuple[Leg, ...]) -> Direction | None:
     """A platform that states no direction still says how the first agent came in."""
-    plain = {direction.value: direction for direction in Direction}
-    return next((plain[leg.call_type] for leg in legs if leg.call_type in plain), None)
+    return next((_DIRECTIONS[kind] for leg in legs if (kind := leg.call_type) and kind in _DIRECTIONS), None)
 
 
 def _duration(started: datetime | None, ended: datetime | None) -> int | None:
@@ -321,26 +323,27 @@ def _last(legs: tuple[Leg, ...], field: str) -> Any:
 
 def _legs(members: Mapping[str, Mapping[str, Any]]) -> tuple[Leg, ...]:
     legs = [(member["position"], _leg(name, _told(member["fields"]))) for name, member in members.items()]
-    latest = datetime.max.replace(tzinfo=UTC)
-    legs.sort(key=lambda pair: (pair[1].started_at or pair[1].ended_at or latest, pair[0], pair[1].id))
-    return tuple(leg for _, leg in legs)
+    if len(legs) > 1:
+        legs.sort(key=lambda pair: (pair[1].started_at or pair[1].ended_at or _AFTER_ALL, pair[0], pair[1].id))
+    return tuple([leg for _, leg in legs])
 
 
 def _parties(members: Mapping[str, Mapping[str, Any]]) -> tuple[Party, ...]:
-    ordered = sorted(members.items(), key=lambda pair: (pair[1]["position"], pair[0]))
-    return tuple(Party(id=name, **_told(member["fields"])) for name, member in ordered)
+    ordered = sorted((member["position"], name) for name, member in members.items())
+    return tuple([Party(id=name, **_told(members[name]["fields"])) for _, name in ordered])
 
 
 def _leg(name: str, told: dict[str, Any]) -> Leg:
     if "call_type" in told:
-        told["call_type"] = CallType(told["call_type"])
+        told["call_type"] = _CALL_TYPES[told["call_type"]]
     return Leg(id=name, **told)
 
 
 def _told(registers: Mapping[str, Register]) -> dict[str, Any]:
     told = {name: register[-1] for name, register in registers.items() if register[-1] != ""}
-    for name in _TIMES & told.keys():
-        told[name] = _time(told[name])
+    for name in _TIMES:
+        if name in told:
+            told[name] = _time(told[name])
     return told
 
 
@@ -384,8 +387,10 @@ def _merge_registers(one: State, other: State) -> State:
         return one or other
     merged = {**one, **other}
     for name in one.keys() & other.keys():
-        if _is_later(one[name], other[name]):
-            merged[name] = one[name]
+        here, there = one[name], other[name]
+        is_apart = here[1] != there[1] or here[0] != there[0]
+        if here > there if is_apart else _is_rather(here, there):
+            merged[name] = here
     return merged
 
 
@@ -417,10 +422,8 @@ def _all(registers: list[Any]) -> list[Register]:
     return [registers] if registers and not isinstance(registers[0], list) else registers
 
 
-def _is_later(one: Register, other: Register) -> bool:
+def _is_rather(one: Register, other: Register) -> bool:
     """Equal stamps are told apart by the value itself, so that the winner does not depend on the order of arrival."""
-    if one[0] != other[0] or one[1] != other[1]:
-        return one > other
     return one != other and _canonical(one[2:]) > _canonical(other[2:])
 
 
@@ -471,6 +474,8 @@ _canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_AFTER_ALL = datetime.max.replace(tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 
 
 def _micros(moment: datetime) -> int:
@@ -479,7 +484,7 @@ def _micros(moment: datetime) -> int:
 
 
 def _time(micros: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=micros)
+    return _EPOCH + micros * _MICROSECOND
 
 
 _USUAL: Mapping[type, Callable[[Any], Any]] = {

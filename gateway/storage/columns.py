@@ -19,6 +19,7 @@ from sqlalchemy.types import NULLTYPE, TypeDecorator, TypeEngine
 from gateway.domain.interactions import clean_text
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 
 RowId = BigInteger().with_variant(Integer(), "sqlite")
 """SQLite numbers rows by itself only where the type is exactly INTEGER."""
@@ -46,7 +47,7 @@ class Moment(TypeDecorator[datetime]):
 
     def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
         del dialect
-        return None if value is None else _EPOCH + timedelta(microseconds=value)
+        return None if value is None else _EPOCH + value * _MICROSECOND
 
 
 class Encoded(Struct, frozen=True):
