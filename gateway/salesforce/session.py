@@ -130,8 +130,8 @@ class Session:
     def write(self, method: str, resource: str, path: str, body: Any) -> Any:
         """The answer of a call that changes records; made once, and again only where its token had expired.
 
-        A body of text is a table as CSV. UnknownOutcomeError: it may have taken effect. RejectedError: this body can
-        never succeed.
+        A body of text is a table as CSV, one of bytes is JSON already. UnknownOutcomeError: it may have taken effect.
+        RejectedError: this body can never succeed.
         """
         return self._answer(_Call(method=method, resource=resource, path=path, body=body, writing=True))
 
@@ -257,7 +257,7 @@ class Session:
                 headers={"X-PrettyPrint": None, **({"Content-Type": "text/csv"} if is_table else {})},
                 allow_redirects=False,
                 timeout=(connecting, answering * call.parts),
-                **({"data": call.body.encode()} if is_table else {"json": call.body}),
+                **_content(call.body),
             )
         except SalesforceError as error:
             raise self._refused(call, error.status, error.content) from None
@@ -295,6 +295,12 @@ class Session:
             self._heard.org_time = parsedate_to_datetime(date) - answer.elapsed
         if reported := _USAGE.match(answer.headers.get("Sforce-Limit-Info", "")):
             self.allowance.reported(Usage(int(reported[1]), int(reported[2])))
+
+
+def _content(body: Any) -> dict[str, Any]:
+    if isinstance(body, str):
+        return {"data": body.encode()}
+    return {"data": body} if isinstance(body, bytes) else {"json": body}
 
 
 Item = TypeVar("Item")

@@ -34,11 +34,12 @@ BUSY = [{"errorCode": "SERVER_UNAVAILABLE", "message": "busy"}]
 
 
 class Answering:
-    """Takes every write, and remembers its size and keys; `after` a number of calls it fails."""
+    """Takes every write, and remembers its size, its keys and the last one's records; `after` a number of calls it fails."""
 
     def __init__(self, fails_after: int | None = None, status: int = 503) -> None:
         self.sizes: list[int] = []
         self.keys: list[list[str]] = []
+        self.records: list[Any] = []
         self._fails_after = fails_after
         self._status = status
 
@@ -47,7 +48,8 @@ class Answering:
             self.sizes.append(0)
             return self._status, {}, json.dumps(BUSY if self._status == 503 else [])
         self.sizes.append(len(request.body))
-        self.keys.append([record[KEY_FIELD] for record in json.loads(request.body)["records"]])
+        self.records = json.loads(request.body)["records"]
+        self.keys.append([record[KEY_FIELD] for record in self.records])
         return 200, {}, json.dumps([{"id": f"of {key}", "success": True, "errors": []} for key in self.keys[-1]])
 
 
@@ -116,6 +118,17 @@ def test_a_first_part_that_fails_is_the_orgs_failure(connect: Connect, status: i
     assert len(answering.sizes) == 1
 
 
+@pytest.mark.parametrize("value", ["📞 ☎ ש \u0000", "half of \ud83d", 10**19, -(10**19), [2**64], 0.1, None])
+def test_all_that_is_json_is_sent(connect: Connect, value: Any) -> None:
+    """Also what a fast library refuses: halves of characters, numbers of more than 64 bits."""
+    answering = Answering()
+
+    (outcome,) = sent(connect, [TaskDraft("desk:1", {**CALL, "Score__c": value})], answering)
+
+    assert outcome.verdict is Verdict.WRITTEN
+    assert [record["Score__c"] for record in answering.records] == [value]
+
+
 @pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
 def test_a_number_that_json_does_not_know(org: SalesforceOrg, number: float) -> None:
     """It is parked by itself; in the body it would hold up all others for ever."""
@@ -165,7 +178,7 @@ class Refusing:
         self._unreadable = unreadable
 
     def write(self, method: str, resource: str, path: str, body: Any) -> Any:
-        keys = [record["key"] for record in body["records"]]
+        keys = [record["key"] for record in json.loads(body)["records"]]
         if not self._unreadable.isdisjoint(keys):
             raise tasks.RejectedError("cannot be read")
         return [{"id": str(key), "success": True, "errors": []} for key in keys]
