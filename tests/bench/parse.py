@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import repeat
-from statistics import median
 
 from gateway.domain.interactions import State, fold
 from gateway.sdk import Connector, Delivery
@@ -21,7 +20,7 @@ BAR = 20_000
 """Deliveries a second and core."""
 LARGEST = 4096
 """Bytes of a body that is measured: samples of very long transcripts tell of copying, not of reading."""
-ROUNDS = 7
+ROUNDS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +58,14 @@ def _samples(suite: ConnectorSuite) -> list[Sample]:
 
 def _of(suite: ConnectorSuite, samples: list[Sample], *, quick: bool) -> list[Figure]:
     bodies = [delivery.body for sample in samples for delivery in sample.deliveries]
-    times = max(1, (500 if quick else 5000) // len(bodies))
+    times = max(1, (500 if quick else 2000) // len(bodies))
     reading: list[float] = []
     yardstick: list[float] = []
     for _ in range(ROUNDS):
         reading.append(_seconds(lambda: [sample.read() for sample in samples], times))
         yardstick.append(_seconds(lambda: [json.loads(body) for body in bodies], times))
-    rate, plain = (times * len(bodies) / median(taken) for taken in (reading, yardstick))
+    # Whoever shares the core can only take away from it: the best round says most of the code.
+    rate, plain = (times * len(bodies) / min(taken) for taken in (reading, yardstick))
     size = sum(map(len, bodies)) // len(bodies)
     return [
         Figure(
