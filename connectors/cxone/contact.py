@@ -91,30 +91,35 @@ def interaction(body: Fields, names: Mapping[str, str]) -> tuple[PartialInteract
     contact = body.inner(EVENT).renamed(OLD_NAMES)
     id = contact.needed("contactId", contact.identifier("contactId"))
     began = contact.needed("contactStartDate", contact.iso_time("contactStartDate"))
+    ended = _end(contact, began)
+    master = contact.identifier("masterContactId") or id
+    chain = _first_of_chain(body) or master
+    direction = Direction.OUTBOUND if contact.flag("isOutbound") else Direction.INBOUND
+    details = _details(contact, body)
     variables = body.filled_in("customData")
     ours = named(variables, names)
-    leg = _leg(contact, body, began, ours)
-    chain = _first_of_chain(contact, body, id)
-    told: dict[str, Any] = {}
-    if leg is None or leg.call_type is not CallType.CONSULT:
-        told |= {
-            "channel": _channel(contact),
-            "queue": ours.queue or contact.text("skillName"),
-            "subject": ours.subject,
-            "references": ours.references,
-            "attributes": {**variables, **_details(contact, body)} or None,
-        }
-    if chain == id:
-        told |= _beginning(contact, began, told.get("channel"), ours)
+    call_type = _call_type(direction, details, came_from_another=master != id)
+    leg = _leg(contact, body, details, ours, id=id, call_type=call_type, began=began, ended=ended)
+    tells_of_chain = leg is None or call_type is not CallType.CONSULT
+    is_first = chain == id
+    channel = _channel(contact, details) if tells_of_chain else None
     partial = PartialInteraction(
         id=chain,
-        event=_event(contact, leg),
+        event=_event(leg, direction, details),
         occurred_at=contact.needed("lastUpdateTime", contact.iso_time("lastUpdateTime")),
         sequence=_milliseconds(began),
+        channel=channel,
+        # Only the first contact of a chain tells how it began, and with whom: a later one may be with anybody.
+        direction=direction if is_first else None,
+        contact_point=_contact_point(contact, direction, details) if is_first else None,
+        parties=_parties(contact, direction, channel, ours) if is_first else (),
         legs=(leg,) if leg else (),
-        **told,
+        started_at=began if is_first else None,
+        queue=(ours.queue or contact.text("skillName")) if tells_of_chain else None,
+        subject=ours.subject if tells_of_chain else None,
+        references=ours.references if tells_of_chain else None,
+        attributes={**variables, **details} if tells_of_chain else None,
     )
-    ended = _end(contact, began)
     return (partial,) if ended is None else (partial, _ended(partial, ended))
 
 
@@ -131,78 +136,81 @@ def is_digital(body: Fields) -> bool:
     return contact.whole("mediaTypeId") == DIGITAL or (contact.text("mediaTypeName") or "").lower() == "digital"
 
 
-def _first_of_chain(contact: Fields, body: Fields, id: str) -> str:
+def _first_of_chain(body: Fields) -> str | None:
+    """Where masters were looked up, one of another, the last of them."""
     walked = body.strings("masterContactIds", most=LONGEST_CHAIN)
-    return walked[-1] if walked else contact.identifier("masterContactId") or id
+    return walked[-1] if walked else None
 
 
-def _beginning(contact: Fields, began: datetime, channel: Channel | None, ours: Named) -> dict[str, Any]:
-    """Only the first contact of a chain tells how it began, and with whom: a later one may be with anybody."""
-    direction = Direction.OUTBOUND if contact.flag("isOutbound") else Direction.INBOUND
-    theirs, brands = ("toAddress", "fromAddress") if direction is Direction.OUTBOUND else ("fromAddress", "toAddress")
-    return {
-        "direction": direction,
-        "contact_point": contact.identifier(brands) or contact.text("pointOfContactName"),
-        "parties": _parties(contact.identifier(theirs), channel, ours),
-        "started_at": began,
-    }
+def _contact_point(contact: Fields, direction: Direction, details: Mapping[str, Any]) -> str | None:
+    brands = contact.identifier("fromAddress" if direction is Direction.OUTBOUND else "toAddress")
+    return brands or details.get("point_of_contact")
 
 
-def _event(contact: Fields, leg: Leg | None) -> Event:
+def _event(leg: Leg | None, direction: Direction, details: Mapping[str, Any]) -> Event:
     """A contact that no agent had was missed, if the customer came to us; another one of its chain may tell better."""
     if leg is None:
-        return Event.COMPLETED if contact.flag("isOutbound") else Event.MISSED
-    is_wrapped_up = leg.disposition or leg.notes or _seconds(contact, "acwSeconds")
+        return Event.COMPLETED if direction is Direction.OUTBOUND else Event.MISSED
+    is_wrapped_up = leg.disposition or leg.notes or details.get("wrap_up_seconds")
     return Event.WRAPPED_UP if is_wrapped_up else Event.COMPLETED
 
 
-def _leg(contact: Fields, body: Fields, began: datetime, ours: Named) -> Leg | None:
+def _leg(
+    contact: Fields,
+    body: Fields,
+    details: Mapping[str, Any],
+    ours: Named,
+    *,
+    id: str,
+    call_type: CallType,
+    began: datetime,
+    ended: datetime | None,
+) -> Leg | None:
     """The part of the agent who had the contact; one who refused it, or never got it, had none."""
     agent = contact.identifier("agentId")
-    if agent in {None, "0"} or contact.flag("isRefused") or _seconds(contact, "agentSeconds") == 0:
+    if agent is None or agent == "0" or details.get("refused") or details.get("agent_seconds") == 0:
         return None
-    waited = (_seconds(contact, "preQueueSeconds") or 0) + (_seconds(contact, "inQueueSeconds") or 0)
+    waited = details.get("pre_queue_seconds", 0) + details.get("queue_seconds", 0)
     full_name = " ".join(filter(None, (contact.text("firstName"), contact.text("lastName"))))
     return Leg(
-        id=contact.identifier("contactId"),
-        call_type=_call_type(contact),
+        id=id,
+        call_type=call_type,
         agent_id=agent,
-        agent_email=body.inner("agents").text(agent or ""),
+        agent_email=body.inner("agents").text(agent),
         agent_name=full_name or None,
         team=contact.text("teamName"),
-        started_at=began + timedelta(seconds=waited),
-        ended_at=_end(contact, began),
+        started_at=began + timedelta(seconds=waited) if waited else began,
+        ended_at=ended,
         disposition=ours.disposition or _disposition(contact, body, "primaryDispositionId"),
         notes=ours.notes or contact.text("dispositionNotes"),
     )
 
 
-def _call_type(contact: Fields) -> CallType:
-    indicator = (contact.text("transferIndicatorName") or "none").lower()
-    if _seconds(contact, "conferenceSeconds"):
+def _call_type(direction: Direction, details: Mapping[str, Any], *, came_from_another: bool) -> CallType:
+    if details.get("conference_seconds"):
         return CallType.CONFERENCE
+    indicator = details.get("transfer_indicator", "none").lower()
     if indicator == "consult":
         return CallType.CONSULT
-    master = contact.identifier("masterContactId")
-    if indicator != "none" or master not in {None, contact.identifier("contactId")}:
+    if indicator != "none" or came_from_another:
         return CallType.TRANSFER
-    return CallType.OUTBOUND if contact.flag("isOutbound") else CallType.INBOUND
+    return CallType.OUTBOUND if direction is Direction.OUTBOUND else CallType.INBOUND
 
 
 def _disposition(contact: Fields, body: Fields, key: str) -> str | None:
     """The name of a disposition, else its id; 0 is none."""
     id = contact.identifier(key)
-    return None if id in {None, "0"} else body.inner("dispositions").text(id or "") or id
+    return None if id is None or id == "0" else body.inner("dispositions").text(id) or id
 
 
-def _channel(contact: Fields) -> Channel:
-    told = MEDIA_IDS.get(contact.whole("mediaTypeId") or 0)
-    return contact.word("mediaTypeName", MEDIA) or told or Channel.OTHER
+def _channel(contact: Fields, details: Mapping[str, Any]) -> Channel:
+    told = MEDIA_IDS.get(contact.whole("mediaTypeId") or 0, Channel.OTHER)
+    return MEDIA.get(details.get("media_type", "").lower(), told)
 
 
-def _parties(address: str | None, channel: Channel | None, ours: Named) -> tuple[Party, ...]:
+def _parties(contact: Fields, direction: Direction, channel: Channel | None, ours: Named) -> tuple[Party, ...]:
     """What stands for a number in a call but is none is a withheld one."""
-    address = address or ""
+    address = contact.identifier("toAddress" if direction is Direction.OUTBOUND else "fromAddress") or ""
     is_phone, is_email = bool(_PHONE.fullmatch(address)), "@" in address
     is_handle = bool(address) and channel is not Channel.VOICE and not (is_phone or is_email)
     return customer(
@@ -213,17 +221,20 @@ def _parties(address: str | None, channel: Channel | None, ours: Named) -> tuple
     )
 
 
-def _details(contact: Fields, body: Fields) -> dict[str, object]:
+def _details(contact: Fields, body: Fields) -> dict[str, Any]:
     """What the Task's mapping may want; of a chain the last contact's."""
-    details: dict[str, object | None] = {
-        **{ours: _seconds(contact, theirs) for theirs, ours in DURATIONS.items()},
-        **{ours: contact.text(theirs) for theirs, ours in TEXTS.items()},
-        **{ours: contact.flag(theirs) for theirs, ours in FLAGS.items()},
-        "holds": contact.whole("holdCount"),
-        "secondary_disposition": _disposition(contact, body, "secondaryDispositionId"),
-        "tags": [name for tag in contact.inners("tags") if (name := tag.text("tagName"))] or None,
+    details: dict[str, Any] = {
+        **contact.told(DURATIONS, _seconds),
+        **contact.told(TEXTS, Fields.text),
+        **contact.told(FLAGS, Fields.flag),
     }
-    return {name: value for name, value in details.items() if value is not None}
+    if (holds := contact.whole("holdCount")) is not None:
+        details["holds"] = holds
+    if secondary := _disposition(contact, body, "secondaryDispositionId"):
+        details["secondary_disposition"] = secondary
+    if tags := [name for tag in contact.inners("tags") if (name := tag.text("tagName"))]:
+        details["tags"] = tags
+    return details
 
 
 def _seconds(contact: Fields, key: str) -> float | None:

@@ -159,17 +159,19 @@ def _parties(contact: Fields, channel: Channel | None, ours: Named) -> tuple[Par
 
 
 def _custom_fields(contact: Fields) -> dict[str, str]:
-    told = ((field.text("ident"), field.identifier("value")) for field in contact.inners("customFields"))
-    return {ident: value for ident, value in told if ident and value}
+    return {
+        ident: value
+        for field in contact.inners("customFields")
+        if (ident := field.text("ident")) and (value := field.identifier("value"))
+    }
 
 
 def _details(contact: Fields, body: Fields) -> dict[str, object]:
-    details = {
-        **{ours: contact.identifier(theirs) for theirs, ours in TEXTS.items()},
-        "channel_name": body.inner("channel").text("name"),
-        "abandoned": contact.inner("abandon").text("type"),
+    return {
+        **contact.told(TEXTS, Fields.identifier),
+        **body.inner("channel").told({"name": "channel_name"}, Fields.text),
+        **contact.inner("abandon").told({"type": "abandoned"}, Fields.text),
     }
-    return {name: value for name, value in details.items() if value is not None}
 
 
 def _name(person: Fields, *keys: str) -> str | None:

@@ -212,8 +212,8 @@ def state_of(partial: PartialInteraction) -> State:
     return {
         "events": {str(partial.event): stamp},
         "fields": _registers(_SCALARS, _scalars(partial), stamp),
-        "attributes": _named(partial.attributes, stamp),
-        "references": {name: [told] for name, told in _named(partial.references, stamp).items()},
+        "attributes": _named(partial.attributes, stamp) if partial.attributes else {},
+        "references": _references(partial.references, stamp) if partial.references else {},
         "legs": _members(partial.legs, _LEG_FIELDS, _of_leg, stamp, "leg") if partial.legs else {},
         "parties": _members(partial.parties, _PARTY_FIELDS, _of_party, stamp, "party") if partial.parties else {},
         "seen": [stamp[1], stamp[1]],
@@ -348,23 +348,27 @@ def _told(registers: Mapping[str, Register]) -> dict[str, Any]:
 
 
 def _registers(names: Iterable[str], values: Iterable[Any], stamp: list[int]) -> State:
-    """A register for each value that was said. Most are short, clean texts: those are told apart right here."""
+    """A register for each value that was said. Most are numbers or short, clean texts, told apart right here."""
     sequence, micros = stamp
     return {
         name: [
             sequence,
             micros,
-            value if value.__class__ is str and value.isprintable() and len(value) <= MAX_TEXT else _plain(value),
+            value
+            if (kind := type(value)) in _NUMBERS or (kind is str and value.isprintable() and len(value) <= MAX_TEXT)
+            else _plain(value),
         ]
         for name, value in zip(names, values)  # noqa: B905 - each is made from the other; this runs for every value
         if value is not None
     }
 
 
-def _named(told: Mapping[str, Any] | None, stamp: list[int]) -> State:
-    if not told:
-        return {}
-    return _registers([name if name.isprintable() else clean_text(name) for name in told], told.values(), stamp)
+def _named(told: Mapping[str, Any], stamp: list[int]) -> State:
+    return _registers(told if "".join(told).isprintable() else map(clean_text, told), told.values(), stamp)
+
+
+def _references(told: Mapping[str, str], stamp: list[int]) -> State:
+    return {name: [register] for name, register in _named(told, stamp).items()}
 
 
 def _members(
@@ -487,6 +491,7 @@ def _time(micros: int) -> datetime:
     return _EPOCH + micros * _MICROSECOND
 
 
+_NUMBERS = frozenset({bool, int, float})
 _USUAL: Mapping[type, Callable[[Any], Any]] = {
     datetime: _micros,
     **dict.fromkeys((Channel, Direction, CallType), str.__str__),

@@ -45,7 +45,7 @@ class AttributeNames(setting.Dict):
 
 def named(told: Mapping[str, str], names: Mapping[str, str]) -> Named:
     """What `told` says under the customer's `names`."""
-    found = {ours: told[theirs] for ours, theirs in names.items() if theirs in told}
+    found = {ours: told[theirs] for ours, theirs in names.items() if theirs in told} if told else None
     if not found:
         return NOTHING
     references = {name: found.pop(name) for name in REFERENCES if name in found}

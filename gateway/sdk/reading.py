@@ -106,7 +106,8 @@ class Fields(Struct, gc=False):
             return None
         if not isinstance(value, int) or isinstance(value, bool):
             raise self._wrong(key, "text or a whole number", value)
-        _check_digits(value, self, key)
+        if not -_TOO_LARGE < value < _TOO_LARGE:
+            raise self._too_long(key)
         return str(value)
 
     def whole(self, key: str, *, least: int = 0, most: int = 2**63 - 1) -> int | None:
@@ -135,10 +136,12 @@ class Fields(Struct, gc=False):
         value = self._values.get(key)
         if value is None:
             return None
-        if isinstance(value, int) and not isinstance(value, bool):
-            _check_digits(value, self, key)
-        elif not isinstance(value, float) or not math.isfinite(value):
+        if isinstance(value, float) and math.isfinite(value):
+            return value
+        if not isinstance(value, int) or isinstance(value, bool):
             raise self._wrong(key, "a finite number", value)
+        if not -_TOO_LARGE < value < _TOO_LARGE:
+            raise self._too_long(key)
         return value
 
     def flag(self, key: str) -> bool | None:
@@ -199,7 +202,7 @@ class Fields(Struct, gc=False):
 
     def renamed(self, names: Mapping[str, str]) -> Fields:
         """The same with some keys by other names, for platforms that have renamed theirs."""
-        if names.keys().isdisjoint(self._values):
+        if names.keys().isdisjoint(self._values.keys()):
             return self
         return self._holding({names.get(key, key): value for key, value in self._values.items()})
 
@@ -215,7 +218,7 @@ class Fields(Struct, gc=False):
     def inners(self, key: str, *, most: int = MAX_ENTRIES) -> Sequence[Fields]:
         """The objects of the list at `key`, at most so many."""
         value = self._values.get(key)
-        if value is None:
+        if value is None or value == []:
             return ()
         if not isinstance(value, list):
             raise self._wrong(key, "a list of objects", value)
@@ -224,7 +227,7 @@ class Fields(Struct, gc=False):
     def strings(self, key: str, *, most: int = MAX_ENTRIES) -> list[str]:
         """The texts of the list at `key`, at most so many; blank ones are left out."""
         value = self._values.get(key)
-        if value is None:
+        if value is None or value == []:
             return []
         if not isinstance(value, list) or not all(isinstance(member, str) for member in value):
             raise self._wrong(key, "a list of texts", value)
@@ -294,7 +297,8 @@ class Fields(Struct, gc=False):
         if value is None or isinstance(value, (str, bool)):
             return
         if isinstance(value, int):
-            _check_digits(value, self, key)
+            if not -_TOO_LARGE < value < _TOO_LARGE:
+                raise self._too_long(key)
         elif isinstance(value, (dict, list)):
             if not levels:
                 raise RejectedError(f"{self.path(key)} {TOO_DEEP}")
@@ -307,6 +311,9 @@ class Fields(Struct, gc=False):
         if not least <= value <= most:
             raise RejectedError(f"{self.path(key)} must be a whole number from {least} to {most}, but is out of range.")
         return value
+
+    def _too_long(self, key: str) -> RejectedError:
+        return RejectedError(f"{self.path(key)} holds a whole number of more than {MAX_DIGITS} digits.")
 
     def _no_time(self, key: str, error: ValueError) -> RejectedError:
         return RejectedError(f"{self.path(key)} must be {error}.")
@@ -497,11 +504,6 @@ def _text_of(value: object) -> str | None:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     return str(value) if -_TOO_LARGE < value < _TOO_LARGE else None
-
-
-def _check_digits(value: int, fields: Fields, key: str) -> None:
-    if not -_TOO_LARGE < value < _TOO_LARGE:
-        raise RejectedError(f"{fields.path(key)} holds a whole number of more than {MAX_DIGITS} digits.")
 
 
 _decode = Decoder().decode
