@@ -494,6 +494,6 @@ def _time(micros: int) -> datetime:
 _NUMBERS = frozenset({bool, int, float})
 _USUAL: Mapping[type, Callable[[Any], Any]] = {
     datetime: _micros,
-    **dict.fromkeys((Channel, Direction, CallType), str.__str__),
+    **dict.fromkeys((Channel, Direction, CallType), str),
 }
 """Kinds of values that most partials have, and what is stored of them: of a word of a vocabulary, the plain text."""

@@ -104,7 +104,7 @@ class Fields(Struct, gc=False):
             return value if value.isprintable() and value.strip() else clean(value)
         if value is None:
             return None
-        if not isinstance(value, int) or isinstance(value, bool):
+        if type(value) is not int:
             raise self._wrong(key, "text or a whole number", value)
         if not -_TOO_LARGE < value < _TOO_LARGE:
             raise self._too_long(key)
@@ -115,7 +115,7 @@ class Fields(Struct, gc=False):
         value = self._values.get(key)
         if value is None:
             return None
-        if not isinstance(value, int) or isinstance(value, bool):
+        if type(value) is not int:
             raise self._wrong(key, "a whole number", value)
         return self._bounded(key, value, least, most)
 
@@ -136,9 +136,9 @@ class Fields(Struct, gc=False):
         value = self._values.get(key)
         if value is None:
             return None
-        if isinstance(value, float) and math.isfinite(value):
+        if type(value) is float and math.isfinite(value):
             return value
-        if not isinstance(value, int) or isinstance(value, bool):
+        if type(value) is not int:
             raise self._wrong(key, "a finite number", value)
         if not -_TOO_LARGE < value < _TOO_LARGE:
             raise self._too_long(key)

@@ -32,7 +32,7 @@ def transcript(messages: Sequence[Message]) -> str | None:
 
 
 def _line(message: Message) -> str:
-    time = f"{message.at.hour:02}:{message.at.minute:02} " if message.at else ""
+    time = f"{message.at.time().isoformat('minutes')} " if message.at else ""
     author = "Customer" if message.from_customer else message.author or "Agent"
     said = [message.text] if message.text else []
     said += [f"[{kind}]" for kind in message.attached]
