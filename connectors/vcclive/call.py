@@ -15,6 +15,8 @@ from datetime import datetime, timedelta, tzinfo
 from typing import Any
 from urllib.parse import quote
 
+from msgspec.structs import replace
+
 from connectors.vcclive.times import local_time, moment, zone_between, zoned_time
 from gateway.sdk import CallType, Channel, Direction, Event, Leg, PartialInteraction, Party, RejectedError
 from gateway.sdk.attributes import NOTHING, Named, named
@@ -73,23 +75,29 @@ def told_by_disposition(
     # create_time is the same moment as timestamp, without its zone.
     zone = zone or zone_between(local_time(call, "create_time"), set_at)
     direction = call.word("direction", DIRECTIONS)
-    part: dict[str, Any] = {
-        "started_at": moment(call, "call_start_time", zone),
-        "disposition": ours.disposition or call.inner("disposition").text("assesment"),
-        "notes": ours.notes or call.text("agent_description"),
-    }
-    legs = _legs(call, call.text("agentName"), direction, part)
+    part = Leg(
+        agent_name=call.text("agentName"),
+        started_at=moment(call, "call_start_time", zone),
+        disposition=ours.disposition or call.inner("disposition").text("assesment"),
+        notes=ours.notes or call.text("agent_description"),
+    )
+    legs = _legs(call, direction, part)
     return PartialInteraction(
-        **_call(call, direction),
-        **part,
+        id=call.needed("uuid", call.text("uuid")),
         event=Event.WRAPPED_UP if legs else Event.COMPLETED,
         occurred_at=set_at or received_at,
+        channel=Channel.VOICE,
+        direction=direction,
+        contact_point=_brands_number(call, direction),
         parties=(_customer(call, direction, ours),),
         legs=legs,
+        started_at=part.started_at,
         queue=ours.queue,
         subject=ours.subject,
+        disposition=part.disposition,
+        notes=part.notes,
         references=ours.references,
-        attributes={**filled_in, **_details(call)} or None,
+        attributes={**filled_in, **_details(call)},
     )
 
 
@@ -97,30 +105,37 @@ def told_by_record(call: Fields, zone: tzinfo | None, read_at: datetime) -> Part
     """What a record tells, as of when it was read: a supervisor's change has no time of its own."""
     zone = zone or zone_between(local_time(call, "billing_ts"), moment(call, "billing_ts", None))
     started_at = moment(call, "start_ts", zone)
-    lasted = _seconds(call, "billingtime")
+    details, lasted = _details(call), _seconds(call, "billingtime")
     ended_at = None
     if started_at and lasted is not None:
         # The time of ringing is not in it.
-        ended_at = started_at + timedelta(seconds=lasted + (_seconds(call, "ringtime") or 0))
+        ended_at = started_at + timedelta(seconds=lasted + details.get("ring_seconds", 0))
     direction = call.word("direction", DIRECTIONS)
-    part: dict[str, Any] = {
-        "started_at": started_at,
-        "ended_at": ended_at,
-        "disposition": call.text("disposition_label"),
-        "notes": call.text("disposition_comment"),
-    }
-    legs = _legs(call, call.text("userfullname"), direction, part)
-    is_missed = direction is Direction.INBOUND and not legs and not _seconds(call, "talktime")
+    part = Leg(
+        agent_name=call.text("userfullname"),
+        started_at=started_at,
+        ended_at=ended_at,
+        disposition=call.text("disposition_label"),
+        notes=call.text("disposition_comment"),
+    )
+    legs = _legs(call, direction, part)
+    is_missed = direction is Direction.INBOUND and not legs and not details.get("talk_seconds")
     return PartialInteraction(
-        **_call(call, direction),
-        **part,
+        id=call.needed("uuid", call.text("uuid")),
         event=Event.MISSED if is_missed else Event.COMPLETED,
         occurred_at=read_at,
+        channel=Channel.VOICE,
+        direction=direction,
+        contact_point=_brands_number(call, direction),
         parties=(_customer(call, direction, NOTHING),),
         legs=legs,
+        started_at=started_at,
+        ended_at=ended_at,
         duration_seconds=lasted,
         queue=call.text("queue_label"),
-        attributes=_details(call) or None,
+        disposition=part.disposition,
+        notes=part.notes,
+        attributes=details,
     )
 
 
@@ -131,24 +146,19 @@ def place_of_record(call: Fields) -> str | None:
     return None if began is None or id is None else f"{began:%Y/%m}/{quote(id, safe='')}"
 
 
-def _call(call: Fields, direction: Direction | None) -> dict[str, Any]:
-    """What both tell."""
-    return {
-        "id": call.needed("uuid", call.text("uuid")),
-        "channel": Channel.VOICE,
-        "direction": direction,
-        "contact_point": _number(call, "source" if direction is Direction.OUTBOUND else "destination"),
-    }
+def _brands_number(call: Fields, direction: Direction | None) -> str | None:
+    return _number(call, "source" if direction is Direction.OUTBOUND else "destination")
 
 
-def _legs(call: Fields, name: str | None, direction: Direction | None, part: Mapping[str, Any]) -> tuple[Leg, ...]:
+def _legs(call: Fields, direction: Direction | None, part: Leg) -> tuple[Leg, ...]:
     """The agent's part, of which is told what is told of the call; a call that nobody took has -1 for its user."""
     id, login = call.identifier("userid"), call.text("username")
     if id is None or id == "0" or id.startswith("-"):
         return ()
     address = login if login and "@" in login else None
     call_type = CALL_TYPES.get(direction) if direction else None
-    return (Leg(id=id, call_type=call_type, agent_id=id, agent_name=name or login, agent_email=address, **part),)
+    name = part.agent_name or login
+    return (replace(part, id=id, call_type=call_type, agent_id=id, agent_name=name, agent_email=address),)
 
 
 def _customer(call: Fields, direction: Direction | None, ours: Named) -> Party:
@@ -169,8 +179,9 @@ def _contact(call: Fields, phone: str) -> Mapping[str, str]:
     """
     data = call.anything("client_data")
     places = (data, data.get("contacts")) if isinstance(data, dict) else ()
+    digits = _digits(phone)
     people = (one for place in places if isinstance(place, dict) for one in _people(place))
-    return next((one for one in people if _digits(one.get("phone", "")) == _digits(phone)), {})
+    return next((one for one in people if _digits(one.get("phone", "")) == digits), {})
 
 
 def _people(place: Mapping[str, object]) -> Iterator[Mapping[str, str]]:
@@ -188,10 +199,8 @@ def _digits(number: str) -> str:
     return "".join(filter(str.isdigit, number))
 
 
-def _details(call: Fields) -> dict[str, object]:
-    told = {ours: value for theirs, ours in DETAILS.items() if (value := call.identifier(theirs)) is not None}
-    lasted = {ours: seconds for theirs, ours in SECONDS.items() if (seconds := _seconds(call, theirs)) is not None}
-    return {**told, **lasted}
+def _details(call: Fields) -> dict[str, Any]:
+    return {**call.told(DETAILS, Fields.identifier), **call.told(SECONDS, _seconds)}
 
 
 def _seconds(call: Fields, key: str) -> int | None:

@@ -14,13 +14,14 @@ from gateway.sdk.reading import Fields, iso_time
 _LOCAL = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})[ T]([0-9]{2})[:-]([0-9]{2})[:-]([0-9]{2})(?:\.[0-9]{1,9})?")
 _ZONED = re.compile(r".*[0-9](?:Z|[+-][0-9]{2}:?[0-9]{2})")
 _NONE = "0000-00-00"
-_QUARTER = timedelta(minutes=15)
-_SLACK = timedelta(minutes=2)
-_FARTHEST = timedelta(hours=14)
+_QUARTER = 15 * 60
+_SLACK = 2 * 60
+_ZONES = {quarters: timezone(timedelta(seconds=quarters * _QUARTER)) for quarters in range(-14 * 4, 14 * 4 + 1)}
+"""The zones that there may be, by how many quarters of an hour they are ahead."""
 
 
 def local_time(call: Fields, key: str) -> datetime | None:
-    """`yyyy-mm-dd hh:mm:ss` as it is, without a zone; the vendor writes hyphens in some places of its pages."""
+    """`yyyy-mm-dd hh:mm:ss` as if it were UTC's; the vendor writes hyphens in some places of its pages."""
     value = call.text(key)
     if value is None or value.startswith(_NONE):
         return None
@@ -31,7 +32,7 @@ def local_time(call: Fields, key: str) -> datetime | None:
         )
     day, hour, minute, second = parts.groups()
     try:
-        return iso_time(f"{day}T{hour}:{minute}:{second}Z").replace(tzinfo=None)
+        return iso_time(f"{day}T{hour}:{minute}:{second}Z")
     except ValueError as error:
         raise RejectedError(f"{call.path(key)} must be {error}.") from None
 
@@ -40,7 +41,7 @@ def moment(call: Fields, key: str, zone: tzinfo | None) -> datetime | None:
     """The moment at `key`: by its twin in UTC, where there is one, else by the zone; None without either."""
     utc = local_time(call, f"{key}_utc")
     if utc is not None:
-        return utc.replace(tzinfo=UTC)
+        return utc
     local = local_time(call, key)
     return None if local is None or zone is None else local.replace(tzinfo=zone).astimezone(UTC)
 
@@ -55,6 +56,6 @@ def zone_between(local: datetime | None, at: datetime | None) -> tzinfo | None:
     """The zone in which `local` is the same moment as `at`; None where there is none."""
     if local is None or at is None:
         return None
-    ahead = local - at.astimezone(UTC).replace(tzinfo=None)
-    offset = round(ahead / _QUARTER) * _QUARTER
-    return timezone(offset) if abs(offset) <= _FARTHEST and abs(ahead - offset) <= _SLACK else None
+    ahead = (local - at).total_seconds()
+    quarters = round(ahead / _QUARTER)
+    return _ZONES.get(quarters) if abs(ahead - quarters * _QUARTER) <= _SLACK else None

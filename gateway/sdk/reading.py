@@ -117,7 +117,9 @@ class Fields(Struct, gc=False):
             return None
         if type(value) is not int:
             raise self._wrong(key, "a whole number", value)
-        return self._bounded(key, value, least, most)
+        if not least <= value <= most:
+            raise self._out_of_range(key, least, most)
+        return value
 
     def whole_text(self, key: str, *, least: int = 0, most: int = 2**63 - 1) -> int | None:
         """A whole number that the platform may write as text, as all forms do."""
@@ -129,7 +131,10 @@ class Fields(Struct, gc=False):
             return None
         if not _DIGITS.fullmatch(text):
             raise RejectedError(f"{self.path(key)} must be a whole number, but is text that is not one.")
-        return self._bounded(key, int(text), least, most)
+        number = int(text)
+        if not least <= number <= most:
+            raise self._out_of_range(key, least, most)
+        return number
 
     def number(self, key: str) -> float | None:
         """A finite number, whole or not."""
@@ -307,10 +312,8 @@ class Fields(Struct, gc=False):
         elif not isinstance(value, float) or not math.isfinite(value):
             raise self._wrong(key, "text, a number, true, false, a list or an object", value)
 
-    def _bounded(self, key: str, value: int, least: int, most: int) -> int:
-        if not least <= value <= most:
-            raise RejectedError(f"{self.path(key)} must be a whole number from {least} to {most}, but is out of range.")
-        return value
+    def _out_of_range(self, key: str, least: int, most: int) -> RejectedError:
+        return RejectedError(f"{self.path(key)} must be a whole number from {least} to {most}, but is out of range.")
 
     def _too_long(self, key: str) -> RejectedError:
         return RejectedError(f"{self.path(key)} holds a whole number of more than {MAX_DIGITS} digits.")
