@@ -10,7 +10,7 @@ seconds. These were seen in public programs that read records, not in the vendor
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta, tzinfo
 from typing import Any
 from urllib.parse import quote
@@ -178,25 +178,25 @@ def _contact(call: Fields, phone: str) -> Mapping[str, str]:
     The vendor says that they are in `client_data`, but not where in it.
     """
     data = call.anything("client_data")
-    places = (data, data.get("contacts")) if isinstance(data, dict) else ()
     digits = _digits(phone)
-    people = (one for place in places if isinstance(place, dict) for one in _people(place))
-    return next((one for one in people if _digits(one.get("phone", "")) == digits), {})
-
-
-def _people(place: Mapping[str, object]) -> Iterator[Mapping[str, str]]:
-    fields = Fields(place)
-    return (fields.filled_in(name) for name in sorted(_PEOPLE.keys() & place.keys(), key=_PEOPLE.__getitem__))
+    for place in (data, data.get("contacts")) if isinstance(data, dict) else ():
+        if isinstance(place, dict):
+            people = Fields(place)
+            for name in sorted(_PEOPLE.keys() & place.keys(), key=_PEOPLE.__getitem__):
+                person = people.filled_in(name)
+                if _digits(person.get("phone", "")) == digits:
+                    return person
+    return {}
 
 
 def _number(call: Fields, key: str) -> str | None:
     """A phone number as the platform has it; one of zeros only is withheld."""
     number = call.identifier(key)
-    return number if number and _DIALLED.search(number) else None
+    return number if number and (number.strip("+0").isdecimal() or _DIALLED.search(number)) else None
 
 
 def _digits(number: str) -> str:
-    return "".join(filter(str.isdigit, number))
+    return number if number.isdigit() else "".join(filter(str.isdigit, number))
 
 
 def _details(call: Fields) -> dict[str, Any]:

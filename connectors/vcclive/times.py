@@ -11,8 +11,8 @@ from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from gateway.sdk import RejectedError
 from gateway.sdk.reading import Fields, iso_time
 
-_LOCAL = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})[ T]([0-9]{2})[:-]([0-9]{2})[:-]([0-9]{2})(?:\.[0-9]{1,9})?")
-_ZONED = re.compile(r".*[0-9](?:Z|[+-][0-9]{2}:?[0-9]{2})")
+_LOCAL = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}[:-][0-9]{2}[:-][0-9]{2}(?:\.[0-9]{1,9})?")
+_ZONED = re.compile(r"[0-9](?:Z|[+-][0-9]{2}:?[0-9]{2})\Z")
 _NONE = "0000-00-00"
 _QUARTER = 15 * 60
 _SLACK = 2 * 60
@@ -25,14 +25,12 @@ def local_time(call: Fields, key: str) -> datetime | None:
     value = call.text(key)
     if value is None or value.startswith(_NONE):
         return None
-    parts = _LOCAL.fullmatch(value)
-    if parts is None:
+    if not _LOCAL.fullmatch(value):
         raise RejectedError(
             f"{call.path(key)} must be a time such as 2026-03-02 15:41:07, but is text that is not one."
         )
-    day, hour, minute, second = parts.groups()
     try:
-        return iso_time(f"{day}T{hour}:{minute}:{second}Z")
+        return iso_time(f"{value[:10]}T{value[11:19].replace('-', ':')}Z")
     except ValueError as error:
         raise RejectedError(f"{call.path(key)} must be {error}.") from None
 
@@ -43,13 +41,13 @@ def moment(call: Fields, key: str, zone: tzinfo | None) -> datetime | None:
     if utc is not None:
         return utc
     local = local_time(call, key)
-    return None if local is None or zone is None else local.replace(tzinfo=zone).astimezone(UTC)
+    return None if local is None or zone is None else datetime.combine(local, local.time(), zone).astimezone(UTC)
 
 
 def zoned_time(call: Fields, key: str, zone: tzinfo | None) -> datetime | None:
     """An ISO 8601 time; one that names no zone is in the given one."""
     value = call.text(key)
-    return call.iso_time(key) if value and _ZONED.fullmatch(value) else moment(call, key, zone)
+    return call.iso_time(key) if value and _ZONED.search(value, len(value) - 7) else moment(call, key, zone)
 
 
 def zone_between(local: datetime | None, at: datetime | None) -> tzinfo | None:

@@ -12,7 +12,7 @@ import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TypeVar
 from urllib.parse import parse_qsl
@@ -447,9 +447,12 @@ def epoch_s(value: float) -> datetime:
 
 
 def _within(moment: datetime) -> datetime:
+    # Times are compared with less effort in one zone; those near the calendar's ends need not be in another.
+    if moment.tzinfo is not UTC and MINYEAR < moment.year < MAXYEAR:
+        moment = moment.astimezone(UTC)
     if not EARLIEST <= moment < LATEST:
         raise ValueError("a time from 1970 to 8999, but is earlier or later")
-    return moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+    return moment
 
 
 def decoded(body: bytes, largest: int = MAX_BYTES) -> str:
