@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from connectors.expertflow.site import Site, customer_of, moment
 from gateway.sdk import CallType, Channel, Direction, Event, Leg, PartialInteraction, Party
-from gateway.sdk.attributes import Named, named
+from gateway.sdk.attributes import NOTHING, Named, named
 from gateway.sdk.parties import customer
 from gateway.sdk.reading import MAX_FILLED_IN, Fields, clean
 
@@ -79,11 +79,16 @@ def interaction(event: Fields, site: Site) -> PartialInteraction | None:
     name = event.needed("name", event.text("name")).upper()
     if name not in EVENTS:
         return None
-    session, data = event.inner("channelSession"), event.inner("data")
-    header = data.inner("header")
-    ids = (place.text("conversationId") for place in (event, wrapped, session, header))
+    session, header = event.inner("channelSession"), event.inner("data").inner("header")
+    id = (
+        event.text("conversationId")
+        or wrapped.text("conversationId")
+        or session.text("conversationId")
+        or header.text("conversationId")
+        or session.text("topicId")
+    )
     known = {
-        "id": event.needed("conversationId", next(filter(None, ids), None) or session.text("topicId")),
+        "id": event.needed("conversationId", id),
         "event": EVENTS[name],
         "occurred_at": event.needed("timestamp", moment(event, "timestamp")),
     }
@@ -92,12 +97,14 @@ def interaction(event: Fields, site: Site) -> PartialInteraction | None:
 
 def _session(known: Told, event: Fields, site: Site) -> Told:
     """The channel and the customer, by a channel session, or by the header of a message, which has less."""
-    data = event.inner("data")
-    places = (event.inner("channelSession"), data, data.inner("header"))
-    session = next((place for place in places if "channelData" in place), places[0])
-    word, used = session.inner("channel").inner("channelType").text("name"), session.inner("channelData")
+    session = event.inner("channelSession")
+    if "channelData" not in session:
+        data = event.inner("data")
+        session = next((place for place in (data, data.inner("header")) if "channelData" in place), session)
+    through, used, owner = session.inner("channel"), session.inner("channelData"), session.inner("customer")
+    word = through.inner("channelType").text("name")
     channel = None if word is None else CHANNELS.get(word.lower(), Channel.OTHER)
-    customer = _texts(session.inner("customer"))
+    customer = _texts(owner)
     variables = _variables(used)
     told = {**customer, **variables}
     ours = named(told, site.names)
@@ -107,8 +114,8 @@ def _session(known: Told, event: Fields, site: Site) -> Told:
         **known,
         "channel": channel,
         "direction": session.word("channelSessionDirection", DIRECTIONS),
-        "contact_point": session.inner("channel").text("serviceIdentifier") or used.text("serviceIdentifier"),
-        "parties": _parties(used, session.inner("customer"), told, channel, ours),
+        "contact_point": through.text("serviceIdentifier") or used.text("serviceIdentifier"),
+        "parties": _parties(used, owner, told, channel, ours),
         "attributes": {**identified, **variables} or None,
     }
     return _with_named(session_told, ours)
@@ -116,6 +123,8 @@ def _session(known: Told, event: Fields, site: Site) -> Told:
 
 def _with_named(known: Told, ours: Named) -> Told:
     """With what the site's own data says of the interaction itself."""
+    if ours is NOTHING:
+        return known
     return {
         **known,
         "queue": ours.queue or known.get("queue"),
@@ -127,9 +136,11 @@ def _with_named(known: Told, ours: Named) -> Told:
 
 
 def _variables(channel_data: Fields) -> dict[str, str]:
-    listed = channel_data.inners("additionalAttributes")
-    told = ((one.text("key"), one.anything("value")) for one in listed)
-    return {key: value for key, value in told if key and isinstance(value, str)}
+    return {
+        key: value
+        for one in channel_data.inners("additionalAttributes")
+        if (key := one.text("key")) and isinstance(value := one.anything("value"), str)
+    }
 
 
 def _data(known: Told, event: Fields, site: Site) -> Told:
@@ -144,20 +155,23 @@ def _parties(
 ) -> tuple[Party, ...]:
     """The customer by the address they used; of an anonymous one the name is the platform's own invention."""
     address = used.text("channelCustomerIdentifier")
-    is_number = address is not None and bool(_NUMBER.fullmatch(address)) and channel in (*PHONED, None)
+    is_number = address is not None and (channel is None or channel in PHONED) and _NUMBER.fullmatch(address)
     email = address if channel is Channel.EMAIL else None
-    names = (used.text("customerFirstName"), used.text("customerLastName"))
-    is_known = not owner.flag("isAnonymous")
+    name = None if owner.flag("isAnonymous") else _name(told, ours.customer_name)
     return customer(
         phone=address if is_number else ours.customer_phone or told.get("phoneNumber"),
         email=email or ours.customer_email,
         handle=address if channel in SOCIAL else None,
-        name=(_name(told, ours.customer_name) if is_known else None) or " ".join(filter(None, names)) or None,
+        name=name or _full_name(used, "customerFirstName", "customerLastName"),
     )
 
 
 def _name(told: Mapping[str, str], ours: str | None) -> str | None:
     return ours or " ".join(told[part] for part in ("firstName", "lastName") if part in told) or None
+
+
+def _full_name(person: Fields, first: str, last: str) -> str | None:
+    return " ".join(filter(None, (person.text(first), person.text(last)))) or None
 
 
 def _texts(customer: Fields) -> dict[str, str]:
@@ -225,7 +239,7 @@ def _activity(known: Told, event: Fields, site: Site) -> Told:
         "attributes": {**(told["attributes"] or {}), **noted, **({} if hold is None else {"hold_time": hold})} or None,
     }
     told = _with_named(told, named(noted, site.names))
-    return {**told, "disposition": disposition or told["disposition"]}
+    return {**told, "disposition": disposition or told.get("disposition")}
 
 
 def _legs_of(activity: Fields, site: Site) -> tuple[Leg, ...]:
@@ -300,7 +314,7 @@ def _participant(known: Told, event: Fields, site: Site) -> Told:
         id=id,
         agent_id=id,
         agent_email=site.email(id, username),
-        agent_name=" ".join(filter(None, (user.text("firstName"), user.text("lastName")))) or username,
+        agent_name=_full_name(user, "firstName", "lastName") or username,
         team=user.inner("userTeam").text("teamName"),
         started_at=(moment(participant, "joiningTime") or told["occurred_at"]) if joined else None,
         ended_at=None if joined else told["occurred_at"],
@@ -313,7 +327,7 @@ def _task(known: Told, event: Fields, site: Site) -> Told:
     told, data = _session(known, event, site), event.inner("data")
     task = data.inner("task") if "task" in data else data
     media = list(task.inners("activeMedia"))
-    told["queue"] = next((name for one in media if (name := one.inner("queue").text("name"))), told["queue"])
+    told["queue"] = next((name for one in media if (name := one.inner("queue").text("name"))), told.get("queue"))
     answered = next(((at, one.inner("type")) for one in media if (at := moment(one, "answerTime"))), None)
     if answered is None or answered[1].text("direction") == LISTENING:
         return told

@@ -288,7 +288,7 @@ class Fields(Struct, gc=False):
             here = clean(name)
             if here is None or len(here) > MAX_KEY:
                 raise RejectedError(f"{self.at}, entry {position}, must have a name of 1 to {MAX_KEY} characters.")
-            yield here, _Entry({here: value}, f"{self.at}, entry {position}")
+            yield here, _Entry({here: value}, position, self)
 
     def anything(self, key: str) -> object:
         """Any JSON, as it is, at most `MAX_DEPTH` levels deep; numbers finite."""
@@ -330,6 +330,10 @@ class Fields(Struct, gc=False):
 
 class _Entry(Fields):
     """One entry of a map: its path tells the position instead of the name."""
+
+    @property
+    def at(self) -> str:
+        return f"{self._outer.at if self._outer else ''}, entry {self._place}"
 
     def path(self, key: str) -> str:  # noqa: ARG002 — the name may be personal data
         return self.at
