@@ -246,11 +246,11 @@ class Fields(Struct, gc=False):
         Most of a table's names are in few bodies: only those that are there are read.
         """
         values = self._values
-        return {
-            ours: value
-            for theirs, ours in names.items()
-            if theirs in values and (value := read(self, theirs)) is not None
-        }
+        told: dict[str, T] = {}
+        for theirs, ours in names.items():
+            if theirs in values and (value := read(self, theirs)) is not None:
+                told[ours] = value
+        return told
 
     def filled_in(self, key: str) -> dict[str, str]:
         """The texts and numbers of a map that the platform's customers fill as they like: whatever else is left out."""
