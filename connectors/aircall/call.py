@@ -7,6 +7,7 @@ https://developer.aircall.io/api-references/#call. Times are epoch seconds. `cal
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from gateway.sdk import CallType, Channel, Direction, Event, Leg, PartialInteraction, Party
@@ -52,8 +53,8 @@ _PHONE = re.compile(r"\+?[0-9]{3,20}")
 
 def interaction(event: str, call: Fields, at: datetime) -> PartialInteraction:
     """What one of `EVENTS` tells of a call: all of it, as it is now."""
-    line, contact, tags = call.inner("number"), call.inner("contact"), _names(call, "tags")
-    is_over = event == ENDED
+    line, contact, tags = call.inner("number"), call.inner("contact"), _each(call, "tags", "name")
+    is_over, ended_at = event == ENDED, call.epoch_s("ended_at")
     return PartialInteraction(
         id=call.needed("id", call.identifier("id")),
         event=_ending(call) if is_over else EVENTS[event],
@@ -62,13 +63,13 @@ def interaction(event: str, call: Fields, at: datetime) -> PartialInteraction:
         direction=call.word("direction", DIRECTIONS),
         contact_point=_phone(line, "digits"),
         parties=_parties(call, contact),
-        legs=_legs(call, passed_on_at=at if event == TRANSFERRED else None, is_over=is_over),
+        legs=_legs(call, passed_on_at=at if event == TRANSFERRED else None, ended_at=ended_at if is_over else None),
         started_at=call.epoch_s("started_at"),
-        ended_at=call.epoch_s("ended_at"),
+        ended_at=ended_at,
         queue=line.text("name"),
         disposition=", ".join(tags) or None,
-        notes="\n".join(text for one in call.inners("comments") if (text := one.text("content"))) or None,
-        recording_url=next((url for key in RECORDINGS if (url := call.text(key))), None),
+        notes="\n".join(_each(call, "comments", "content")) or None,
+        recording_url=_recording(call),
         attributes=_details(call, contact, tags) or None,
     )
 
@@ -81,34 +82,38 @@ def _ending(call: Fields) -> Event:
 
 def _parties(call: Fields, contact: Fields) -> tuple[Party, ...]:
     """Who called or was called: the digits are formatted as people write them, or a word where they are withheld."""
-    numbers = (_phone(one, "value") for one in contact.inners("phone_numbers"))
-    emails = (one.text("value") for one in contact.inners("emails"))
-    names = [name for key in ("first_name", "last_name") if (name := contact.text(key))]
+    numbers, emails = contact.inners("phone_numbers"), contact.inners("emails")
     return customer(
-        phone=_phone(call, "raw_digits") or next(filter(None, numbers), None),
-        email=next(filter(None, emails), None),
-        name=" ".join(names) or None,
+        phone=_phone(call, "raw_digits") or _first(numbers, _phone),
+        email=_first(emails, Fields.text),
+        name=" ".join(filter(None, (contact.text("first_name"), contact.text("last_name")))) or None,
     )
 
 
-def _legs(call: Fields, *, passed_on_at: datetime | None, is_over: bool) -> tuple[Leg, ...]:
+def _first(told: Sequence[Fields], read: Callable[[Fields, str], str | None]) -> str | None:
+    for one in told:
+        if value := read(one, "value"):
+            return value
+    return None
+
+
+def _legs(call: Fields, *, passed_on_at: datetime | None, ended_at: datetime | None) -> tuple[Leg, ...]:
     """Whoever answered, or passed the call on, or got it so; ringing somewhere handles nothing."""
-    before, after = call.inner("transferred_by"), call.inner("transferred_to")
+    before, after, user = call.inner("transferred_by"), call.inner("transferred_to"), call.inner("user")
+    call_type = call.word("direction", CALL_TYPES)
     legs = []
-    if "id" in before:
-        legs.append(_leg(before, call_type=call.word("direction", CALL_TYPES), ended_at=passed_on_at))
-    if "id" in after and passed_on_at is not None:
+    if is_second := "id" in before:
+        legs.append(_leg(before, call_type=call_type, ended_at=passed_on_at))
+    if passed_on_at is not None and "id" in after:
         legs.append(_leg(after, call_type=CallType.TRANSFER, started_at=passed_on_at))
-    user = call.inner("user")
-    if "id" in user and "answered_at" in call:
-        first = "id" not in before
+    if "answered_at" in call and "id" in user:
         legs.append(
             _leg(
                 user,
-                call_type=call.word("direction", CALL_TYPES) if first else None,
-                team=next(iter(_names(call, "teams")), None),
-                started_at=call.epoch_s("answered_at") if first else None,
-                ended_at=call.epoch_s("ended_at") if is_over else None,
+                call_type=None if is_second else call_type,
+                team=next(iter(_each(call, "teams", "name")), None),
+                started_at=None if is_second else call.epoch_s("answered_at"),
+                ended_at=ended_at,
             )
         )
     return tuple(legs)
@@ -136,21 +141,31 @@ def _leg(
 
 
 def _phone(source: Fields, key: str) -> str | None:
-    number = _PUNCTUATION.sub("", source.text(key) or "")
+    number = (source.text(key) or "").replace(" ", "").replace("-", "")
+    if not number[1:].isdecimal():
+        number = _PUNCTUATION.sub("", number)
     return number if _PHONE.fullmatch(number) else None
 
 
-def _names(source: Fields, key: str) -> list[str]:
-    return [name for one in source.inners(key) if (name := one.text("name"))]
+def _each(source: Fields, key: str, field: str) -> list[str]:
+    told = source.inners(key)
+    return [text for one in told if (text := one.text(field))] if told else []
+
+
+def _recording(call: Fields) -> str | None:
+    for key in RECORDINGS:
+        if url := call.text(key):
+            return url
+    return None
 
 
 def _details(call: Fields, contact: Fields, tags: list[str]) -> dict[str, object]:
     details: dict[str, object | None] = {
-        **{ours: call.text(theirs) for theirs, ours in TEXTS.items()},
+        **call.told(TEXTS, Fields.text),
         "tags": tags or None,
         "company_name": contact.text("company_name"),
         "aircall_contact_id": contact.identifier("id"),
-        "assigned_to": call.inner("assigned_to").text("email"),
+        "assigned_to": call.inner("assigned_to").text("email") if "assigned_to" in call else None,
         "archived": call.flag("archived"),
     }
     return {name: value for name, value in details.items() if value is not None}

@@ -53,6 +53,8 @@ AUTHORS = {
     "contact": Direction.INBOUND,
     "admin": Direction.OUTBOUND,
 }
+NOBODY = "0"
+"""The id of the assignee where there is none."""
 CUSTOMERS = frozenset({"user", "lead", "contact"})
 STATISTICS = {
     "time_to_admin_reply": "first_response_seconds",
@@ -102,7 +104,7 @@ def interaction(topic: str, conversation: Fields, at: datetime, names: Names) ->
 def _channel(source: Fields) -> Channel | None:
     word = source.text("type")
     # Before version 2.0 the type named the object, not the channel.
-    return None if word in (None, "conversation_message") else CHANNELS.get(str(word).lower(), Channel.OTHER)
+    return None if word is None or word == "conversation_message" else CHANNELS.get(word.lower(), Channel.OTHER)
 
 
 def _direction(source: Fields) -> Direction | None:
@@ -112,7 +114,11 @@ def _direction(source: Fields) -> Direction | None:
 
 def _customer(people: Sequence[Fields], ours: Named) -> tuple[Party, ...]:
     """Whoever of the authors is no teammate; version 2 tells of contacts nothing but their ids."""
-    one = next((person for person in people if person.text("type") in CUSTOMERS), Fields({}))
+    for one in people:
+        if one.text("type") in CUSTOMERS:
+            break
+    else:
+        one = Fields({})
     return customer(
         name=ours.customer_name or one.text("name"),
         email=ours.customer_email or one.text("email"),
@@ -125,23 +131,29 @@ def _legs(
 ) -> tuple[Leg, ...]:
     """The teammates who wrote, and the assignee, whose part begins with the assignment."""
     writers = {leg.id: leg for person in people if (leg := _leg(person, names))}
-    assignee = conversation.inner("assignee")
-    if "admin_assignee_id" in conversation:
-        assignee = Fields({"type": "admin", "id": conversation.identifier("admin_assignee_id")})
-    leg = _leg(assignee, names, started_at=assigned_at)
+    assigned = _assigned(conversation, names, assigned_at)
     # Of the same teammate both may know something: they are one leg by their id.
-    return (*writers.values(), *([leg] if leg else []))
+    return (*writers.values(), assigned) if assigned else tuple(writers.values())
+
+
+def _assigned(conversation: Fields, names: Names, at: datetime | None) -> Leg | None:
+    if "admin_assignee_id" not in conversation:
+        return _leg(conversation.inner("assignee"), names, started_at=at)
+    id = conversation.identifier("admin_assignee_id")
+    if id is None or id == NOBODY:
+        return None
+    return Leg(id=id, agent_id=id, agent_email=names.admins.get(id) or None, started_at=at)
 
 
 def _leg(person: Fields, names: Names, *, started_at: datetime | None = None) -> Leg | None:
     id = person.identifier("id")
-    if person.text("type") != "admin" or id in (None, "0"):
+    if person.text("type") != "admin" or id is None or id == NOBODY:
         return None
     return Leg(
         id=id,
         agent_id=id,
         agent_name=person.text("name"),
-        agent_email=names.admins.get(str(id)) or person.text("email"),
+        agent_email=names.admins.get(id) or person.text("email"),
         started_at=started_at,
     )
 
@@ -149,7 +161,8 @@ def _leg(person: Fields, names: Names, *, started_at: datetime | None = None) ->
 def _people(conversation: Fields, source: Fields) -> list[Fields]:
     """Who wrote, the customer of old versions first."""
     parts = conversation.inner("conversation_parts").inners("conversation_parts", most=500)
-    return [conversation.inner("user"), *(told.inner("author") for told in (source, *parts))]
+    authors = [told.inner("author") for told in (source, *parts)]
+    return [conversation.inner("user"), *authors] if "user" in conversation else authors
 
 
 def _closed_at(conversation: Fields, at: datetime) -> datetime:
@@ -157,15 +170,19 @@ def _closed_at(conversation: Fields, at: datetime) -> datetime:
 
 
 def _details(conversation: Fields) -> dict[str, object]:
-    statistics = conversation.inner("statistics")
-    counted = {ours: statistics.number(theirs) for theirs, ours in STATISTICS.items()}
-    contacts = (contact.text("id") for contact in conversation.inner("contacts").inners("contacts"))
     tags = [name for tag in conversation.inner("tags").inners("tags") if (name := tag.text("name"))]
     details = {
-        **counted,
-        "intercom_contact_id": next(filter(None, contacts), None) or conversation.inner("user").text("id"),
+        "intercom_contact_id": _contact_id(conversation),
         "rating": conversation.inner("conversation_rating").whole("rating"),
         "conversation_url": conversation.inner("links").text("conversation_web"),
         "tags": tags or None,
     }
-    return {name: value for name, value in details.items() if value is not None}
+    counted = conversation.inner("statistics").told(STATISTICS, Fields.number)
+    return {**counted, **{name: value for name, value in details.items() if value is not None}}
+
+
+def _contact_id(conversation: Fields) -> str | None:
+    for contact in conversation.inner("contacts").inners("contacts"):
+        if id := contact.text("id"):
+            return id
+    return conversation.inner("user").text("id")

@@ -37,7 +37,7 @@ CHANNELS = {
     "telegram": Channel.TELEGRAM,
     "viber": Channel.VIBER,
 }
-PHONED = frozenset({Channel.SMS, Channel.WHATSAPP})
+PHONED = (Channel.SMS, Channel.WHATSAPP)
 """Where the customer's handle is a phone number."""
 
 DURATIONS = {
@@ -54,6 +54,11 @@ COUNTS = {
     "numberOfAcceptedTransfers": "accepted_transfers",
     "numberOfRequeues": "requeues",
     "numberOfResponseTimerExpirations": "response_timer_expirations",
+}
+PLACES = {
+    "contactPointId": "contact_point_id",
+    "endpointId": "endpoint_id",
+    "customerPlatform": "platform",
 }
 
 RECORDS = {
@@ -76,8 +81,9 @@ def interaction(conversation: Fields, occurred_at: datetime) -> PartialInteracti
     event = EVENTS.get(conversation.needed("status", conversation.text("status")).lower())
     if event is None:
         return None
-    channel = _channel(conversation)
-    messages = sorted(_messages(conversation), key=lambda message: message.at or occurred_at)
+    channel, ended_at = _channel(conversation), conversation.epoch_ms("endTime")
+    said = conversation.inners("messages", most=MAX_MESSAGES)
+    messages = sorted(map(_message, said), key=lambda message: message.at or occurred_at)
     references, links = _integrations(conversation)
     return PartialInteraction(
         id=conversation.needed("id", conversation.identifier("id")),
@@ -85,15 +91,16 @@ def interaction(conversation: Fields, occurred_at: datetime) -> PartialInteracti
         occurred_at=occurred_at,
         channel=channel,
         direction=_direction(messages),
-        contact_point=_contact_point(conversation, channel),
-        parties=_parties(conversation, channel, messages),
-        legs=_legs(conversation, messages, occurred_at, closed=event is Event.COMPLETED),
+        contact_point=_contact_point(conversation, channel, said),
+        parties=(_customer(conversation, channel, messages),),
+        legs=_legs(conversation, messages, occurred_at, ended_at, closed=event is Event.COMPLETED),
         started_at=conversation.epoch_ms("startTime"),
-        ended_at=conversation.epoch_ms("endTime"),
+        ended_at=ended_at,
         queue=conversation.text("queue"),
         references=references,
         transcript=transcript(messages),
-        attributes={**_metrics(conversation.inner("metrics")), **_places(conversation), **links} or None,
+        attributes={**_metrics(conversation.inner("metrics")), **conversation.told(PLACES, Fields.identifier), **links}
+        or None,
     )
 
 
@@ -102,20 +109,22 @@ def _channel(conversation: Fields) -> Channel | None:
     return None if word is None else CHANNELS.get(word.lower(), Channel.OTHER)
 
 
-def _messages(conversation: Fields) -> list[Message]:
-    return [_message(message) for message in conversation.inners("messages", most=MAX_MESSAGES)]
-
-
 def _message(message: Fields) -> Message:
-    assets = [asset.text("contentType") or "file" for asset in message.inners("assets")]
-    links = [" ".join(filter(None, (link.text("title"), link.text("url")))) for link in message.inners("links")]
     return Message(
         at=message.epoch_ms("timestamp"),
         from_customer=message.flag("fromCustomer") or False,
         author=message.identifier("author"),
         text=message.text("text"),
-        attached=[*assets, *filter(None, links)],
+        attached=_attached(message.inners("assets"), message.inners("links")),
     )
+
+
+def _attached(assets: Sequence[Fields], links: Sequence[Fields]) -> Sequence[str]:
+    if not assets and not links:
+        return ()
+    kinds = [asset.text("contentType") or "file" for asset in assets]
+    targets = [" ".join(filter(None, (link.text("title"), link.text("url")))) for link in links]
+    return [*kinds, *filter(None, targets)]
 
 
 def _direction(messages: Sequence[Message]) -> Direction | None:
@@ -125,32 +134,33 @@ def _direction(messages: Sequence[Message]) -> Direction | None:
     return Direction.INBOUND if messages[0].from_customer else Direction.OUTBOUND
 
 
-def _contact_point(conversation: Fields, channel: Channel | None) -> str | None:
+def _contact_point(conversation: Fields, channel: Channel | None, said: Sequence[Fields]) -> str | None:
     """For SMS the brand's own number, as long as a message tells it; otherwise Quiq's name of the contact point."""
-    named = conversation.identifier("contactPointId")
-    if channel is not Channel.SMS:
-        return named
-    messages = conversation.inners("messages", most=MAX_MESSAGES)
-    numbers = (message.inner("platformData").identifier("tenantPhoneNumber") for message in messages)
-    return next(filter(None, numbers), named)
+    if channel is Channel.SMS:
+        for message in said:
+            if number := message.inner("platformData").identifier("tenantPhoneNumber"):
+                return number
+    return conversation.identifier("contactPointId")
 
 
-def _parties(conversation: Fields, channel: Channel | None, messages: Sequence[Message]) -> tuple[Party, ...]:
+def _customer(conversation: Fields, channel: Channel | None, messages: Sequence[Message]) -> Party:
     customer, handle = conversation.inner("customer"), conversation.identifier("customerHandle")
     phone, email = customer.identifier("phoneNumber"), customer.text("email")
-    names = [name for key in ("firstName", "lastName") if (name := customer.text(key))]
-    if channel in PHONED and handle and _PHONE.fullmatch(handle):
+    if handle and channel in PHONED and _PHONE.fullmatch(handle):
         phone, handle = phone or handle, None
-    elif handle and _EMAIL.fullmatch(handle):
+    elif handle and _is_email(handle):
         email, handle = email or handle, None
-    party = Party(
+    return Party(
         role="customer",
         phone=phone,
         email=email or _typed_email(messages),
-        name=" ".join(names) or None,
+        name=" ".join(filter(None, (customer.text("firstName"), customer.text("lastName")))) or None,
         handle=handle,
     )
-    return (party,)
+
+
+def _is_email(text: str) -> bool:
+    return "@" in text and _EMAIL.fullmatch(text) is not None
 
 
 def _typed_email(messages: Sequence[Message]) -> str | None:
@@ -163,7 +173,9 @@ def _typed_email(messages: Sequence[Message]) -> str | None:
     return None
 
 
-def _legs(conversation: Fields, messages: Sequence[Message], now: datetime, *, closed: bool) -> tuple[Leg, ...]:
+def _legs(
+    conversation: Fields, messages: Sequence[Message], now: datetime, ended_at: datetime | None, *, closed: bool
+) -> tuple[Leg, ...]:
     """The owner's part; a transfer shows as another owner in a later event.
 
     Quiq does not tell when an owner took over: the first message of theirs does, else the event that names them.
@@ -171,15 +183,21 @@ def _legs(conversation: Fields, messages: Sequence[Message], now: datetime, *, c
     owner = conversation.identifier("owner")
     if owner is None:
         return ()
-    first = next((message.at for message in messages if message.author == owner and not message.from_customer), None)
     leg = Leg(
         id=owner,
         agent_id=owner,
-        agent_email=owner if _EMAIL.fullmatch(owner) else None,
-        started_at=first or min(now, conversation.epoch_ms("endTime") or now),
-        ended_at=conversation.epoch_ms("endTime") if closed else None,
+        agent_email=owner if _is_email(owner) else None,
+        started_at=_first_written(messages, owner) or min(now, ended_at or now),
+        ended_at=ended_at if closed else None,
     )
     return (leg,)
+
+
+def _first_written(messages: Sequence[Message], owner: str) -> datetime | None:
+    for message in messages:
+        if message.author == owner and not message.from_customer:
+            return message.at
+    return None
 
 
 def _integrations(conversation: Fields) -> tuple[dict[str, str] | None, dict[str, object]]:
@@ -210,15 +228,9 @@ def _reference(name: str, id: str) -> str | None:
 
 
 def _metrics(metrics: Fields) -> dict[str, object]:
-    lasted = {ours: duration for theirs, ours in DURATIONS.items() if (duration := metrics.number(theirs)) is not None}
-    counted = {ours: count for theirs, ours in COUNTS.items() if (count := metrics.number(theirs)) is not None}
-    return {**{name: milliseconds / 1000 for name, milliseconds in lasted.items()}, **counted}
+    return {**metrics.told(DURATIONS, _seconds), **metrics.told(COUNTS, Fields.number)}
 
 
-def _places(conversation: Fields) -> dict[str, object]:
-    places = {
-        "contact_point_id": conversation.identifier("contactPointId"),
-        "endpoint_id": conversation.identifier("endpointId"),
-        "platform": conversation.text("customerPlatform"),
-    }
-    return {name: place for name, place in places.items() if place is not None}
+def _seconds(metrics: Fields, duration: str) -> float | None:
+    milliseconds = metrics.number(duration)
+    return None if milliseconds is None else milliseconds / 1000

@@ -42,8 +42,8 @@ MAX_ENTRIES = 100
 
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST = datetime(9000, 1, 1, tzinfo=UTC)
-_EARLIEST_MS = 315_532_800_000  # 1980: seconds taken for milliseconds land in January 1970
-_LATEST_MS = int(LATEST.timestamp()) * 1000
+_EARLIEST_S, _LATEST_S = 315_532_800, int(LATEST.timestamp())  # 1980: seconds taken for milliseconds land in 1970
+_EARLIEST_MS, _LATEST_MS = _EARLIEST_S * 1000, _LATEST_S * 1000
 _MILLISECOND, _SECOND = timedelta(milliseconds=1), timedelta(seconds=1)
 
 _DIGITS = re.compile(rf"-?[0-9]{{1,{MAX_DIGITS}}}")
@@ -254,11 +254,13 @@ class Fields(Struct, gc=False):
         Most of a table's names are in few bodies: only those that are there are read.
         """
         values = self._values
-        return {
-            ours: value
-            for theirs, ours in names.items()
-            if theirs in values and (value := read(self, theirs)) is not None
-        }
+        told: dict[str, T] = {}
+        if not values:
+            return told
+        for theirs, ours in names.items():
+            if theirs in values and (value := read(self, theirs)) is not None:
+                told[ours] = value
+        return told
 
     def filled_in(self, key: str) -> dict[str, str]:
         """The texts and numbers of a map that the platform's customers fill as they like: whatever else is left out."""
@@ -445,7 +447,7 @@ def epoch_ms(value: float) -> datetime:
 
 def epoch_s(value: float) -> datetime:
     """Seconds since 1970, in UTC; the ValueError tells what was expected."""
-    if not _EARLIEST_MS <= value * 1000 < _LATEST_MS:
+    if not _EARLIEST_S <= value < _LATEST_S:
         raise ValueError("a time in seconds since 1970, but is a number that is too small or too large")
     return EARLIEST + value * _SECOND
 
