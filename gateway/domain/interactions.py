@@ -145,7 +145,7 @@ class PartialInteraction(Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if not self.id or len(self.id) > MAX_ID:
             raise RejectedError(f"The interaction's id must have 1 to {MAX_ID} characters.")
-        if clean_text(self.id) != self.id:
+        if not self.id.isprintable() and clean_text(self.id) != self.id:
             raise RejectedError("The interaction's id holds control characters.")
         if self.occurred_at.tzinfo is None:
             raise RejectedError("occurred_at must carry a time zone.")

@@ -196,7 +196,10 @@ class Fields(Struct, gc=False):
     def lowered(self) -> Fields:
         """The same with its keys in lower case, for platforms that change their capitals; inner objects stay."""
         values = self._values
-        return self._holding(dict(zip(map(str.lower, values), values.values(), strict=True))) if values else self
+        if not values:
+            return self
+        lowered = dict(zip(map(str.lower, values), values.values(), strict=True))
+        return Fields(lowered, self._place, self._outer)
 
     def renamed(self, names: Mapping[str, str]) -> Fields:
         """The same with some keys by other names, for platforms that have renamed theirs."""
