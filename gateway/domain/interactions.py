@@ -386,8 +386,10 @@ def _merge_registers(one: State, other: State) -> State:
     if not one or not other:
         return one or other
     merged = {**one, **other}
-    for name in one.keys() & other.keys():
-        here, there = one[name], other[name]
+    for name, there in other.items():
+        here = one.get(name)
+        if here is None:
+            continue
         is_apart = here[1] != there[1] or here[0] != there[0]
         if here > there if is_apart else _is_rather(here, there):
             merged[name] = here
