@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from gateway.sdk import CallType, Channel, Direction, Event, Leg, PartialInteraction, Party
 from gateway.sdk.attributes import NOTHING, Named, named
@@ -60,126 +62,138 @@ _EARLIEST = datetime(1971, 1, 1, tzinfo=UTC)
 """The vendor's samples hold 1970-01-01T00:00:00.001Z where a time is not known yet."""
 
 
+class _Contact(Struct, frozen=True):
+    """A contact with its keys in lower case, and what is read of it more than once."""
+
+    fields: Fields
+    id: str
+    chain: str
+    method: str
+    began: datetime | None
+    ended: datetime | None
+
+
 def told_by_record(record: Fields, names: Mapping[str, str]) -> tuple[PartialInteraction, ...]:
     """What a contact record tells; it may come again, changed: the newest `LastUpdateTimestamp` counts."""
-    contact = record.lowered()
-    agent, queue = contact.inner("agent").lowered(), contact.inner("queue").lowered()
-    attributes = contact.filled_in("attributes")
+    fields = record.lowered()
+    at = fields.needed("lastupdatetimestamp", fields.iso_time("lastupdatetimestamp"))
+    contact = _contact(fields)
+    if contact is None:
+        return ()
+    agent, queue = fields.inner("agent").lowered(), fields.inner("queue").lowered()
+    attributes = fields.filled_in("attributes")
     ours = named(attributes, names)
     leg = _leg(contact, agent, "arn", ours)
-    partial = _partial(
-        contact,
-        leg,
-        occurred_at=contact.needed("lastupdatetimestamp", contact.iso_time("lastupdatetimestamp")),
+    partial = replace(
+        _partial(contact, leg, at),
         parties=_parties(contact, ours),
         queue=ours.queue or queue.text("name"),
         subject=ours.subject,
         disposition=ours.disposition,
         notes=ours.notes,
         references=ours.references,
-        attributes={**attributes, **_details(contact, agent, queue)} or None,
+        attributes={**attributes, **_details(fields, agent, queue)} or None,
     )
-    goes_on = "nextcontactid" in contact
-    return _both(contact, partial, None if goes_on else _end(contact, agent, is_missed=leg is None and "arn" in queue))
+    if "nextcontactid" in fields:
+        return (partial,)
+    return _with_end(partial, contact, agent, is_missed=leg is None and "arn" in queue)
 
 
 def told_by_event(detail: Fields, at: datetime) -> tuple[PartialInteraction, ...]:
     """What a contact event tells. It names neither the customer nor the agent: the contact record does."""
-    contact = detail.lowered()
-    event = EVENTS.get(contact.needed("eventtype", contact.text("eventtype")).upper())
-    agent, queue = contact.inner("agentinfo").lowered(), contact.inner("queueinfo").lowered()
+    fields = detail.lowered()
+    event = EVENTS.get(fields.needed("eventtype", fields.text("eventtype")).upper())
+    contact = _contact(fields)
+    if event is None or contact is None:
+        return ()
+    agent = fields.inner("agentinfo").lowered()
     leg = _leg(contact, agent, "agentarn", NOTHING)
-    if event is None:
-        return ()
     if event is not Event.COMPLETED:
-        return _both(contact, _partial(contact, leg, occurred_at=at, event=event), None)
-    end = _end(contact, agent, is_missed=leg is None and "queuearn" in queue)
-    return _both(contact, _partial(contact, leg, occurred_at=at), end)
+        return (_partial(contact, leg, at, event),)
+    is_missed = leg is None and "queuearn" in fields.inner("queueinfo").lowered()
+    return _with_end(_partial(contact, leg, at), contact, agent, is_missed=is_missed)
 
 
-def _both(
-    contact: Fields, partial: PartialInteraction, ended: PartialInteraction | None
-) -> tuple[PartialInteraction, ...]:
-    """Nothing of a supervisor who listens in: that is no contact with a customer."""
-    if _method(contact) == MONITOR:
-        return ()
-    return (partial,) if ended is None else (partial, ended)
+def _contact(fields: Fields) -> _Contact | None:
+    """None for that of a supervisor who listens in: that is no contact with a customer."""
+    id = fields.needed("contactid", fields.text("contactid"))
+    method = (fields.text("initiationmethod") or "").lower()
+    if method == MONITOR:
+        return None
+    began, ended = _time(fields, "initiationtimestamp"), _time(fields, "disconnecttimestamp")
+    return _Contact(fields, id, fields.text("initialcontactid") or id, method, began, ended)
 
 
-def _partial(contact: Fields, leg: Leg | None, *, event: Event = Event.UPDATED, **told: Any) -> PartialInteraction:
+def _partial(contact: _Contact, leg: Leg | None, at: datetime, event: Event = Event.UPDATED) -> PartialInteraction:
     """What every contact tells; only the first of a chain tells how the chain began.
 
     The contact that began last decides what the chain says, although the record of an earlier one may be changed later.
     """
-    began = _time(contact, "initiationtimestamp")
-    id = _chain(contact)
-    is_first = id == contact.text("contactid")
+    is_first, began = contact.chain == contact.id, contact.began
     return PartialInteraction(
-        id=id,
+        id=contact.chain,
         event=event,
+        occurred_at=at,
         sequence=int(began.timestamp()) if began else None,
-        channel=_channel(contact),
+        channel=_channel(contact.fields),
         direction=_direction(contact) if is_first else None,
-        contact_point=contact.inner("systemendpoint").lowered().text("address") if is_first else None,
+        contact_point=_address(contact.fields, "systemendpoint") if is_first else None,
         legs=(leg,) if leg else (),
         started_at=began if is_first else None,
-        **told,
     )
 
 
-def _end(contact: Fields, agent: Fields, *, is_missed: bool) -> PartialInteraction | None:
+def _with_end(
+    partial: PartialInteraction, contact: _Contact, agent: Fields, *, is_missed: bool
+) -> tuple[PartialInteraction, ...]:
     """The end of a contact that does not go on in another one.
 
     It is told as of when it was: of several contacts of a chain the one that ended last ends the chain.
     """
-    at = _time(contact, "disconnecttimestamp")
+    at = contact.ended
     if at is None:
-        return None
+        return (partial,)
     is_wrapped_up = _time(agent, "aftercontactworkendtimestamp") is not None
-    is_missed = is_missed and CALL_TYPES.get(_method(contact)) is not CallType.OUTBOUND
+    is_missed = is_missed and CALL_TYPES.get(contact.method) is not CallType.OUTBOUND
     event = Event.WRAPPED_UP if is_wrapped_up else Event.MISSED if is_missed else Event.COMPLETED
-    return PartialInteraction(id=_chain(contact), event=event, occurred_at=at, ended_at=at)
+    return partial, PartialInteraction(id=contact.chain, event=event, occurred_at=at, ended_at=at)
 
 
-def _chain(contact: Fields) -> str:
-    id = contact.needed("contactid", contact.text("contactid"))
-    return contact.text("initialcontactid") or id
-
-
-def _method(contact: Fields) -> str:
-    return (contact.text("initiationmethod") or "").lower()
+def _address(contact: Fields, endpoint: str) -> str | None:
+    return contact.inner(endpoint).lowered().text("address") if endpoint in contact else None
 
 
 def _channel(contact: Fields) -> Channel | None:
-    subtype = contact.inner("segmentattributes").lowered().inner("connect:subtype").lowered()
+    if "segmentattributes" in contact:
+        subtype = contact.inner("segmentattributes").lowered().inner("connect:subtype").lowered()
+        if told := subtype.word("valuestring", SUBTYPES):
+            return told
     word = contact.text("channel")
-    usual = None if word is None else CHANNELS.get(word.lower(), Channel.OTHER)
-    return subtype.word("valuestring", SUBTYPES) or usual
+    return None if word is None else CHANNELS.get(word.lower(), Channel.OTHER)
 
 
-def _direction(contact: Fields) -> Direction | None:
+def _direction(contact: _Contact) -> Direction | None:
     """By API anything may begin: of these only a chat is known to be the customer's doing."""
-    method = _method(contact)
-    if method == "api":
-        return Direction.INBOUND if contact.word("channel", CHANNELS) is Channel.CHAT else None
-    return DIRECTIONS.get(method)
+    if contact.method == "api":
+        return Direction.INBOUND if contact.fields.word("channel", CHANNELS) is Channel.CHAT else None
+    return DIRECTIONS.get(contact.method)
 
 
-def _leg(contact: Fields, agent: Fields, arn: str, ours: Named) -> Leg | None:
+def _leg(contact: _Contact, agent: Fields, arn: str, ours: Named) -> Leg | None:
     """The part of the agent whom the contact reached; one to whom it is only offered has none."""
-    started_at = _time(agent, "connectedtoagenttimestamp")
-    if arn not in agent or started_at is None:
+    id, started_at = agent.text(arn), _time(agent, "connectedtoagenttimestamp")
+    if id is None or started_at is None:
         return None
     login = agent.text("username")
     return Leg(
-        id=contact.text("contactid"),
-        call_type=CALL_TYPES.get(_method(contact)),
-        agent_id=agent.text(arn),
+        id=contact.id,
+        call_type=CALL_TYPES.get(contact.method),
+        agent_id=id,
         agent_name=login,
         agent_email=login if login and "@" in login else None,
         team=_team(agent.inner("hierarchygroups").lowered()) if "hierarchygroups" in agent else None,
         started_at=started_at,
-        ended_at=_time(contact, "disconnecttimestamp"),
+        ended_at=contact.ended,
         disposition=ours.disposition,
         notes=ours.notes,
     )
@@ -187,12 +201,14 @@ def _leg(contact: Fields, agent: Fields, arn: str, ours: Named) -> Leg | None:
 
 def _team(groups: Fields) -> str | None:
     """The name of the agent's own group, the deepest of the five levels; events name no groups, only their ARNs."""
-    named_groups = (groups.inner(level).lowered().text("groupname") for level in LEVELS)
-    return next(filter(None, named_groups), None)
+    for level in LEVELS:
+        if level in groups and (name := groups.inner(level).lowered().text("groupname")):
+            return name
+    return None
 
 
-def _parties(contact: Fields, ours: Named) -> tuple[Party, ...]:
-    endpoint = contact.inner("customerendpoint").lowered()
+def _parties(contact: _Contact, ours: Named) -> tuple[Party, ...]:
+    endpoint = contact.fields.inner("customerendpoint").lowered()
     address, kind = endpoint.text("address"), (endpoint.text("type") or "").upper()
     phone = address if kind == "TELEPHONE_NUMBER" else ours.customer_phone
     email = address if kind == "EMAIL_ADDRESS" else ours.customer_email
@@ -200,26 +216,30 @@ def _parties(contact: Fields, ours: Named) -> tuple[Party, ...]:
     handle = address if kind not in {"TELEPHONE_NUMBER", "EMAIL_ADDRESS"} else None
     if not (phone or email or name or handle):
         return ()
-    role = "external" if _method(contact) == EXTERNAL else "customer"
+    role = "external" if contact.method == EXTERNAL else "customer"
     return (Party(role=role, phone=phone, email=email, name=name, handle=handle),)
 
 
 def _details(contact: Fields, agent: Fields, queue: Fields) -> dict[str, object]:
     """What the Task's mapping may want."""
     details = {
-        **{ours: contact.text(theirs) for theirs, ours in TEXTS.items()},
-        **{ours: agent.whole(theirs) for theirs, ours in AGENT_COUNTS.items()},
         "queue_seconds": queue.whole("duration"),
-        "transferred_to": contact.inner("transferredtoendpoint").lowered().text("address"),
+        "transferred_to": _address(contact, "transferredtoendpoint"),
         "recording_location": _recording(contact),
     }
-    return {name: value for name, value in details.items() if value is not None}
+    return {
+        **contact.told(TEXTS, Fields.text),
+        **agent.told(AGENT_COUNTS, Fields.whole),
+        **{name: value for name, value in details.items() if value is not None},
+    }
 
 
 def _recording(contact: Fields) -> str | None:
     """A bucket and a key: no address that a browser could open."""
-    one = contact.inner("recording").lowered().text("location")
-    return one or next(filter(None, (each.lowered().text("location") for each in contact.inners("recordings"))), None)
+    for recording in (contact.inner("recording"), *contact.inners("recordings")):
+        if location := recording.lowered().text("location"):
+            return location
+    return None
 
 
 def _time(fields: Fields, key: str) -> datetime | None:

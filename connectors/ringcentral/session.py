@@ -8,9 +8,10 @@ and those of the account have an `extensionId`. `sequence` orders the events of 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import datetime
+
+from msgspec import Struct
 
 from gateway.sdk import CallType, Channel, Direction, Event, Leg, PartialInteraction, Party
 from gateway.sdk.reading import Fields
@@ -20,14 +21,15 @@ CODES = (
     "Disconnected", "Gone",
 )  # fmt: skip
 OVER = frozenset({"disconnected", "gone"})
+TALKED = frozenset({"answered", "hold"})
 OUTBOUND = "outbound"
+DETAILS = {"code": "status_code", "reason": "status_reason"}
 
 _PHONE = re.compile(r"\+[0-9]{5,20}")
 """Without the plus sign it is the number of an extension."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Moment:
+class _Moment(Struct, frozen=True):
     """When a session's party was so: `sequence` is the platform's order."""
 
     session: str
@@ -42,32 +44,38 @@ def told_by(session: Fields, extensions: Mapping[str, str]) -> tuple[PartialInte
         session.needed("sequence", session.whole("sequence")),
         session.needed("eventTime", session.iso_time("eventTime")),
     )
-    parties = [(party, code) for party in session.inners("parties") if (code := _code(party)) in _KNOWN]
-    return tuple(partial for party, code in parties for partial in _told_of(party, code, moment, extensions))
+    told: list[PartialInteraction] = []
+    for party in session.inners("parties"):
+        status = party.inner("status")
+        code = (status.text("code") or "").lower()
+        if code in _KNOWN:
+            told += _told_of(party, status, code, moment, extensions)
+    return tuple(told)
 
 
-def _told_of(party: Fields, code: str, moment: _Moment, extensions: Mapping[str, str]) -> Iterator[PartialInteraction]:
-    is_caller = (party.text("direction") or "").lower() == OUTBOUND
-    is_over = is_caller and code in OVER
-    answers = code == "answered" and "extensionId" in party
-    yield PartialInteraction(
+def _told_of(
+    party: Fields, status: Fields, code: str, moment: _Moment, extensions: Mapping[str, str]
+) -> list[PartialInteraction]:
+    is_caller, is_ours = (party.text("direction") or "").lower() == OUTBOUND, "extensionId" in party
+    answers = code == "answered" and is_ours
+    state = PartialInteraction(
         id=moment.session,
-        event=_event(party, code, is_caller=is_caller),
+        event=_event(code, is_caller=is_caller, is_ours=is_ours),
         occurred_at=moment.at,
         sequence=moment.sequence,
         channel=Channel.VOICE,
-        legs=_legs(party, code, moment, extensions, is_caller=is_caller),
-        ended_at=moment.at if is_over else None,
-        attributes=_details(party) or None,
+        legs=_legs(party, code, moment, extensions, is_caller=is_caller) if is_ours else (),
+        ended_at=moment.at if is_caller and code in OVER else None,
+        attributes=_details(status),
     )
-    yield _sides(party, moment, is_caller=is_caller)
+    sides = _sides(party, moment, is_caller=is_caller, is_ours=is_ours)
     if is_caller or answers:
-        yield _beginnings(party, moment, is_caller=is_caller, answers=answers)
+        return [state, sides, _beginnings(party, moment, is_caller=is_caller, answers=answers)]
+    return [state, sides]
 
 
-def _event(party: Fields, code: str, *, is_caller: bool) -> Event:
+def _event(code: str, *, is_caller: bool, is_ours: bool) -> Event:
     """No later event says whether anybody answered, so that the answer itself has to: without one a call was missed."""
-    is_ours = "extensionId" in party
     if is_caller:
         if code in OVER:
             return Event.COMPLETED if is_ours else Event.MISSED
@@ -75,12 +83,12 @@ def _event(party: Fields, code: str, *, is_caller: bool) -> Event:
     return Event.COMPLETED if is_ours and code == "answered" else Event.UPDATED
 
 
-def _sides(party: Fields, moment: _Moment, *, is_caller: bool) -> PartialInteraction:
+def _sides(party: Fields, moment: _Moment, *, is_caller: bool, is_ours: bool) -> PartialInteraction:
     """Who is outside. The caller's word counts before that of a party called, whom a transfer or a forwarding adds."""
-    is_ours = "extensionId" in party
-    inside, outside = ("from", "to") if is_ours == is_caller else ("to", "from")
+    caller, called = party.inner("from"), party.inner("to")
+    inside, outside = (caller, called) if is_ours == is_caller else (called, caller)
     direction = Direction.OUTBOUND if is_ours == is_caller else Direction.INBOUND
-    if is_ours and "extensionId" in party.inner(outside):
+    if is_ours and "extensionId" in outside:
         direction = Direction.INTERNAL
     return PartialInteraction(
         id=moment.session,
@@ -88,8 +96,8 @@ def _sides(party: Fields, moment: _Moment, *, is_caller: bool) -> PartialInterac
         occurred_at=moment.at,
         sequence=moment.sequence if is_caller else None,
         direction=direction,
-        contact_point=_phone(party.inner(inside)),
-        parties=() if direction is Direction.INTERNAL else _customer(party.inner(outside)),
+        contact_point=_phone(inside),
+        parties=() if direction is Direction.INTERNAL else _customer(outside),
     )
 
 
@@ -117,7 +125,7 @@ def _legs(
     When a called one hangs up, nothing says whether it had answered: only the caller's end is known.
     """
     extension = party.identifier("extensionId")
-    if extension is None or code not in {"answered", "hold", *(OVER if is_caller else ())}:
+    if extension is None or not (code in TALKED or (is_caller and code in OVER)):
         return ()
     leg = Leg(
         id=party.needed("id", party.text("id")),
@@ -140,16 +148,12 @@ def _phone(side: Fields) -> str | None:
     return number if number and _PHONE.fullmatch(number) else None
 
 
-def _details(party: Fields) -> dict[str, object]:
+def _details(status: Fields) -> dict[str, str] | None:
     """The state and the reason as of the last event, and the session that a transfer went on in."""
-    status = party.inner("status")
-    peer = status.inner("peerId").text("telephonySessionId")
-    details = {"status_code": status.text("code"), "status_reason": status.text("reason"), "linked_session": peer}
-    return {name: value for name, value in details.items() if value is not None}
-
-
-def _code(party: Fields) -> str:
-    return (party.inner("status").text("code") or "").lower()
+    details = status.told(DETAILS, Fields.text)
+    if "peerId" in status and (peer := status.inner("peerId").text("telephonySessionId")):
+        details["linked_session"] = peer
+    return details or None
 
 
 _KNOWN = frozenset(code.lower() for code in CODES) | {"vmscreening"}

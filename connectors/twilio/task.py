@@ -10,9 +10,10 @@ feature in https://github.com/twilio-professional-services/flex-project-template
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+
+from msgspec.structs import replace
 
 from connectors.twilio.address import email_in, phone_in
 from gateway.sdk import CallType, Channel, Direction, Event, Leg, PartialInteraction, Party, RejectedError
@@ -98,45 +99,48 @@ def told_by_task(
     attributes = _attributes(task, "task_attributes")
     ours = _named(attributes, names)
     direction = _direction(attributes)
-    id = _id(attributes, direction) or task.needed("task_sid", task.text("task_sid"))
     partial = PartialInteraction(
-        id=id,
+        id=_id(attributes, direction) or task.needed("task_sid", task.text("task_sid")),
         event=_event(event, direction),
         occurred_at=at,
         channel=_channel(task, attributes),
         direction=direction,
         contact_point=phone_in(attributes.get("from" if direction is Direction.OUTBOUND else "to")),
         parties=_parties(attributes, direction, ours),
-        legs=_legs(task, event, at, direction, ours),
+        legs=_legs(task, event, at, direction, ours) if event in WORKED else (),
         queue=ours.queue or task.text("task_queue_name"),
         subject=ours.subject,
         disposition=ours.disposition,
         notes=ours.notes,
         references=ours.references,
-        attributes={**attributes, **_details(task)},
+        attributes={**attributes, **task.told(DETAILS, Fields.text)},
     )
     return (partial, *_bounds(partial, event, _began(task, event, at)))
 
 
-def _bounds(partial: PartialInteraction, event: str, began: datetime | None) -> Iterator[PartialInteraction]:
+def _bounds(partial: PartialInteraction, event: str, began: datetime | None) -> list[PartialInteraction]:
     """When it began and ended, each told in a place of its own in the order of what is told.
 
     Of several tasks of one call or conversation the first tells when that began, and the call itself, or the
     conversation, goes before them. Where somebody wraps up, the end goes before that of the task, which comes later.
     """
-    id, at = partial.id, partial.occurred_at
+    id, at, bounds = partial.id, partial.occurred_at, []
     if began is not None:
         sequence = -int(began.timestamp())
-        yield PartialInteraction(id=id, event=Event.UPDATED, occurred_at=at, sequence=sequence, started_at=began)
+        bounds.append(
+            PartialInteraction(id=id, event=Event.UPDATED, occurred_at=at, sequence=sequence, started_at=began)
+        )
     if event in ENDS:
-        yield PartialInteraction(
+        end = PartialInteraction(
             id=id,
             event=Event.UPDATED,
             occurred_at=at,
             sequence=0 if event in WRAPUPS else None,
             ended_at=None if event.startswith("reservation.") else at,
-            legs=tuple(Leg(id=leg.id, ended_at=at) for leg in partial.legs),
+            legs=tuple([Leg(id=leg.id, ended_at=at) for leg in partial.legs]),
         )
+        bounds.append(end)
+    return bounds
 
 
 def _event(event: str, direction: Direction | None) -> Event:
@@ -158,7 +162,7 @@ def _attributes(fields: Fields, key: str) -> dict[str, str]:
     """The texts in attributes, with those of the objects in them as `conversations.outcome`."""
     value = fields.anything(key)
     if isinstance(value, str):
-        value = _json(fields.path(key), value)
+        value = _json(fields, key, value)
     if not isinstance(value, dict):
         return {}
     told = Fields({"attributes": value}).filled_in("attributes")
@@ -169,21 +173,21 @@ def _attributes(fields: Fields, key: str) -> dict[str, str]:
     return told
 
 
-def _json(at: str, text: str) -> object:
+def _json(fields: Fields, key: str, text: str) -> object:
     try:
         return read_json(text.encode())
     except RejectedError:
-        raise RejectedError(f"{at} must be JSON, but is text that is not.") from None
+        raise RejectedError(f"{fields.path(key)} must be JSON, but is text that is not.") from None
 
 
 def _named(attributes: Mapping[str, str], names: Mapping[str, str]) -> Named:
     """What the customer's names say; else what Flex's own fields do."""
     ours = named(attributes, names)
     kind = OBJECTS.get(attributes.get("sfdcObjectType", "").lower())
-    record = {kind: attributes["sfdcObjectId"]} if kind and "sfdcObjectId" in attributes else {}
+    record = attributes.get("sfdcObjectId")
     return replace(
         ours,
-        references={**record, **(ours.references or {})} or None,
+        references={kind: record, **(ours.references or {})} if kind and record else ours.references,
         disposition=ours.disposition or attributes.get("conversations.outcome"),
         notes=ours.notes or attributes.get("conversations.content"),
     )
@@ -195,8 +199,7 @@ def _direction(attributes: Mapping[str, str]) -> Direction | None:
 
 
 def _channel(task: Fields, attributes: Mapping[str, str]) -> Channel | None:
-    words = (attributes.get("channelType"), task.text("task_channel_unique_name"))
-    return next((CHANNELS[word.lower()] for word in words if word and word.lower() in CHANNELS), None)
+    return CHANNELS.get(attributes.get("channelType", "").lower()) or task.word("task_channel_unique_name", CHANNELS)
 
 
 def _parties(attributes: Mapping[str, str], direction: Direction | None, ours: Named) -> tuple[Party, ...]:
@@ -204,24 +207,24 @@ def _parties(attributes: Mapping[str, str], direction: Direction | None, ours: N
     key = "outbound_to" if direction is Direction.OUTBOUND else "from"
     address = attributes.get("customerAddress") or attributes.get(key)
     phone, email = phone_in(address), email_in(address)
-    named_so = (attributes.get(key) for key in ("customerName", "name"))
     return customer(
         phone=ours.customer_phone or phone,
         email=ours.customer_email or email,
-        # Flex puts the number there where it knows no name.
-        name=ours.customer_name or next((name for name in named_so if name and _is_name(name)), None),
+        name=ours.customer_name or _name(attributes, "customerName") or _name(attributes, "name"),
         handle=None if phone or email else address,
     )
 
 
-def _is_name(text: str) -> bool:
-    return bool(_LETTER.search(text)) and ":" not in text and "@" not in text
+def _name(attributes: Mapping[str, str], key: str) -> str | None:
+    """Flex puts the number or the address there where it knows no name."""
+    name = attributes.get(key)
+    return name if name and ":" not in name and "@" not in name and _LETTER.search(name) else None
 
 
 def _legs(task: Fields, event: str, at: datetime, direction: Direction | None, ours: Named) -> tuple[Leg, ...]:
-    """The part of a worker who took the task: each reservation is one."""
+    """The part of a worker who has, or had, the task: each reservation is one."""
     id = task.text("reservation_sid")
-    if event not in WORKED or id is None:
+    if id is None:
         return ()
     worker, about = task.text("worker_name"), _attributes(task, "worker_attributes")
     email = about.get("email") or worker
@@ -242,24 +245,19 @@ def _began(task: Fields, event: str, at: datetime) -> datetime | None:
     """When the task was made: as told, else by its age in seconds."""
     if event == "task.created":
         return at
-    age = _whole(task, "task_age")
-    return _time(task, "task_date_created") or (None if age is None else at - timedelta(seconds=age))
+    created = _time(task, "task_date_created")
+    age = None if created else task.whole_text("task_age", most=MAX_AGE)
+    return created if age is None else at - timedelta(seconds=age)
 
 
 def _time(task: Fields, key: str) -> datetime | None:
     """A time in ISO 8601; in forms, whose times are nowhere described, seconds or milliseconds since 1970 as well."""
     value = task.identifier(key)
-    if value is None or not value.isdecimal():
+    if value is None:
+        return None
+    if not value.isdecimal():
         return task.iso_time(key)
     if len(value) > 13:
         raise RejectedError(f"{task.path(key)} must be a time, but is a number that is too large.")
     moment = Fields({key: int(value)}, task.at)
     return moment.epoch_ms(key) if len(value) > 11 else moment.epoch_s(key)
-
-
-def _whole(task: Fields, key: str) -> int | None:
-    return task.whole_text(key, most=MAX_AGE)
-
-
-def _details(task: Fields) -> dict[str, str]:
-    return {ours: value for theirs, ours in DETAILS.items() if (value := task.text(theirs))}

@@ -104,5 +104,5 @@ class ZendeskConnector(Connector):
         body = read_object(delivery.body)
         if "ticket" in body:
             return (told_by_trigger(body.inner("ticket"), self._names),)
-        kind = body.needed("type", body.text("type"))
-        return (told_by_event(body, self._names),) if kind.removeprefix(PREFIX) in EVENTS else ()
+        kind = body.needed("type", body.text("type")).removeprefix(PREFIX)
+        return (told_by_event(body, kind, self._names),) if kind in EVENTS else ()

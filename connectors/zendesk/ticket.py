@@ -51,6 +51,7 @@ TEXTS = {
     "priority": "priority", "type": "ticket_type", "external_id": "external_id", "requester_id": "requester_id",
     "organization_id": "organization_id", "brand_id": "brand_id", "form_id": "form_id", "status": "status",
 }  # fmt: skip
+EXTERNAL = {"external_id": "external_id"}
 NOBODY = frozenset({"", "0"})
 """Ids that stand for nobody in the vendor's samples."""
 
@@ -64,35 +65,36 @@ class Names:
     fields: Mapping[str, str]
 
 
-def told_by_event(body: Fields, names: Names) -> PartialInteraction:
+def told_by_event(body: Fields, kind: str, names: Names) -> PartialInteraction:
     """What one of `EVENTS` tells: the whole ticket, and who did what."""
-    kind = (body.text("type") or "").removeprefix(PREFIX)
     at = body.needed("time", body.iso_time("time"))
     detail, change = body.inner("detail"), body.inner("event")
     ours = named(_told_fields(detail, change, kind), names.fields)
     group = _id(detail, "group_id")
     status = (detail.text("status") or "").lower()
+    word = detail.inner("via").text("channel")
+    channel = word and word.lower()
     return PartialInteraction(
         id=detail.needed("id", detail.identifier("id")),
         event=_event(status, is_new=kind == "created"),
         occurred_at=at,
-        channel=_channel(detail),
-        direction=_direction(detail),
+        channel=CHANNELS.get(channel, Channel.OTHER) if channel else None,
+        direction=_direction(detail, channel),
         legs=_legs(detail, change, kind, at, names),
         started_at=detail.iso_time("created_at"),
         ended_at=at if status in FINISHED and kind in {"status_changed", "custom_status_changed"} else None,
-        queue=ours.queue or (names.groups.get(group, group) if group else None),
+        queue=ours.queue or (group and names.groups.get(group, group)),
         subject=ours.subject or detail.text("subject"),
         disposition=ours.disposition,
         notes=ours.notes,
         references=ours.references,
-        attributes={**_details(detail), **_changed(change, kind)} or None,
+        attributes=_details(detail, change, kind) or None,
     )
 
 
 def told_by_trigger(ticket: Fields, names: Names) -> PartialInteraction:
     """What the trigger of README.md tells: above all, who the requester and the assignee are."""
-    told = {**ticket.filled_in("ticket_fields"), **_external(ticket)}
+    told = {**ticket.filled_in("ticket_fields"), **ticket.told(EXTERNAL, Fields.identifier)}
     ours = named(told, names.fields)
     at = ticket.needed("updated_at_with_timestamp", ticket.iso_time("updated_at_with_timestamp"))
     status, assignee = (ticket.text("status") or "").lower(), ticket.inner("assignee")
@@ -121,17 +123,12 @@ def _event(status: str, *, is_new: bool) -> Event:
     return Event.STARTED if is_new else Event.UPDATED
 
 
-def _channel(detail: Fields) -> Channel | None:
-    word = detail.inner("via").text("channel")
-    return None if word is None else CHANNELS.get(word.lower(), Channel.OTHER)
-
-
-def _direction(detail: Fields) -> Direction | None:
+def _direction(detail: Fields, channel: str | None) -> Direction | None:
     """The channel says it of calls; otherwise a ticket that its requester submitted came in."""
-    told = detail.inner("via").word("channel", DIRECTIONS)
+    if channel in DIRECTIONS:
+        return DIRECTIONS[channel]
     requester = _id(detail, "requester_id")
-    is_theirs = requester is not None and requester == _id(detail, "submitter_id")
-    return told or (Direction.INBOUND if is_theirs else None)
+    return Direction.INBOUND if requester and requester == _id(detail, "submitter_id") else None
 
 
 def _legs(detail: Fields, change: Fields, kind: str, at: datetime, names: Names) -> tuple[Leg, ...]:
@@ -151,21 +148,17 @@ def _legs(detail: Fields, change: Fields, kind: str, at: datetime, names: Names)
 
 
 def _told_fields(detail: Fields, change: Fields, kind: str) -> dict[str, str]:
-    told = _external(detail)
+    told = detail.told(EXTERNAL, Fields.identifier)
     field = change.inner("custom_field").identifier("id") if kind == FIELD_CHANGED else None
-    value = _value(change) if field else None
-    return {**told, field: value} if field and value else told
+    if field and (value := _value(change)):
+        told[field] = value
+    return told
 
 
 def _value(change: Fields) -> str | None:
     """A field's new value: as it is, or in an object."""
     current = change.anything("current")
     return change.inner("current").identifier("value") if isinstance(current, dict) else change.identifier("current")
-
-
-def _external(ticket: Fields) -> dict[str, str]:
-    id = ticket.identifier("external_id")
-    return {"external_id": id} if id else {}
 
 
 def _requester(requester: Fields, ours: Named) -> tuple[Party, ...]:
@@ -176,21 +169,18 @@ def _requester(requester: Fields, ours: Named) -> tuple[Party, ...]:
     )
 
 
-def _details(detail: Fields) -> dict[str, object]:
-    told = {ours: _id(detail, theirs) for theirs, ours in TEXTS.items()}
-    return {name: value for name, value in {**told, "tags": detail.strings("tags") or None}.items() if value}
-
-
-def _changed(change: Fields, kind: str) -> dict[str, object]:
-    """The last public comment, and the ticket that this one was merged into; internal comments are never looked at."""
-    if kind == MERGED:
-        target = change.identifier("target_ticket_id")
-        return {"merged_into": target} if target else {}
-    if kind != COMMENTED:
-        return {}
-    comment = change.inner("comment")
-    text = comment.text("body") if comment.flag("is_public") else None
-    return {"last_comment": text} if text else {}
+def _details(detail: Fields, change: Fields, kind: str) -> dict[str, object]:
+    """With the last public comment, and the ticket that it was merged into; internal comments are never looked at."""
+    details: dict[str, object] = {**detail.told(TEXTS, _id)}
+    if tags := detail.strings("tags"):
+        details["tags"] = tags
+    if kind == MERGED and (target := change.identifier("target_ticket_id")):
+        details["merged_into"] = target
+    if kind == COMMENTED:
+        comment = change.inner("comment")
+        if comment.flag("is_public") and (text := comment.text("body")):
+            details["last_comment"] = text
+    return details
 
 
 def _id(source: Fields, key: str) -> str | None:

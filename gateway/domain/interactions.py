@@ -145,7 +145,7 @@ class PartialInteraction(Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if not self.id or len(self.id) > MAX_ID:
             raise RejectedError(f"The interaction's id must have 1 to {MAX_ID} characters.")
-        if clean_text(self.id) != self.id:
+        if not self.id.isprintable() and clean_text(self.id) != self.id:
             raise RejectedError("The interaction's id holds control characters.")
         if self.occurred_at.tzinfo is None:
             raise RejectedError("occurred_at must carry a time zone.")
@@ -390,8 +390,10 @@ def _merge_registers(one: State, other: State) -> State:
     if not one or not other:
         return one or other
     merged = {**one, **other}
-    for name in one.keys() & other.keys():
-        here, there = one[name], other[name]
+    for name, there in other.items():
+        here = one.get(name)
+        if here is None:
+            continue
         is_apart = here[1] != there[1] or here[0] != there[0]
         if here > there if is_apart else _is_rather(here, there):
             merged[name] = here

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, fields
 from typing import Any
 
 from marshmallow import fields as setting
 from marshmallow import validate
+from msgspec import Struct
 
 REFERENCES = ("case_number", "case_id", "contact_id", "account_id", "lead_id")
 """What decides a match, as `references` name it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Named:
+class Named(Struct, frozen=True, kw_only=True):
     """What the customer's data says under the names that the setting gives; None is not said."""
 
     references: Mapping[str, str] | None = None
@@ -28,7 +27,7 @@ class Named:
 
 
 NOTHING = Named()
-NAMES = (*REFERENCES, *(field.name for field in fields(Named) if field.name != "references"))
+NAMES = (*REFERENCES, *(name for name in Named.__struct_fields__ if name != "references"))
 
 
 class AttributeNames(setting.Dict):

@@ -203,7 +203,11 @@ class Fields(Struct, gc=False):
 
     def lowered(self) -> Fields:
         """The same with its keys in lower case, for platforms that change their capitals; inner objects stay."""
-        return self._holding({key.lower(): value for key, value in self._values.items()}) if self._values else self
+        values = self._values
+        if not values:
+            return self
+        lowered = dict(zip(map(str.lower, values), values.values(), strict=True))
+        return Fields(lowered, self._place, self._outer)
 
     def renamed(self, names: Mapping[str, str]) -> Fields:
         """The same with some keys by other names, for platforms that have renamed theirs."""
@@ -269,7 +273,8 @@ class Fields(Struct, gc=False):
             return {}
         told: dict[str, str] = {}
         for name, inner in itertools.islice(value.items(), MAX_FILLED_IN):
-            if (text := _text_of(inner)) and (here := clean(name)) and len(here) <= MAX_KEY:
+            text = clean(inner) if isinstance(inner, str) else _number_as_text(inner)
+            if text and (here := clean(name)) and len(here) <= MAX_KEY:
                 told[here] = text
         return told
 
@@ -405,7 +410,8 @@ def read_form(body: bytes) -> Fields:
 
 def clean(text: str) -> str | None:
     """`text` as stores and CRMs can hold it; None where nothing is left."""
-    text = clean_text(text)
+    if not text.isprintable():
+        text = clean_text(text)
     return None if not text or text.isspace() else text
 
 
@@ -510,9 +516,7 @@ def _no_constant(name: str) -> float:
     raise RejectedError(f"The body holds {name}, which JSON does not have.")
 
 
-def _text_of(value: object) -> str | None:
-    if isinstance(value, str):
-        return clean(value)
+def _number_as_text(value: object) -> str | None:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     return str(value) if -_TOO_LARGE < value < _TOO_LARGE else None
