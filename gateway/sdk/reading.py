@@ -164,50 +164,27 @@ class Fields(Struct, gc=False):
     def iso_time(self, key: str) -> datetime | None:
         """An ISO 8601 time with a zone, in UTC."""
         value = self.text(key)
-        if value is None:
-            return None
-        try:
-            return iso_time(value)
-        except ValueError as error:
-            raise self._no_time(key, error) from None
+        return None if value is None else self._time(key, value, iso_time)
 
     def rfc2822_time(self, key: str) -> datetime | None:
         """A time as e-mail headers have it, in UTC."""
         value = self.text(key)
-        if value is None:
-            return None
-        try:
-            return rfc2822_time(value)
-        except ValueError as error:
-            raise self._no_time(key, error) from None
+        return None if value is None else self._time(key, value, rfc2822_time)
 
     def epoch_ms(self, key: str) -> datetime | None:
         """Milliseconds since 1970, in UTC; 0 is not said, as senders without a null have it."""
         value = self.number(key)
-        if not value:
-            return None
-        try:
-            return epoch_ms(value)
-        except ValueError as error:
-            raise self._no_time(key, error) from None
+        return self._time(key, value, epoch_ms) if value else None
 
     def epoch_s(self, key: str) -> datetime | None:
         """Seconds since 1970, in UTC; 0 is not said."""
         value = self.number(key)
-        if not value:
-            return None
-        try:
-            return epoch_s(value)
-        except ValueError as error:
-            raise self._no_time(key, error) from None
+        return self._time(key, value, epoch_s) if value else None
 
     def lowered(self) -> Fields:
         """The same with its keys in lower case, for platforms that change their capitals; inner objects stay."""
         values = self._values
-        if not values:
-            return self
-        lowered = dict(zip(map(str.lower, values), values.values(), strict=True))
-        return Fields(lowered, self._place, self._outer)
+        return self._holding(dict(zip(map(str.lower, values), values.values(), strict=True))) if values else self
 
     def renamed(self, names: Mapping[str, str]) -> Fields:
         """The same with some keys by other names, for platforms that have renamed theirs."""
@@ -325,8 +302,11 @@ class Fields(Struct, gc=False):
     def _too_long(self, key: str) -> RejectedError:
         return RejectedError(f"{self.path(key)} holds a whole number of more than {MAX_DIGITS} digits.")
 
-    def _no_time(self, key: str, error: ValueError) -> RejectedError:
-        return RejectedError(f"{self.path(key)} must be {error}.")
+    def _time(self, key: str, value: T, read: Callable[[T], datetime]) -> datetime:
+        try:
+            return read(value)
+        except ValueError as error:
+            raise RejectedError(f"{self.path(key)} must be {error}.") from None
 
     def _holding(self, values: Mapping[str, object]) -> Fields:
         return Fields(values, self._place, self._outer)

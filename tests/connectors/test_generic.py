@@ -264,3 +264,21 @@ def test_what_a_mapping_needs_is_told():
     assert [problem.partition(":")[0] for problem in caught.value.problems] == [
         "settings.mapping.id", "settings.mapping.event", "settings.mapping.occurred_at",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("rule", ["to_string(deep)", {"path": "deep", "values": {"a": "b"}}])
+def test_a_body_too_deep_for_its_mapping_is_refused(rule):
+    """What is just shallow enough to be read may be too deep for what the mapping does with it."""
+    needed = {"id": "id", "event": "'completed'", "occurred_at": "at", "queue": rule}
+    connector = configured(GenericConnector, {"token": "t", "mapping": needed})
+    refused = set()
+    for levels in (1, 500, *range(900, 1100)):
+        body = f'{{"id": "m-1", "at": "2026-03-02T14:54:30Z", "deep": {"[" * levels}{"]" * levels}}}'.encode()
+        try:
+            connector.parse(Delivery(content_type="application/json", headers={}, body=body, received_at=NOW))
+        except RejectedError as error:
+            refused.add(error.reason)
+        else:
+            assert not refused, f"{levels} levels pass where fewer do not"
+
+    assert refused == {"The body must nest at most 32 levels deep, but nests deeper."}
