@@ -41,7 +41,9 @@ class RightOfWay:
             return
         # One looks for all: that each thread wakes up to look costs the requests more than the work does.
         with self._looking:
-            began = time.monotonic()
-            while time.monotonic() < began + PATIENCE_SECONDS * self._requests():
+            began, most = time.monotonic(), self._requests()
+            # The most counts: right after a commit there are few for a moment, however many pour in.
+            while time.monotonic() < began + PATIENCE_SECONDS * most and self._requests():
                 time.sleep(_GLANCE_SECONDS)
+                most = max(most, self._requests())
         self._here.resumed = time.monotonic()

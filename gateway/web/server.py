@@ -141,6 +141,11 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
         if self.server.waiting.pop(self, None) is not None:
             self.server.add_task(self)
 
+    def writable(self) -> bool:
+        """Whether the loop has something to send: what a worker is about to send by itself would only keep it busy."""
+        is_busy = self.requests and self.total_outbufs_len < self.sendbuf_len
+        return bool(self.will_close or self.close_when_flushed or (self.total_outbufs_len and not is_busy))
+
     def linger(self) -> None:
         """Do not close at once after this answer."""
         self._lingers = True

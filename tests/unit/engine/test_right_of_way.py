@@ -69,6 +69,12 @@ def test_the_more_requests_pour_in_the_longer_the_engine_waits_but_never_for_eve
     assert clock.slept == pytest.approx(PATIENCE_SECONDS * in_work, abs=0.01)
 
 
+def test_a_moment_with_few_requests_is_no_lull(way, clock):
+    clock.in_work = lambda passed: 32 if round(passed / 0.002) % 3 else 1
+    way.give()
+    assert clock.slept == pytest.approx(PATIENCE_SECONDS * 32, abs=0.003)
+
+
 def test_of_several_threads_one_at_a_time_looks_for_requests(way, clock, monkeypatch):
     looking, most = [], []
 
