@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum, StrEnum
@@ -223,14 +224,22 @@ class Backlog:
     oldest: datetime
 
 
+ANSWER_SECONDS = 30.0
+"""When a sender is told to come again although its commit is still under way."""
+
+
 class Inbox(Protocol):
     """Where verified requests are put down."""
 
-    def put(self, delivery: NewDelivery) -> Receipt:
-        """Return once the delivery is durable. RetryableError: not stored, the sender should come again.
+    def submit(self, deliveries: Sequence[NewDelivery]) -> Future[Sequence[Receipt]]:
+        """Take what came together; the future is done once it is durable, and has the receipts in their order.
 
-        RejectedError: it holds something that no store can keep, such as a lone surrogate in its key.
+        From the future, or at once: RetryableError: not all is stored, the sender should come again; RejectedError: it
+        holds something that no store can keep, such as a lone surrogate in its key.
         """
+
+    def put(self, delivery: NewDelivery) -> Receipt:
+        """As `submit` of one, returning once it is durable."""
 
     def put_all(self, deliveries: Sequence[NewDelivery]) -> Sequence[Receipt]:
         """As `put`, for many that a platform told when it was asked; few commits, and receipts in their order.

@@ -7,12 +7,13 @@ stand in one line instead of competing for the database's lock.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from itertools import islice
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread
 
 from gateway.errors import GatewayError, RetryableError
-from gateway.ports import NewDelivery, Receipt
+from gateway.ports import ANSWER_SECONDS, NewDelivery, Receipt
 from gateway.storage.arrivals import Arrivals, place_of
 from gateway.storage.transactions import Transactions
 
@@ -22,28 +23,28 @@ MAX_BATCH = 500
 Beyond this a larger batch gains nothing and the first in it wait longer.
 """
 
-ANSWER_SECONDS = 30.0
-"""When a sender is told to come again although its commit is still under way."""
-
 
 class _Request:
-    """Deliveries that wait for their commit. A bare lock is the cheapest thing a thread can wait for."""
+    """Deliveries that wait for their commit."""
 
-    __slots__ = ("answers", "deliveries", "done")
+    __slots__ = ("deliveries", "stored")
 
     def __init__(self, deliveries: Sequence[NewDelivery]) -> None:
         self.deliveries = deliveries
-        self.answers: Sequence[Receipt | GatewayError] = ()
-        self.done = Lock()
-        self.done.acquire()
+        self.stored: Future[Sequence[Receipt]] = Future()
 
     def settle(self, answers: Sequence[Receipt | GatewayError]) -> None:
-        self.answers = answers
-        self.done.release()
+        receipts = []
+        for answer in answers:
+            if not isinstance(answer, Receipt):
+                self.stored.set_exception(answer)
+                return
+            receipts.append(answer)
+        self.stored.set_result(receipts)
 
 
 class GroupCommitInbox:
-    """Stores deliveries, each once, durably before `put` returns."""
+    """Stores deliveries, each once; whoever is told that one is stored can rely on it."""
 
     def __init__(self, transactions: Transactions, *, on_commit: Callable[[], object], queue: int) -> None:
         self._arrivals = Arrivals(transactions)
@@ -53,6 +54,19 @@ class GroupCommitInbox:
         self._gate = Lock()
         self._writer: Thread | None = None
         self._is_closed = False
+
+    def submit(self, deliveries: Sequence[NewDelivery]) -> Future[Sequence[Receipt]]:
+        request = _Request(deliveries)
+        with self._gate:
+            if self._is_closed:
+                raise RetryableError("The gateway is shutting down.", after=5)
+            if self._waiting.qsize() >= self._limit:
+                raise RetryableError("Too many deliveries are waiting to be stored.", after=5)
+            if self._writer is None:
+                self._writer = Thread(target=self._run, name="inbox", daemon=True)
+                self._writer.start()
+            self._waiting.put(request)
+        return request.stored
 
     def put(self, delivery: NewDelivery) -> Receipt:
         return self._put([delivery])[0]
@@ -84,28 +98,11 @@ class GroupCommitInbox:
             known[place] = receipts[-1].id
         return receipts
 
-    def _put(self, deliveries: Sequence[NewDelivery]) -> list[Receipt]:
-        request = _Request(deliveries)
-        self._enqueue(request)
-        if not request.done.acquire(timeout=ANSWER_SECONDS):
-            raise RetryableError("The store does not answer.", after=5)
-        receipts = []
-        for answer in request.answers:
-            if not isinstance(answer, Receipt):
-                raise answer.with_traceback(None)
-            receipts.append(answer)
-        return receipts
-
-    def _enqueue(self, request: _Request) -> None:
-        with self._gate:
-            if self._is_closed:
-                raise RetryableError("The gateway is shutting down.", after=5)
-            if self._waiting.qsize() >= self._limit:
-                raise RetryableError("Too many deliveries are waiting to be stored.", after=5)
-            if self._writer is None:
-                self._writer = Thread(target=self._run, name="inbox", daemon=True)
-                self._writer.start()
-            self._waiting.put(request)
+    def _put(self, deliveries: Sequence[NewDelivery]) -> Sequence[Receipt]:
+        try:
+            return self.submit(deliveries).result(ANSWER_SECONDS)
+        except TimeoutError:
+            raise RetryableError("The store does not answer.", after=5) from None
 
     def _run(self) -> None:
         is_open = True

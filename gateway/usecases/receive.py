@@ -1,11 +1,11 @@
-"""Receiving: a platform's request is verified and stored, and only then acknowledged."""
+"""Receiving: a platform's request is verified and put down; it is acknowledged once it is durable."""
 
 from __future__ import annotations
 
 import hashlib
 import logging
 from collections.abc import Sequence
-from typing import TypeAlias
+from concurrent.futures import Future
 
 from gateway.domain.interactions import clean_text
 from gateway.errors import RejectedError, RetryableError, UnauthorizedError
@@ -22,16 +22,12 @@ NEVER_KEPT = frozenset({"authorization", "cookie", "proxy-authorization", "set-c
 log = logging.getLogger(__name__)
 
 
-Received: TypeAlias = Receipt | Answer
-"""The receipt of a stored delivery, or the answer to a handshake, for which nothing is stored."""
-
-
-def receive(request: Request, connection: Connection, inbox: Inbox) -> Received:
-    """Verify the request and make it durable; the receipt is that of its first part.
+def receive(request: Request, connection: Connection, inbox: Inbox) -> Answer | Future[Sequence[Receipt]]:
+    """Verify the request and put it down: its parts' receipts, once all are durable, or the answer to a handshake.
 
     UnauthorizedError: the sender is not who it should be. RejectedError: unreadable, and the connection is strict.
-    RetryableError: the sender should come again. In all three cases nothing was stored, or only the first of several
-    parts, which are duplicates when they come again.
+    RetryableError, also from the future: the sender should come again. In all three cases nothing was stored, or only
+    some of several parts, which are duplicates when they come again.
     """
     _verify(request, connection)
     answer = handshake(request, connection)
@@ -41,8 +37,7 @@ def receive(request: Request, connection: Connection, inbox: Inbox) -> Received:
     if connection.strict:
         for delivery in deliveries:
             _read(delivery, connection)
-    receipts = [inbox.put(delivery) for delivery in deliveries]
-    return receipts[0]
+    return inbox.submit(deliveries)
 
 
 def acknowledgement(request: Request, connection: Connection) -> Answer | None:

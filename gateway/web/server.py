@@ -9,21 +9,25 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from typing import Any
+from collections.abc import Iterable
+from concurrent.futures import Future
+from typing import Any, Protocol
 
 from waitress import wasyncore
 from waitress.adjustments import Adjustments
 from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.server import TcpWSGIServer
-from waitress.task import ErrorTask, ThreadedTaskDispatcher, WSGITask
+from waitress.task import ErrorTask, WSGITask
 from waitress.utilities import RequestEntityTooLarge
 
+from gateway.ports import ANSWER_SECONDS
 from gateway.web.bodies import MAX_BODY
 from gateway.web.problems import PROBLEM_JSON, plain_refusal, problem
+from gateway.web.workers import RELIEF_SECONDS, Workers
 
 THREADS = 32
-"""Requests in work at once; each waits for the commit that it shares with the others."""
+"""Requests in work at once; those that wait for their commit need no thread."""
 
 _FRAMES = 2
 """Chunks have frames around them, which count here and not in the application."""
@@ -32,10 +36,24 @@ _MAX_HEADERS = 64 * 1024
 _LINGER_SECONDS = 2.0
 
 
+class Application(Protocol):
+    """What is served: WSGI in two steps, so that no thread waits between them."""
+
+    def begin(self, environ: dict[str, Any]) -> Future[Any] | None:
+        """Begin on a request: what its answer waits for, if anything. Raises nothing."""
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        """The answer to a request, in the environment in which it was begun on."""
+
+
 class _Parser(HTTPRequestParser):  # type: ignore[misc]
-    """Ends a request at its limits; `cut_off` says that not all of its body was read."""
+    """Ends a request at its limits; `cut_off` says that not all of its body was read.
+
+    `environ` is its environment, once it was begun on.
+    """
 
     cut_off = False
+    environ: dict[str, Any] | None = None
 
     def received(self, data: bytes) -> int:
         consumed: int = super().received(data)
@@ -71,6 +89,12 @@ class _Task(WSGITask):  # type: ignore[misc]
             self.channel.linger()
             self.set_close_on_finish()
 
+    def get_environment(self) -> dict[str, Any]:
+        if self.request.environ is None:
+            self.request.environ = super().get_environment()
+        environ: dict[str, Any] = self.request.environ
+        return environ
+
 
 class _ErrorTask(ErrorTask):  # type: ignore[misc]
     """What waitress itself refuses: requests that are no HTTP, or whose headers are too long."""
@@ -88,7 +112,7 @@ class _ErrorTask(ErrorTask):  # type: ignore[misc]
 
 
 class _Channel(HTTPChannel):  # type: ignore[misc]
-    """A connection that closes gently.
+    """A connection that keeps no thread waiting and closes gently.
 
     After a request that was not read to its end, what still comes is thrown away for a moment: closing at once would
     reset the connection, and the sender would not see the answer.
@@ -100,6 +124,27 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
 
     _lingers = False
     _linger_until: float | None = None
+
+    def service(self) -> None:
+        """Begin on the first request; answer it now, or once what it waits for is done."""
+        request = self.requests[0]
+        if not (request.error or request.environ) and self.connected:
+            stored = self.server.application.begin(_Task(self, request).get_environment())
+            if stored is not None and not stored.done():
+                self.server.waiting[self] = time.monotonic()
+                stored.add_done_callback(lambda _: self.go_on())
+                return
+        super().service()
+
+    def go_on(self) -> None:
+        """Answer the request that waits, if none has come before."""
+        if self.server.waiting.pop(self, None) is not None:
+            self.server.add_task(self)
+
+    def writable(self) -> bool:
+        """Whether the loop has something to send: what a worker is about to send by itself would only keep it busy."""
+        is_busy = self.requests and self.total_outbufs_len < self.sendbuf_len
+        return bool(self.will_close or self.close_when_flushed or (self.total_outbufs_len and not is_busy))
 
     def linger(self) -> None:
         """Do not close at once after this answer."""
@@ -130,28 +175,58 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
 
 
 class _Listener(TcpWSGIServer):  # type: ignore[misc]
+    """The bound socket; `waiting` are the connections whose request waits, and since when."""
+
     channel_class = _Channel
     is_closing = False
+
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        self.waiting: dict[_Channel, float] = {}
+        self._is_pulled = False
+        super().__init__(*arguments, **settings)
+
+    def pull_trigger(self) -> None:
+        """Let the loop look at all connections anew: once for all that changed before it does."""
+        if not self._is_pulled:
+            self._is_pulled = True
+            super().pull_trigger()
+
+    def turn(self) -> None:
+        """The loop is about to look at all connections."""
+        self._is_pulled = False
+        late = time.monotonic() - ANSWER_SECONDS
+        for channel, since in list(self.waiting.items()):
+            if since > late:
+                return
+            channel.go_on()
 
 
 class Server:
     """A bound server. `run` serves until `close` is called, from any thread or a signal, and what was begun is done."""
 
     def __init__(
-        self, app: Any, host: str, port: int, *, threads: int = THREADS, grace: float = 10.0, max_body: int = MAX_BODY
+        self,
+        app: Application,
+        host: str,
+        port: int,
+        *,
+        threads: int = THREADS,
+        grace: float = 10.0,
+        max_body: int = MAX_BODY,
     ) -> None:
         self._map: dict[int, Any] = {}
         self._grace = grace
         self._closing = threading.Event()
         self._gate = threading.RLock()  # a signal may call `close` from within `run`
         self._has_ended = False
-        workers = ThreadedTaskDispatcher()
+        self._workers = Workers(threads)
+        adjustments = _adjustments(host, port, max_body)
         try:
-            self._listener = _Listener(app, map=self._map, dispatcher=workers, adj=_adjustments(host, port, max_body))
+            self._listener = _Listener(app, map=self._map, dispatcher=self._workers, adj=adjustments)
         except OSError:
             wasyncore.close_all(self._map, ignore_all=True)
             raise
-        workers.set_thread_count(threads)
+        self._workers.start()
         self.port = int(self._listener.effective_port)
 
     def run(self) -> None:
@@ -172,11 +247,12 @@ class Server:
 
     def in_work(self) -> int:
         """How many requests were read and are not answered yet; a guess, as they come and go."""
-        dispatcher = self._listener.task_dispatcher
-        return int(dispatcher.active_count) + len(dispatcher.queue)
+        return self._workers.in_work + len(self._listener.waiting)
 
     def _turn(self, seconds: float) -> None:
-        wasyncore.loop(timeout=seconds, use_poll=True, map=self._map, count=1)
+        self._listener.turn()
+        self._workers.relieve()
+        wasyncore.loop(timeout=RELIEF_SECONDS if self.in_work() else seconds, use_poll=True, map=self._map, count=1)
 
     def _drain(self) -> None:
         listener = self._listener
@@ -190,13 +266,13 @@ class Server:
             self._turn(0.05)
 
     def _end(self) -> None:
-        self._listener.task_dispatcher.shutdown(timeout=1)
+        self._workers.shutdown(timeout=1)
         with self._gate:
             self._has_ended = True
             wasyncore.close_all(self._map, ignore_all=True)
 
 
-def serve(app: Any, host: str, port: int, *, threads: int = THREADS, max_body: int = MAX_BODY) -> Server:
+def serve(app: Application, host: str, port: int, *, threads: int = THREADS, max_body: int = MAX_BODY) -> Server:
     """A server that is bound, so that nobody is turned away from now on; it answers once `run` is called."""
     return Server(app, host, port, threads=threads, max_body=max_body)
 

@@ -1,26 +1,28 @@
 """The inlet: `POST /webhooks/<connection>`.
 
-This is the path that every delivery takes while its sender waits. It is a WSGI application in front of Flask, which
-would double the work of a request, and nothing is done per request that can be done once per connection.
+This is the path that every delivery takes while its sender waits: nothing is done per request that can be done once
+per connection. A request is first begun on and then answered, so that no thread need wait for its commit between.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, TypeAlias
 
 from flask import Flask, Response
 
 from gateway.errors import RejectedError, RetryableError, UnauthorizedError
-from gateway.ports import Receipt
+from gateway.ports import ANSWER_SECONDS, Receipt
 from gateway.sdk import Answer, Request
 from gateway.sdk.verify import TAKES_NO_POSTS
 from gateway.telemetry import Sampler, Taken
 from gateway.usecases.connections import Connection
-from gateway.usecases.receive import Received, acknowledgement, greet, receive
+from gateway.usecases.receive import acknowledgement, greet, receive
 from gateway.web.bodies import TooLargeError, read_body
 from gateway.web.headers import SECURITY_HEADERS, secure
 from gateway.web.problems import RefusedError, come_again, refusal_response
@@ -37,6 +39,23 @@ GREETINGS = frozenset({"GET", "HEAD", "OPTIONS"})
 _ACCEPTED_HEADERS = (("Content-Type", "application/json"), *SECURITY_HEADERS)
 _LOG_EVERY = 10.0
 _STALE = "stale-timestamp"
+_BEGUN = "gateway.begun"
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """A request that was begun on, when that was, and how it ended or will end."""
+
+    at: float
+    outcome: _PutDown | Answer | RefusedError
+
+
+@dataclass(frozen=True, slots=True)
+class _PutDown:
+    """A request whose parts are on their way into the store."""
+
+    request: Request
+    stored: Future[Sequence[Receipt]]
 
 
 class Inlet:
@@ -53,40 +72,59 @@ class Inlet:
         self._types = frozenset(type for type in connection.connector.content_types if not type.startswith("*"))
         self._any_json = not {"*+json", "application/json"}.isdisjoint(connection.connector.content_types)
 
-    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer one request; with a 2xx only if it is stored, or a verified handshake."""
-        began = time.perf_counter()
-        try:
-            received = self._take(environ)
-        except RefusedError as refusal:
-            return secure(refusal_response(refusal, environ["PATH_INFO"]))(environ, start_response)
-        finally:
-            self._observe_seconds(time.perf_counter() - began)
-        if isinstance(received, Answer):
-            return secure(_response(received))(environ, start_response)
-        return self._accepted(received, start_response)
-
-    def _take(self, environ: Environ) -> Received:
+    def begin(self, environ: Environ) -> Future[Sequence[Receipt]] | None:
+        """Verify one request and put it down: what its answer waits for, None where it can be answered at once."""
+        at = time.perf_counter()
+        outcome: _PutDown | Answer | RefusedError
         try:
             self._check_open()
-            return self._receive(environ)
-        except TooLargeError as error:
-            raise self._count(Taken.TOO_LARGE, _too_large(self._connection.connector.max_body)) from error
-        except UnauthorizedError as error:
-            raise self._unauthorized(error) from error
-        except RejectedError as error:
-            # A reason that does not come from the connector may tell of the store.
-            detail = error.reason if self._connection.strict else None
-            refusal = RefusedError(400, "unreadable", "Unreadable delivery", detail)
-            raise self._count(Taken.REJECTED, refusal) from error
-        except RetryableError as error:
-            raise self._unavailable(error, error.after) from error
-        except RefusedError:
-            raise
-        except Exception as error:
-            raise self._unavailable(error) from error
+            outcome = self._receive(environ)
+        except Exception as error:  # noqa: BLE001 - each is an answer
+            outcome = self._refusal(error)
+        environ[_BEGUN] = _Begun(at, outcome)
+        return outcome.stored if isinstance(outcome, _PutDown) else None
 
-    def _receive(self, environ: Environ) -> Received:
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer one request; with a 2xx only if it is stored, or a verified handshake."""
+        if _BEGUN not in environ:
+            self.begin(environ)
+        begun: _Begun = environ.pop(_BEGUN)
+        answer = self._ended(begun)
+        self._observe_seconds(time.perf_counter() - begun.at)
+        if isinstance(answer, Receipt):
+            return self._accepted(answer, start_response)
+        return secure(_response(answer, environ["PATH_INFO"]))(environ, start_response)
+
+    def _ended(self, begun: _Begun) -> Receipt | Answer | RefusedError:
+        """What the sender hears: the receipt of the first part, unless the connector has other words for it."""
+        put_down = begun.outcome
+        if not isinstance(put_down, _PutDown):
+            return put_down
+        try:
+            receipt = put_down.stored.result(max(0.0, begun.at + ANSWER_SECONDS - time.perf_counter()))[0]
+        except TimeoutError:
+            return self._refusal(RetryableError("The store does not answer.", after=5))
+        except Exception as error:  # noqa: BLE001 - as above
+            return self._refusal(error)
+        self._taken[_result(receipt)]()
+        return acknowledgement(put_down.request, self._connection) or receipt
+
+    def _refusal(self, error: Exception) -> RefusedError:
+        match error:
+            case RefusedError():
+                return error
+            case TooLargeError():
+                return self._count(Taken.TOO_LARGE, _too_large(self._connection.connector.max_body))
+            case UnauthorizedError():
+                return self._unauthorized(error)
+            case RejectedError():
+                # A reason that does not come from the connector may tell of the store.
+                detail = error.reason if self._connection.strict else None
+                return self._count(Taken.REJECTED, RefusedError(400, "unreadable", "Unreadable delivery", detail))
+            case _:
+                return self._unavailable(error, getattr(error, "after", None))
+
+    def _receive(self, environ: Environ) -> _PutDown | Answer:
         if environ["REQUEST_METHOD"] != "POST":
             return self._greet(environ)
         if self._services.stopping.is_set():
@@ -98,8 +136,10 @@ class Inlet:
             raise self._count(Taken.UNSUPPORTED if refusal.status == 415 else Taken.MALFORMED, refusal) from refusal
         request = self._request(environ, body)
         received = receive(request, self._connection, self._services.inbox)
-        self._taken[_result(received)]()
-        return received if isinstance(received, Answer) else acknowledgement(request, self._connection) or received
+        if isinstance(received, Answer):
+            self._taken[Taken.HANDSHAKE]()
+            return received
+        return _PutDown(request, received)
 
     def _check_open(self) -> None:
         if self._connection.retired:
@@ -167,24 +207,20 @@ class Inlet:
         return refusal
 
 
-def register(app: Flask, services: Services) -> None:
-    """Put the inlets of all connections in front of the application; what they do not know stays with it."""
+def inlets_of(services: Services) -> Mapping[str, Inlet]:
+    """The inlet of each connection, by its path as WSGI has it."""
     sampler = Sampler(_LOG_EVERY, time.monotonic)
-    inlets = {
-        _wsgi_path(name): Inlet(connection, services, sampler) for name, connection in services.connections.items()
-    }
-    behind = app.wsgi_app
-    count_unknown = services.metrics.deliveries.labels("", "unknown").inc
+    return {_wsgi_path(name): Inlet(connection, services, sampler) for name, connection in services.connections.items()}
 
-    def answer(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        inlet = inlets.get(environ["PATH_INFO"])
-        return behind(environ, start_response) if inlet is None else inlet(environ, start_response)
+
+def register(app: Flask, services: Services) -> None:
+    """Refuse what is sent to no connection."""
+    count_unknown = services.metrics.deliveries.labels("", "unknown").inc
 
     def refuse(connection: str) -> Response:  # noqa: ARG001
         count_unknown()
         raise RefusedError(404, "unknown-connection", "No such connection", "Check the address, to its last character.")
 
-    app.wsgi_app = answer  # type: ignore[method-assign]
     # A rule without methods matches them all.
     app.url_map.add(app.url_rule_class("/webhooks/<path:connection>", endpoint="webhook"))
     app.view_functions["webhook"] = refuse
@@ -216,16 +252,16 @@ def headers_of(environ: Environ) -> dict[str, str]:
     return headers
 
 
-def _response(answer: Answer) -> Response:
+def _response(answer: Answer | RefusedError, path: str) -> Response:
+    if isinstance(answer, RefusedError):
+        return refusal_response(answer, path)
     return Response(answer.body, answer.status, dict(answer.headers), content_type=answer.content_type)
 
 
-def _result(received: Received) -> Taken:
-    if isinstance(received, Answer):
-        return Taken.HANDSHAKE
-    if received.conflict:
+def _result(receipt: Receipt) -> Taken:
+    if receipt.conflict:
         return Taken.CONFLICT
-    return Taken.DUPLICATE if received.duplicate else Taken.STORED
+    return Taken.DUPLICATE if receipt.duplicate else Taken.STORED
 
 
 def _too_large(most: int) -> RefusedError:

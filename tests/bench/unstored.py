@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import os
 import signal
+from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from gateway.ports import NewDelivery, Receipt
 from gateway.sdk.discovery import installed_connectors
 from gateway.web import create_app
 from gateway.web.server import serve
+from tests.fakes.futures import done
 
 
 class NullInbox:
@@ -22,8 +25,8 @@ class NullInbox:
     def __init__(self) -> None:
         self._ids = itertools.count(1)
 
-    def put(self, delivery: NewDelivery) -> Receipt:
-        return Receipt(next(self._ids))
+    def submit(self, deliveries: Sequence[NewDelivery]) -> Future[Sequence[Receipt]]:
+        return done(lambda: [Receipt(next(self._ids)) for _ in deliveries])
 
 
 def main() -> None:

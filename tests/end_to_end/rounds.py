@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable, Mapping
+from concurrent.futures import Future
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -97,7 +98,9 @@ class Bench:
             body=json.dumps(told).encode(),
             received_at=self.now(),
         )
-        receive(request, self._connections["front-desk"], self.store.inbox)
+        put_down = receive(request, self._connections["front-desk"], self.store.inbox)
+        assert isinstance(put_down, Future)
+        put_down.result()
 
     def work(self) -> None:
         """Fold everything, and one round per lane; an org that is to be left alone for a while is."""

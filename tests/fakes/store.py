@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate, count
@@ -44,6 +45,7 @@ from gateway.ports import (
 from gateway.storage.deliveries import BYTES_AT_ONCE
 from gateway.usecases.mirror import with_what_belongs_to
 from tests.fakes.contacts import MemoryLinks, MemoryRuns
+from tests.fakes.futures import done
 from tests.values import replace
 
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
@@ -85,6 +87,9 @@ class MemoryInbox:
         self._deliveries = deliveries
         self._on_commit = on_commit
         self._is_closed = False
+
+    def submit(self, deliveries: Sequence[NewDelivery]) -> Future[Sequence[Receipt]]:
+        return done(lambda: [self.put(delivery) for delivery in deliveries])
 
     def put(self, delivery: NewDelivery) -> Receipt:
         _check_text(delivery.org, delivery.connection, delivery.key, delivery.body_hash)

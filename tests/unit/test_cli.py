@@ -35,7 +35,7 @@ SETTINGS = """\
 database: sqlite:///gateway.db
 orgs:
   main:
-    login_url: http://127.0.0.1:8090
+    login_url: http://127.0.0.1:9
     auth: {flow: client_credentials, client_id: devorg-client, client_secret: {env: SF_SECRET}}
 connections:
   front-desk:

@@ -92,6 +92,19 @@ class TestPut:
             store.inbox.put(delivery("\ud800"))
         assert store.inbox.put(delivery("next")).duplicate is False
 
+    def test_what_came_together_gets_its_receipts_in_order(self, store):
+        store.inbox.put(delivery("b"))
+
+        receipts = store.inbox.submit([delivery("a"), delivery("b"), delivery("c")]).result(30)
+
+        assert [receipt.duplicate for receipt in receipts] == [False, True, False]
+        assert [store.deliveries.get(receipt.id).key for receipt in receipts] == ["a", "b", "c"]
+
+    def test_of_what_came_together_one_that_no_store_can_hold_fails_all(self, store):
+        with pytest.raises(RejectedError):
+            store.inbox.submit([delivery("a"), delivery("\ud800")]).result(30)
+        assert not store.inbox.submit([delivery("next")]).result(30)[0].duplicate
+
     def test_after_closing_nothing_is_taken(self, store):
         store.inbox.put(delivery())
         store.inbox.close()

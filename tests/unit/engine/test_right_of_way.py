@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from gateway.engine import right_of_way
@@ -47,9 +49,9 @@ def test_nobody_waits_while_no_request_is_in_work(way, clock):
 
 
 def test_the_engine_waits_until_the_requests_are_answered(way, clock):
-    clock.in_work = lambda passed: 32 if passed < 0.1 else 0
+    clock.in_work = lambda passed: 32 if passed < 0.03 else 0
     way.give()
-    assert clock.slept == pytest.approx(0.1, abs=0.01)
+    assert clock.slept == pytest.approx(0.03, abs=0.01)
 
 
 def test_a_slice_is_worked_before_the_next_look(way, clock):
@@ -65,3 +67,32 @@ def test_the_more_requests_pour_in_the_longer_the_engine_waits_but_never_for_eve
     clock.in_work = lambda _: in_work
     way.give()
     assert clock.slept == pytest.approx(PATIENCE_SECONDS * in_work, abs=0.01)
+
+
+def test_a_moment_with_few_requests_is_no_lull(way, clock):
+    clock.in_work = lambda passed: 32 if round(passed / 0.002) % 3 else 1
+    way.give()
+    assert clock.slept == pytest.approx(PATIENCE_SECONDS * 32, abs=0.003)
+
+
+def test_of_several_threads_one_at_a_time_looks_for_requests(way, clock, monkeypatch):
+    looking, most = [], []
+
+    def sleep(seconds: float) -> None:
+        looking.append(None)
+        most.append(len(looking))
+        nap.wait(0.001)
+        looking.pop()
+        clock.now += seconds
+
+    nap = threading.Event()
+    monkeypatch.setattr(clock, "sleep", sleep)
+    clock.in_work = lambda _: 5
+    threads = [threading.Thread(target=way.give) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+
+    assert len(most) >= 4
+    assert set(most) == {1}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -17,6 +19,7 @@ from gateway.errors import RejectedError, RetryableError, UnauthorizedError
 from gateway.ports import NewDelivery, Receipt
 from gateway.usecases.connections import Connection
 from gateway.usecases.receive import MAX_KEY, acknowledgement, greet, receive
+from tests.fakes.futures import done
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
 REQUEST = sdk.Request(
@@ -36,7 +39,10 @@ class Inbox:
     def __init__(self) -> None:
         self.rows: list[NewDelivery] = []
 
-    def put(self, delivery: NewDelivery) -> Receipt:
+    def submit(self, deliveries: Sequence[NewDelivery]) -> Future[Sequence[Receipt]]:
+        return done(lambda: [self._put(delivery) for delivery in deliveries])
+
+    def _put(self, delivery: NewDelivery) -> Receipt:
         self.rows.append(delivery)
         return Receipt(len(self.rows))
 
@@ -87,7 +93,7 @@ def inbox() -> Inbox:
 
 
 def test_a_verified_request_is_stored_without_its_secrets(inbox):
-    assert receive(REQUEST, connection(), inbox) == Receipt(1)
+    assert receive(REQUEST, connection(), inbox).result()[0] == Receipt(1)
 
     assert inbox.rows == [
         NewDelivery(
@@ -121,7 +127,9 @@ def test_a_secret_that_has_ended_counts_no_more_from_that_moment_on(inbox):
         ],
     )
 
-    assert receive(replace(REQUEST, received_at=NOW + timedelta(hours=23, minutes=59)), desk, inbox) == Receipt(1)
+    assert receive(replace(REQUEST, received_at=NOW + timedelta(hours=23, minutes=59)), desk, inbox).result()[
+        0
+    ] == Receipt(1)
     for days, said in ((1, "one has ended"), (1.5, "one has ended"), (2, "both have ended"), (9, "both have ended")):
         with pytest.raises(UnauthorizedError, match=said):
             receive(replace(REQUEST, received_at=NOW + timedelta(days=days)), desk, inbox)
@@ -154,7 +162,7 @@ def test_a_handshake_that_must_come_again_is_not_stored(inbox):
 def test_each_part_of_a_request_is_a_delivery_of_its_own(inbox):
     parts = [replace(REQUEST, body=body) for body in (b"{}", b"[]")]
 
-    assert receive(REQUEST, connection(parts=parts), inbox) == Receipt(1)
+    assert receive(REQUEST, connection(parts=parts), inbox).result() == [Receipt(1), Receipt(2)]
     assert [row.body for row in inbox.rows] == [b"{}", b"[]"]
 
 
@@ -181,7 +189,7 @@ def test_what_the_connector_answers_is_what_the_platform_hears():
 
 
 def test_a_bug_in_the_handshake_loses_nothing(inbox):
-    assert receive(REQUEST, connection(handshake=ValueError("bug")), inbox) == Receipt(1)
+    assert receive(REQUEST, connection(handshake=ValueError("bug")), inbox).result()[0] == Receipt(1)
 
 
 @pytest.mark.parametrize("key", [ValueError("bug"), "", None, 7])
@@ -213,11 +221,11 @@ def test_a_strict_connection_refuses_what_cannot_be_read(inbox):
 
 
 def test_a_strict_connection_keeps_what_our_bug_cannot_read(inbox):
-    assert receive(REQUEST, connection(strict=True, parse=KeyError("bug")), inbox) == Receipt(1)
+    assert receive(REQUEST, connection(strict=True, parse=KeyError("bug")), inbox).result()[0] == Receipt(1)
 
 
 def test_others_store_the_unreadable(inbox):
-    assert receive(REQUEST, connection(parse=RejectedError("no JSON")), inbox) == Receipt(1)
+    assert receive(REQUEST, connection(parse=RejectedError("no JSON")), inbox).result()[0] == Receipt(1)
 
 
 def test_a_strange_content_type_is_cut_to_what_can_be_stored(inbox):

@@ -6,6 +6,8 @@ import hmac
 import itertools
 import threading
 from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -21,6 +23,7 @@ from gateway.usecases.decisions import Decider, Rules, stored
 from gateway.usecases.operations import Role, create_token
 from gateway.usecases.sync_operations import SyncOperations
 from gateway.web import Services, create_app
+from tests.fakes.futures import done
 from tests.fakes.store import MemoryStore
 from tests.fakes.sync_runs import MemoryRuns
 from tests.values import replace
@@ -94,12 +97,23 @@ class MemoryInbox:
         self.error: Exception | None = None
         self.gate: threading.Event | None = None
         self.entered = threading.Event()
+        self.put_down = 0
         self._lock = threading.Lock()
+        self._beside = ThreadPoolExecutor()
 
-    def put(self, delivery: NewDelivery) -> Receipt:
+    def submit(self, deliveries: Sequence[NewDelivery]) -> Future[Sequence[Receipt]]:
         self.entered.set()
-        if self.gate is not None:
-            assert self.gate.wait(30)
+        with self._lock:
+            self.put_down += 1
+        if self.gate is None:
+            return done(lambda: [self._put(delivery) for delivery in deliveries])
+        return self._beside.submit(self._put_through, self.gate, deliveries)
+
+    def _put_through(self, gate: threading.Event, deliveries: Sequence[NewDelivery]) -> Sequence[Receipt]:
+        assert gate.wait(30)
+        return [self._put(delivery) for delivery in deliveries]
+
+    def _put(self, delivery: NewDelivery) -> Receipt:
         if self.error is not None:
             raise self.error
         with self._lock:

@@ -15,9 +15,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.web import server, webhooks
 from gateway.web.bodies import MAX_BODY
 from gateway.web.server import Server, serve
+from tests.adapters.storage.examples import until
 from tests.unit.web.doubles import PATH, Gateway, sign, signed
+
+THREADS = 4
 
 
 class Served(Gateway):
@@ -27,7 +31,7 @@ class Served(Gateway):
 
     def __init__(self) -> None:
         super().__init__()
-        self.server = serve(self.app, "127.0.0.1", 0, threads=4)
+        self.server = serve(self.app, "127.0.0.1", 0, threads=THREADS)
         self.thread = threading.Thread(target=self.server.run, daemon=True)
         self.thread.start()
 
@@ -325,6 +329,56 @@ def test_closing_finishes_what_was_begun_and_takes_nothing_new(served):
     assert response.status == 202
     assert not served.thread.is_alive()
     assert [row.body for row in served.inbox.rows] == [b"{}"]
+
+
+def test_what_waits_for_its_commit_keeps_no_thread(served):
+    served.inbox.gate = threading.Event()
+    connections = [served.connect() for _ in range(3 * THREADS)]
+    for number, connection in enumerate(connections):
+        connection.sendall(post(b"[%d]" % number))
+    until(lambda: served.server.in_work() == len(connections) == served.inbox.put_down)
+    served.inbox.gate.set()
+    answers = [read_answer(connection) for connection in connections]
+    for connection in connections:
+        connection.close()
+
+    assert {response.status for response, _ in answers} == {202}
+    assert {json.loads(body)["id"] for _, body in answers} == set(range(1, len(connections) + 1))
+    until(lambda: served.server.in_work() == 0)
+
+
+def test_a_connector_that_waits_for_somebody_keeps_nobody_else_waiting(served, monkeypatch):
+    gate, verify = threading.Event(), served.connector.verify
+    monkeypatch.setattr(
+        served.connector, "verify", lambda request: (request.body == b"{}" or gate.wait(30), verify(request))
+    )
+    with served.connect() as one, served.connect() as other:
+        one.sendall(post(b"[1]"))
+        other.sendall(post(b"[2]"))
+        until(lambda: served.server.in_work() == 2)
+        response, _ = served.exchange(post(b"{}"))
+        assert response.status == 202
+        assert len(served.inbox.rows) == 1
+        gate.set()
+        assert [read_answer(waiting)[0].status for waiting in (one, other)] == [202, 202]
+
+
+def test_a_store_that_does_not_answer_asks_senders_to_come_again(served, monkeypatch):
+    for module in (server, webhooks):
+        monkeypatch.setattr(module, "ANSWER_SECONDS", 0.05)
+    served.inbox.gate = threading.Event()
+    with served.connect() as connection:
+        connection.sendall(post(b"{}"))
+        response, body = read_answer(connection)
+        assert response.status == 503
+        assert int(response.headers["Retry-After"]) > 0
+        assert b"not stored" in body
+
+        # It is stored late after all, and the sender that comes again is told so.
+        served.inbox.gate.set()
+        until(lambda: served.inbox.rows)
+        connection.sendall(post(b"{}"))
+        assert json.loads(read_answer(connection)[1]) == {"id": 1, "duplicate": True}
 
 
 def test_closing_may_be_repeated(served):
