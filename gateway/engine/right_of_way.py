@@ -41,9 +41,11 @@ class RightOfWay:
             return
         # One looks for all: that each thread wakes up to look costs the requests more than the work does.
         with self._looking:
-            began, most = time.monotonic(), self._requests()
+            began = time.monotonic()
+            most = in_work = self._requests()
             # The most counts: right after a commit there are few for a moment, however many pour in.
-            while time.monotonic() < began + PATIENCE_SECONDS * most and self._requests():
+            while in_work and time.monotonic() < began + PATIENCE_SECONDS * most:
                 time.sleep(_GLANCE_SECONDS)
-                most = max(most, self._requests())
+                in_work = self._requests()
+                most = max(most, in_work)
         self._here.resumed = time.monotonic()
