@@ -348,19 +348,16 @@ def _told(registers: Mapping[str, Register]) -> dict[str, Any]:
 
 
 def _registers(names: Iterable[str], values: Iterable[Any], stamp: list[int]) -> State:
-    """A register for each value that was said. Most are numbers or short, clean texts, told apart right here."""
+    """A register for each value that was said. Most are short, clean texts or numbers, told apart right here."""
     sequence, micros = stamp
-    return {
-        name: [
-            sequence,
-            micros,
-            value
-            if (kind := type(value)) in _NUMBERS or (kind is str and value.isprintable() and len(value) <= MAX_TEXT)
-            else _plain(value),
-        ]
-        for name, value in zip(names, values)  # noqa: B905 - each is made from the other; this runs for every value
-        if value is not None
-    }
+    told: State = {}
+    for name, value in zip(names, values):  # noqa: B905 - each is made from the other; this runs for every value
+        if value is None:
+            continue
+        kind = type(value)
+        is_plain = value.isprintable() and len(value) <= MAX_TEXT if kind is str else kind in _NUMBERS
+        told[name] = [sequence, micros, value if is_plain else _plain(value)]
+    return told
 
 
 def _named(told: Mapping[str, Any], stamp: list[int]) -> State:
@@ -378,9 +375,8 @@ def _members(
     ordinals: dict[str, int] = {}
     for position, member in enumerate(members):
         stem = member.id or getattr(member, "role", None) or kind
-        ordinals[stem] = ordinals.get(stem, 0) + 1
-        repeated = member.id is None and ordinals[stem] > 1
-        name = clean_text(f"{stem}-{ordinals[stem]}" if repeated else stem)
+        ordinals[stem] = ordinal = ordinals.get(stem, 0) + 1
+        name = clean_text(f"{stem}-{ordinal}" if ordinal > 1 and member.id is None else stem)
         here = {"position": position, "fields": _registers(names, values(member), stamp)}
         told[name] = _merge_member(told[name], here) if name in told else here
     return told
@@ -450,12 +446,12 @@ def _merge_members(one: State, other: State) -> State:
 
 
 def _plain(value: Any) -> Any:
-    if kind := _USUAL.get(value.__class__):
-        return kind(value)
-    if isinstance(value, str):
-        return clean_text(value[:MAX_TEXT])
+    if type(value) in _VOCABULARIES:
+        return str(value)
     if isinstance(value, datetime):
         return _micros(value)
+    if isinstance(value, str):
+        return clean_text(value[:MAX_TEXT])
     if isinstance(value, Mapping):
         return {clean_text(str(key)): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -494,8 +490,5 @@ def _time(micros: int) -> datetime:
 
 
 _NUMBERS = frozenset({bool, int, float})
-_USUAL: Mapping[type, Callable[[Any], Any]] = {
-    datetime: _micros,
-    **dict.fromkeys((Channel, Direction, CallType), str),
-}
-"""Kinds of values that most partials have, and what is stored of them: of a word of a vocabulary, the plain text."""
+_VOCABULARIES = frozenset({Channel, Direction, CallType})
+"""Of a word of these, the plain text is stored."""

@@ -44,7 +44,7 @@ EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST = datetime(9000, 1, 1, tzinfo=UTC)
 _EARLIEST_S, _LATEST_S = 315_532_800, int(LATEST.timestamp())  # 1980: seconds taken for milliseconds land in 1970
 _EARLIEST_MS, _LATEST_MS = _EARLIEST_S * 1000, _LATEST_S * 1000
-_MILLISECOND, _SECOND = timedelta(milliseconds=1), timedelta(seconds=1)
+_MILLISECOND = timedelta(milliseconds=1)
 
 _DIGITS = re.compile(rf"-?[0-9]{{1,{MAX_DIGITS}}}")
 
@@ -435,7 +435,7 @@ def epoch_s(value: float) -> datetime:
     """Seconds since 1970, in UTC; the ValueError tells what was expected."""
     if not _EARLIEST_S <= value < _LATEST_S:
         raise ValueError("a time in seconds since 1970, but is a number that is too small or too large")
-    return EARLIEST + value * _SECOND
+    return datetime.fromtimestamp(value, UTC)
 
 
 def _within(moment: datetime) -> datetime:
