@@ -33,7 +33,7 @@ TOO_DEEP = f"must nest at most {MAX_DEPTH} levels deep, but nests deeper."
 MAX_FORM_FIELDS = 1000
 MAX_DIGITS = 20
 """Longest whole number: 64 bits have 20 digits, no counter or id has more."""
-_TOO_LARGE = 10**MAX_DIGITS
+_TOO_SMALL, _TOO_LARGE = -(10**MAX_DIGITS), 10**MAX_DIGITS
 MAX_KEY = 100
 MAX_FILLED_IN = 500
 """Most entries looked at of a map that nobody but the platform's customer bounds."""
@@ -106,7 +106,7 @@ class Fields(Struct, gc=False):
             return None
         if type(value) is not int:
             raise self._wrong(key, "text or a whole number", value)
-        if not -_TOO_LARGE < value < _TOO_LARGE:
+        if not _TOO_SMALL < value < _TOO_LARGE:
             raise self._too_long(key)
         return str(value)
 
@@ -145,7 +145,7 @@ class Fields(Struct, gc=False):
             return value
         if type(value) is not int:
             raise self._wrong(key, "a finite number", value)
-        if not -_TOO_LARGE < value < _TOO_LARGE:
+        if not _TOO_SMALL < value < _TOO_LARGE:
             raise self._too_long(key)
         return value
 
@@ -246,9 +246,9 @@ class Fields(Struct, gc=False):
     def filled_in(self, key: str) -> dict[str, str]:
         """The texts and numbers of a map that the platform's customers fill as they like: whatever else is left out."""
         value = self._values.get(key)
-        if not isinstance(value, dict):
-            return {}
         told: dict[str, str] = {}
+        if not value or not isinstance(value, dict):
+            return told
         for name, inner in itertools.islice(value.items(), MAX_FILLED_IN):
             text = clean(inner) if isinstance(inner, str) else _number_as_text(inner)
             if text and (here := clean(name)) and len(here) <= MAX_KEY:
@@ -286,7 +286,7 @@ class Fields(Struct, gc=False):
         if value is None or isinstance(value, (str, bool)):
             return
         if isinstance(value, int):
-            if not -_TOO_LARGE < value < _TOO_LARGE:
+            if not _TOO_SMALL < value < _TOO_LARGE:
                 raise self._too_long(key)
         elif isinstance(value, (dict, list)):
             if not levels:
@@ -499,7 +499,7 @@ def _no_constant(name: str) -> float:
 def _number_as_text(value: object) -> str | None:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
-    return str(value) if -_TOO_LARGE < value < _TOO_LARGE else None
+    return str(value) if _TOO_SMALL < value < _TOO_LARGE else None
 
 
 _decode = Decoder().decode
