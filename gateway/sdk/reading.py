@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
 from msgspec import DecodeError, Struct
@@ -235,11 +235,19 @@ class Fields(Struct, gc=False):
         Most of a table's names are in few bodies: only those that are there are read.
         """
         values = self._values
-        told: dict[str, T] = {}
+        told: dict[str, Any] = {}
         if not values:
             return told
+        as_is = _GIVEN_AS_IS.get(read)
         for theirs, ours in names.items():
-            if theirs in values and (value := read(self, theirs)) is not None:
+            value: Any = values.get(theirs)
+            if value is None:
+                continue
+            kind = type(value)
+            # As in `text`, the usual is told apart here.
+            if kind is not as_is or (kind is str and not (value.isprintable() and value.strip())):
+                value = read(self, theirs)
+            if value is not None:
                 told[ours] = value
         return told
 
@@ -313,6 +321,10 @@ class Fields(Struct, gc=False):
 
     def _wrong(self, key: str, expected: str, value: object) -> RejectedError:
         return RejectedError(f"{self.path(key)} must be {expected}, but is {kind_of(value)}.")
+
+
+_GIVEN_AS_IS: Mapping[object, type] = {Fields.text: str, Fields.identifier: str, Fields.flag: bool}
+"""The kind of value that a way to read gives as it is; of text, what is clean."""
 
 
 class _Entry(Fields):
