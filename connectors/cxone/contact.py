@@ -49,7 +49,9 @@ MEDIA_IDS = {
     7: Channel.SMS,
 }
 DIGITAL = 9
+DIRECTIONS = {False: Direction.INBOUND, True: Direction.OUTBOUND}
 DURATIONS = {
+    "totalDurationSeconds": "total_seconds",
     "agentSeconds": "agent_seconds",
     "holdSeconds": "hold_seconds",
     "inQueueSeconds": "queue_seconds",
@@ -91,34 +93,36 @@ def interaction(body: Fields, names: Mapping[str, str]) -> tuple[PartialInteract
     contact = body.inner(EVENT).renamed(OLD_NAMES)
     id = contact.needed("contactId", contact.identifier("contactId"))
     began = contact.needed("contactStartDate", contact.iso_time("contactStartDate"))
-    ended = _end(contact, began)
     master = contact.identifier("masterContactId") or id
-    chain = _first_of_chain(body) or master
-    direction = Direction.OUTBOUND if contact.flag("isOutbound") else Direction.INBOUND
+    # Where masters were looked up, one of another, the last of them is the first contact.
+    masters = body.strings("masterContactIds", most=LONGEST_CHAIN)
+    chain = masters[-1] if masters else master
+    is_first, is_outbound = chain == id, contact.flag("isOutbound") is True
     details = _details(contact, body)
+    lasted = details.pop("total_seconds", None)
+    ended = None if lasted is None else began + timedelta(0, lasted)
     variables = body.filled_in("customData")
     ours = named(variables, names)
-    call_type = _call_type(direction, details, came_from_another=master != id)
+    call_type = _call_type(details, is_outbound=is_outbound, came_from_another=master != id)
     leg = _leg(contact, body, details, ours, id=id, call_type=call_type, began=began, ended=ended)
     tells_of_chain = leg is None or call_type is not CallType.CONSULT
-    is_first = chain == id
     channel = _channel(contact, details) if tells_of_chain else None
     partial = PartialInteraction(
         id=chain,
-        event=_event(leg, direction, details),
+        event=_event(leg, details, is_outbound=is_outbound),
         occurred_at=contact.needed("lastUpdateTime", contact.iso_time("lastUpdateTime")),
         sequence=_milliseconds(began),
         channel=channel,
         # Only the first contact of a chain tells how it began, and with whom: a later one may be with anybody.
-        direction=direction if is_first else None,
-        contact_point=_contact_point(contact, direction, details) if is_first else None,
-        parties=_parties(contact, direction, channel, ours) if is_first else (),
+        direction=DIRECTIONS[is_outbound] if is_first else None,
+        contact_point=_contact_point(contact, details, is_outbound=is_outbound) if is_first else None,
+        parties=_parties(contact, channel, ours, is_outbound=is_outbound) if is_first else (),
         legs=(leg,) if leg else (),
         started_at=began if is_first else None,
         queue=(ours.queue or contact.text("skillName")) if tells_of_chain else None,
         subject=ours.subject if tells_of_chain else None,
         references=ours.references if tells_of_chain else None,
-        attributes={**variables, **details} if tells_of_chain else None,
+        attributes=({**variables, **details} if variables else details) if tells_of_chain else None,
     )
     return (partial,) if ended is None else (partial, _ended(partial, ended))
 
@@ -136,21 +140,15 @@ def is_digital(body: Fields) -> bool:
     return contact.whole("mediaTypeId") == DIGITAL or (contact.text("mediaTypeName") or "").lower() == "digital"
 
 
-def _first_of_chain(body: Fields) -> str | None:
-    """Where masters were looked up, one of another, the last of them."""
-    walked = body.strings("masterContactIds", most=LONGEST_CHAIN)
-    return walked[-1] if walked else None
-
-
-def _contact_point(contact: Fields, direction: Direction, details: Mapping[str, Any]) -> str | None:
-    brands = contact.identifier("fromAddress" if direction is Direction.OUTBOUND else "toAddress")
+def _contact_point(contact: Fields, details: Mapping[str, Any], *, is_outbound: bool) -> str | None:
+    brands = contact.identifier("fromAddress" if is_outbound else "toAddress")
     return brands or details.get("point_of_contact")
 
 
-def _event(leg: Leg | None, direction: Direction, details: Mapping[str, Any]) -> Event:
+def _event(leg: Leg | None, details: Mapping[str, Any], *, is_outbound: bool) -> Event:
     """A contact that no agent had was missed, if the customer came to us; another one of its chain may tell better."""
     if leg is None:
-        return Event.COMPLETED if direction is Direction.OUTBOUND else Event.MISSED
+        return Event.COMPLETED if is_outbound else Event.MISSED
     is_wrapped_up = leg.disposition or leg.notes or details.get("wrap_up_seconds")
     return Event.WRAPPED_UP if is_wrapped_up else Event.COMPLETED
 
@@ -171,22 +169,22 @@ def _leg(
     if agent is None or agent == "0" or details.get("refused") or details.get("agent_seconds") == 0:
         return None
     waited = details.get("pre_queue_seconds", 0) + details.get("queue_seconds", 0)
-    full_name = " ".join(filter(None, (contact.text("firstName"), contact.text("lastName"))))
+    first, last = contact.text("firstName"), contact.text("lastName")
     return Leg(
         id=id,
         call_type=call_type,
         agent_id=agent,
         agent_email=body.inner("agents").text(agent),
-        agent_name=full_name or None,
+        agent_name=f"{first} {last}" if first and last else first or last,
         team=contact.text("teamName"),
-        started_at=began + timedelta(seconds=waited) if waited else began,
+        started_at=began + timedelta(0, waited) if waited else began,
         ended_at=ended,
         disposition=ours.disposition or _disposition(contact, body, "primaryDispositionId"),
         notes=ours.notes or contact.text("dispositionNotes"),
     )
 
 
-def _call_type(direction: Direction, details: Mapping[str, Any], *, came_from_another: bool) -> CallType:
+def _call_type(details: Mapping[str, Any], *, is_outbound: bool, came_from_another: bool) -> CallType:
     if details.get("conference_seconds"):
         return CallType.CONFERENCE
     indicator = details.get("transfer_indicator", "none").lower()
@@ -194,7 +192,7 @@ def _call_type(direction: Direction, details: Mapping[str, Any], *, came_from_an
         return CallType.CONSULT
     if indicator != "none" or came_from_another:
         return CallType.TRANSFER
-    return CallType.OUTBOUND if direction is Direction.OUTBOUND else CallType.INBOUND
+    return CallType.OUTBOUND if is_outbound else CallType.INBOUND
 
 
 def _disposition(contact: Fields, body: Fields, key: str) -> str | None:
@@ -204,15 +202,15 @@ def _disposition(contact: Fields, body: Fields, key: str) -> str | None:
 
 
 def _channel(contact: Fields, details: Mapping[str, Any]) -> Channel:
-    told = MEDIA_IDS.get(contact.whole("mediaTypeId") or 0, Channel.OTHER)
-    return MEDIA.get(details.get("media_type", "").lower(), told)
+    by_id = MEDIA_IDS.get(contact.whole("mediaTypeId") or 0)
+    return MEDIA.get(details.get("media_type", "").lower()) or by_id or Channel.OTHER
 
 
-def _parties(contact: Fields, direction: Direction, channel: Channel | None, ours: Named) -> tuple[Party, ...]:
+def _parties(contact: Fields, channel: Channel | None, ours: Named, *, is_outbound: bool) -> tuple[Party, ...]:
     """What stands for a number in a call but is none is a withheld one."""
-    address = contact.identifier("toAddress" if direction is Direction.OUTBOUND else "fromAddress") or ""
+    address = contact.identifier("toAddress" if is_outbound else "fromAddress") or ""
     is_phone, is_email = bool(_PHONE.fullmatch(address)), "@" in address
-    is_handle = bool(address) and channel is not Channel.VOICE and not (is_phone or is_email)
+    is_handle = bool(address) and not (is_phone or is_email) and channel is not Channel.VOICE
     return customer(
         phone=ours.customer_phone or (address if is_phone else None),
         email=ours.customer_email or (address if is_email else None),
@@ -222,29 +220,21 @@ def _parties(contact: Fields, direction: Direction, channel: Channel | None, our
 
 
 def _details(contact: Fields, body: Fields) -> dict[str, Any]:
-    """What the Task's mapping may want; of a chain the last contact's."""
-    details: dict[str, Any] = {
-        **contact.told(DURATIONS, _seconds),
-        **contact.told(TEXTS, Fields.text),
-        **contact.told(FLAGS, Fields.flag),
-    }
+    """What the Task's mapping may want, of a chain the last contact's; and how long the contact lasted."""
+    details: dict[str, Any] = {}
+    for theirs, ours in DURATIONS.items():
+        seconds = contact.number(theirs)
+        if seconds is not None and 0 <= seconds <= LONGEST_SECONDS:
+            details[ours] = seconds
+    details.update(contact.told(TEXTS, Fields.text))
+    details.update(contact.told(FLAGS, Fields.flag))
     if (holds := contact.whole("holdCount")) is not None:
         details["holds"] = holds
     if secondary := _disposition(contact, body, "secondaryDispositionId"):
         details["secondary_disposition"] = secondary
-    if tags := [name for tag in contact.inners("tags") if (name := tag.text("tagName"))]:
-        details["tags"] = tags
+    if (tags := contact.inners("tags")) and (told := [name for tag in tags if (name := tag.text("tagName"))]):
+        details["tags"] = told
     return details
-
-
-def _seconds(contact: Fields, key: str) -> float | None:
-    value = contact.number(key)
-    return value if value is not None and 0 <= value <= LONGEST_SECONDS else None
-
-
-def _end(contact: Fields, began: datetime) -> datetime | None:
-    lasted = _seconds(contact, "totalDurationSeconds")
-    return None if lasted is None else began + timedelta(seconds=lasted)
 
 
 def _milliseconds(moment: datetime) -> int:

@@ -58,7 +58,7 @@ MAX_MESSAGES = 5000
 _PHONE = re.compile(r"\+?[0-9][0-9 ().-]{4,24}")
 
 Said: TypeAlias = Sequence[tuple[Message, Fields]]
-"""The messages in order of time, each with its fields."""
+"""The messages in order of time, each with the agent or program that wrote it."""
 
 
 def interaction(body: Fields, names: Mapping[str, str]) -> tuple[PartialInteraction, ...]:
@@ -68,7 +68,8 @@ def interaction(body: Fields, names: Mapping[str, str]) -> tuple[PartialInteract
     if event is None:
         return ()
     began, changed = contact.iso_time("createdAt"), contact.iso_time("statusUpdatedAt")
-    said, channel = _said(body), _channel(contact, body)
+    said, route = _said(body), body.inner("channel")
+    channel = _channel(contact, route)
     answers = _custom_fields(contact)
     ours = named(answers, names)
     legs = _legs(contact, said, ours)
@@ -90,58 +91,64 @@ def interaction(body: Fields, names: Mapping[str, str]) -> tuple[PartialInteract
         notes=ours.notes,
         references=ours.references,
         transcript=transcript([message for message, _ in said]),
-        attributes={**answers, **_details(contact, body)} or None,
+        attributes={**answers, **_details(contact, route)} or None,
     )
     return (partial,)
 
 
 def _said(body: Fields) -> Said:
-    said = [(_message(told), told) for told in body.inners("messages", most=MAX_MESSAGES)]
+    said = [*map(_message, body.inners("messages", most=MAX_MESSAGES))]
     return sorted(said, key=lambda pair: pair[0].at or LATEST)
 
 
-def _message(told: Fields) -> Message:
+def _message(told: Fields) -> tuple[Message, Fields]:
     content, author = told.inner("messageContent"), told.inner("authorUser")
     is_plain = (content.text("type") or "TEXT").upper() == "TEXT"
-    return Message(
+    message = Message(
         at=told.iso_time("createdAtWithMilliseconds") or told.iso_time("createdAt"),
         from_customer=told.word("direction", DIRECTIONS) is not Direction.OUTBOUND,
-        author=_name(author, "firstName", "surname"),
+        author=_name(author, "firstName", "surname") if "authorUser" in told else None,
         text=content.inner("payload").text("text") if is_plain else content.text("fallbackText"),
-        attached=[each.text("friendlyName") or "file" for each in told.inners("attachments")],
+        attached=[*map(_attached, told.inners("attachments"))],
     )
+    return message, author
+
+
+def _attached(file: Fields) -> str:
+    return file.text("friendlyName") or "file"
 
 
 def _legs(contact: Fields, said: Said, ours: Named) -> tuple[Leg, ...]:
     """One for each agent who wrote, and for those whom the contact belongs to; programs are none."""
     wrote: dict[str, list[datetime]] = {}
     users: dict[str, Fields] = {}
-    for message, told in said:
-        user = told.inner("authorUser")
+    for message, user in said:
         if (id := user.identifier("id")) and not message.from_customer:
             users[id] = user
-            wrote.setdefault(id, []).extend([message.at] if message.at else [])
+            if message.at:
+                wrote.setdefault(id, []).append(message.at)
     for assigned in (contact.inner("ownerAssigneeUser"), contact.inner("inboxAssigneeUser")):
         if id := assigned.identifier("id"):
             users[id] = assigned
-    return tuple(_leg(id, user, wrote.get(id, []), ours) for id, user in users.items() if not user.flag("isBotUser"))
+    return tuple([_leg(id, user, wrote.get(id, []), ours) for id, user in users.items() if not user.flag("isBotUser")])
 
 
 def _leg(id: str, user: Fields, wrote: Sequence[datetime], ours: Named) -> Leg:
+    """`wrote` are the times of the messages, in their order."""
     return Leg(
         id=id,
         agent_id=user.identifier("incontactId") or id,
         agent_email=user.text("emailAddress"),
         agent_name=_name(user, "firstName", "surname") or user.text("nickname"),
-        started_at=min(wrote, default=None),
-        ended_at=max(wrote, default=None),
+        started_at=wrote[0] if wrote else None,
+        ended_at=wrote[-1] if wrote else None,
         disposition=ours.disposition,
     )
 
 
-def _channel(contact: Fields, body: Fields) -> Channel | None:
+def _channel(contact: Fields, route: Fields) -> Channel | None:
     """By the channel's platform; where that is not told, the channel's id begins with it."""
-    told = body.inner("channel").text("realExternalPlatformId")
+    told = route.text("realExternalPlatformId")
     word = told or (contact.identifier("channelId") or "").partition("_")[0]
     return CHANNELS.get(word.lower(), Channel.OTHER) if word else None
 
@@ -166,17 +173,19 @@ def _custom_fields(contact: Fields) -> dict[str, str]:
     }
 
 
-def _details(contact: Fields, body: Fields) -> dict[str, object]:
-    return {
-        **contact.told(TEXTS, Fields.identifier),
-        **body.inner("channel").told({"name": "channel_name"}, Fields.text),
-        **contact.inner("abandon").told({"type": "abandoned"}, Fields.text),
-    }
+def _details(contact: Fields, route: Fields) -> dict[str, str]:
+    details = contact.told(TEXTS, Fields.identifier)
+    if name := route.text("name"):
+        details["channel_name"] = name
+    if "abandon" in contact and (how := contact.inner("abandon").text("type")):
+        details["abandoned"] = how
+    return details
 
 
-def _name(person: Fields, *keys: str) -> str | None:
-    return " ".join(name for key in keys if (name := person.text(key))) or None
+def _name(person: Fields, first: str, last: str) -> str | None:
+    one, other = person.text(first), person.text(last)
+    return f"{one} {other}" if one and other else one or other
 
 
 def _last(said: Said) -> datetime | None:
-    return max((message.at for message, _ in said if message.at), default=None)
+    return next((message.at for message, _ in reversed(said) if message.at), None)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
 from msgspec import DecodeError, Struct
@@ -33,7 +33,7 @@ TOO_DEEP = f"must nest at most {MAX_DEPTH} levels deep, but nests deeper."
 MAX_FORM_FIELDS = 1000
 MAX_DIGITS = 20
 """Longest whole number: 64 bits have 20 digits, no counter or id has more."""
-_TOO_LARGE = 10**MAX_DIGITS
+_TOO_SMALL, _TOO_LARGE = -(10**MAX_DIGITS), 10**MAX_DIGITS
 MAX_KEY = 100
 MAX_FILLED_IN = 500
 """Most entries looked at of a map that nobody but the platform's customer bounds."""
@@ -106,7 +106,7 @@ class Fields(Struct, gc=False):
             return None
         if type(value) is not int:
             raise self._wrong(key, "text or a whole number", value)
-        if not -_TOO_LARGE < value < _TOO_LARGE:
+        if not _TOO_SMALL < value < _TOO_LARGE:
             raise self._too_long(key)
         return str(value)
 
@@ -145,7 +145,7 @@ class Fields(Struct, gc=False):
             return value
         if type(value) is not int:
             raise self._wrong(key, "a finite number", value)
-        if not -_TOO_LARGE < value < _TOO_LARGE:
+        if not _TOO_SMALL < value < _TOO_LARGE:
             raise self._too_long(key)
         return value
 
@@ -235,20 +235,28 @@ class Fields(Struct, gc=False):
         Most of a table's names are in few bodies: only those that are there are read.
         """
         values = self._values
-        told: dict[str, T] = {}
+        told: dict[str, Any] = {}
         if not values:
             return told
+        as_is = _GIVEN_AS_IS.get(read)
         for theirs, ours in names.items():
-            if theirs in values and (value := read(self, theirs)) is not None:
+            value: Any = values.get(theirs)
+            if value is None:
+                continue
+            kind = type(value)
+            # As in `text`, the usual is told apart here.
+            if kind is not as_is or (kind is str and not (value.isprintable() and value.strip())):
+                value = read(self, theirs)
+            if value is not None:
                 told[ours] = value
         return told
 
     def filled_in(self, key: str) -> dict[str, str]:
         """The texts and numbers of a map that the platform's customers fill as they like: whatever else is left out."""
         value = self._values.get(key)
-        if not isinstance(value, dict):
-            return {}
         told: dict[str, str] = {}
+        if not value or not isinstance(value, dict):
+            return told
         for name, inner in itertools.islice(value.items(), MAX_FILLED_IN):
             text = clean(inner) if isinstance(inner, str) else _number_as_text(inner)
             if text and (here := clean(name)) and len(here) <= MAX_KEY:
@@ -286,7 +294,7 @@ class Fields(Struct, gc=False):
         if value is None or isinstance(value, (str, bool)):
             return
         if isinstance(value, int):
-            if not -_TOO_LARGE < value < _TOO_LARGE:
+            if not _TOO_SMALL < value < _TOO_LARGE:
                 raise self._too_long(key)
         elif isinstance(value, (dict, list)):
             if not levels:
@@ -313,6 +321,10 @@ class Fields(Struct, gc=False):
 
     def _wrong(self, key: str, expected: str, value: object) -> RejectedError:
         return RejectedError(f"{self.path(key)} must be {expected}, but is {kind_of(value)}.")
+
+
+_GIVEN_AS_IS: Mapping[object, type] = {Fields.text: str, Fields.identifier: str, Fields.flag: bool}
+"""The kind of value that a way to read gives as it is; of text, what is clean."""
 
 
 class _Entry(Fields):
@@ -499,7 +511,7 @@ def _no_constant(name: str) -> float:
 def _number_as_text(value: object) -> str | None:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
-    return str(value) if -_TOO_LARGE < value < _TOO_LARGE else None
+    return str(value) if _TOO_SMALL < value < _TOO_LARGE else None
 
 
 _decode = Decoder().decode

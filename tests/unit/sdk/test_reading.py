@@ -332,6 +332,18 @@ def test_of_a_map_that_customers_fill_what_can_be_used_is_taken():
     assert Fields({"told": ["x"]}).filled_in("told") == {}
 
 
+@given(scalars)
+def test_a_table_of_names_gives_what_reading_each_gives(value):
+    fields = Fields({"theirs": value})
+    for read in (Fields.text, Fields.identifier, Fields.flag, Fields.number):
+        try:
+            alone = read(fields, "theirs")
+        except RejectedError as error:
+            assert refused(fields.told, {"theirs": "ours"}, read) == error.reason
+        else:
+            assert fields.told({"theirs": "ours"}, read) == ({} if alone is None else {"ours": alone})
+
+
 def test_a_table_of_names_is_read_as_far_as_it_is_told():
     names = {"callerId": "caller", "waitMs": "wait", "ring": "ring", "note": "note"}
     body = Fields({"call": {"callerId": 7, "waitMs": 0, "ring": None, "note": " "}}).inner("call")
