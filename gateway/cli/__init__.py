@@ -20,6 +20,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from gateway import telemetry
+from gateway.cli.numbers import NUMBER, PORT
 from gateway.cli.opening import now, open_store, read_config
 from gateway.cli.printing import err, moment_text, new_table, out, print_json
 from gateway.cli.sync import sync
@@ -66,7 +67,13 @@ def main() -> None:
 @click.option(
     "--config", type=click.Path(path_type=Path), envvar="GATEWAY_CONFIG", help="Settings; default ./gateway.yaml."
 )
-@click.option("--log-level", default="INFO", show_default=True, help="DEBUG, INFO, WARNING or ERROR.")
+@click.option(
+    "--log-level",
+    type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"], case_sensitive=False),
+    default="INFO",
+    show_default=True,
+    help="What is logged, and all that is worse.",
+)
 @click.version_option(telemetry.running_version(), prog_name="gateway")
 @click.pass_context
 def cli(context: click.Context, config: Path | None, log_level: str) -> None:
@@ -81,7 +88,7 @@ def cli(context: click.Context, config: Path | None, log_level: str) -> None:
 
 @cli.command()
 @click.option("--host", help="Address to listen on; default from gateway.yaml, else 127.0.0.1.")
-@click.option("--port", type=int, help="Port to listen on, 0 for a free one; default from gateway.yaml, else 8080.")
+@click.option("--port", type=PORT, help="Port to listen on, 0 for a free one; default from gateway.yaml, else 8080.")
 @click.pass_obj
 def serve(path: Path | None, host: str | None, port: int | None) -> None:
     """Receive interactions and write them to Salesforce, until stopped."""
@@ -103,14 +110,18 @@ def serve(path: Path | None, host: str | None, port: int | None) -> None:
 
 @cli.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", type=int, default=8090, show_default=True, help="Port to listen on, 0 for a free one.")
+@click.option("--port", type=PORT, default=8090, show_default=True, help="Port to listen on, 0 for a free one.")
 @click.option("--seed", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Records to begin with.")
 def devorg(host: str, port: int, seed: Path | None) -> None:
     """Run a strict local Salesforce org, in memory, to try things on. It forgets everything when it stops."""
     from gateway.devorg import create_server  # noqa: PLC0415 - only this command needs it
+    from gateway.devorg.seed import SeedError  # noqa: PLC0415 - as above
 
     with _binding(host, port):
-        server = create_server(host, port, seed)
+        try:
+            server = create_server(host, port, seed)
+        except SeedError as error:
+            raise ConfigError(f"{seed}: {error}") from error
     _on_signal(server.shutdown)
     out.print(f"Local org at http://{host}:{server.server_port}", highlight=False)
     server.serve_forever()
@@ -122,6 +133,8 @@ def demo(*, once: bool) -> None:
     """Show the main job on this machine: a local org, the gateway, sample interactions, and their Tasks."""
     from gateway.demo import run  # noqa: PLC0415 - only this command needs it
 
+    # Asked to end, it ends as by Ctrl-C: else the org and the gateway would go on without it.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(run(once=once, out=out))
 
 
@@ -406,7 +419,7 @@ def list_tokens(path: Path | None) -> None:
 
 
 @token.command("revoke")
-@click.argument("id", type=int)
+@click.argument("id", type=NUMBER)
 @click.pass_obj
 def revoke_token(path: Path | None, id: int) -> None:
     """Make a token useless, at once."""
@@ -424,7 +437,7 @@ def deliveries() -> None:
 @deliveries.command("list")
 @click.option("--status", type=click.Choice([status.name.lower() for status in DeliveryStatus]), help="Only these.")
 @click.option("--connection", help="Only of this connection.")
-@click.option("--limit", type=int, default=20, show_default=True, help="How many, newest first.")
+@click.option("--limit", type=NUMBER, default=20, show_default=True, help="How many, newest first.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
 def list_deliveries(
@@ -445,7 +458,7 @@ def list_deliveries(
 
 
 @deliveries.command("show")
-@click.argument("id", type=int)
+@click.argument("id", type=NUMBER)
 @click.pass_obj
 def show_delivery(path: Path | None, id: int) -> None:
     """Print the body of a delivery, byte by byte as it came."""
@@ -457,7 +470,7 @@ def show_delivery(path: Path | None, id: int) -> None:
 
 
 @deliveries.command("replay")
-@click.argument("ids", type=int, nargs=-1)
+@click.argument("ids", type=NUMBER, nargs=-1)
 @click.option("--all", "status", type=click.Choice(["parked", "ignored", "conflict"]), help="All these, without IDS.")
 @click.option("--connection", help="With --all: only of this connection.")
 @click.pass_obj
@@ -522,7 +535,7 @@ def fetches() -> None:
 
 @fetches.command("list")
 @click.option("--connection", help="Only of this connection.")
-@click.option("--limit", type=int, default=20, show_default=True, help="How many, newest first.")
+@click.option("--limit", type=NUMBER, default=20, show_default=True, help="How many, newest first.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
 def list_fetches(path: Path | None, connection: str | None, limit: int, *, as_json: bool) -> None:
@@ -539,7 +552,7 @@ def list_fetches(path: Path | None, connection: str | None, limit: int, *, as_js
 
 
 @fetches.command("retry")
-@click.argument("ids", type=int, nargs=-1)
+@click.argument("ids", type=NUMBER, nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="All that were given up, without IDS.")
 @click.option("--connection", help="With --all: only of this connection.")
 @click.pass_obj
@@ -565,7 +578,7 @@ def interactions() -> None:
     "--state", type=click.Choice(["matched", "ambiguous", "unmatched", "parked", "waiting"]), help="Only these."
 )
 @click.option("--connection", help="Only of this connection.")
-@click.option("--limit", type=int, default=20, show_default=True, help="How many, newest first.")
+@click.option("--limit", type=NUMBER, default=20, show_default=True, help="How many, newest first.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
 def list_interactions(
@@ -581,7 +594,7 @@ def list_interactions(
 
 
 @interactions.command("show")
-@click.argument("id", type=int)
+@click.argument("id", type=NUMBER)
 @click.pass_obj
 def show_interaction(path: Path | None, id: int) -> None:
     """Print one interaction as JSON: the decision with its evidence, what was written, what a person changed, and when.
@@ -600,7 +613,7 @@ def show_interaction(path: Path | None, id: int) -> None:
 
 
 @interactions.command("retry")
-@click.argument("ids", type=int, nargs=-1)
+@click.argument("ids", type=NUMBER, nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="All parked ones, without IDS; deleted Tasks stay deleted.")
 @click.option("--org", help="With --all: only of this org.")
 @click.option("--connection", help="With --all: only of this connection.")
@@ -623,7 +636,7 @@ def retry_interactions(
 
 
 @interactions.command("choose")
-@click.argument("id", type=int)
+@click.argument("id", type=NUMBER)
 @click.option("--who", metavar="RECORD", help="Id of the contact or lead it was with; `none` for nobody.")
 @click.option("--what", metavar="RECORD", help="Id of the account or case; `none` for nothing.")
 @click.pass_obj
@@ -790,9 +803,10 @@ def _binding(host: str, port: int) -> Iterator[None]:
     """An address that cannot be had is for a person to change."""
     try:
         yield
-    except OSError as error:
+    except (OSError, ValueError) as error:  # the latter is all that waitress says of a name that nobody knows
+        why = getattr(error, "strerror", None) or "No such address is known"
         raise ConfigError(
-            f"Cannot listen on {host} port {port}: {error.strerror or error}. Choose another with --host and --port."
+            f"Cannot listen on {host} port {port}: {why}. Choose another with --host and --port."
         ) from error
 
 

@@ -15,6 +15,7 @@ from click.core import ParameterSource
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from gateway import telemetry
+from gateway.cli.numbers import NUMBER
 from gateway.cli.opening import now, open_store, read_config
 from gateway.cli.printing import err, moment_text, new_table, out, print_json
 from gateway.domain.contacts import Side
@@ -88,7 +89,7 @@ def run(path: Path | None, pair: str) -> None:
 
 @sync.command()
 @click.argument("pair")
-@click.argument("number", metavar="RUN", type=int)
+@click.argument("number", metavar="RUN", type=NUMBER)
 @click.pass_obj
 def undo(path: Path | None, pair: str, number: int) -> None:
     """Put back what RUN of PAIR wrote, on both sides, where nothing newer stands.
@@ -100,9 +101,9 @@ def undo(path: Path | None, pair: str, number: int) -> None:
 
 @sync.command()
 @click.argument("pair")
-@click.argument("number", metavar="[RUN]", type=int, required=False)
+@click.argument("number", metavar="[RUN]", type=NUMBER, required=False)
 @click.option("--losses", is_flag=True, help="The values that gave way, and by whose decision.")
-@click.option("--limit", type=int, default=20, show_default=True, help="How many.")
+@click.option("--limit", type=NUMBER, default=20, show_default=True, help="How many.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
 def history(path: Path | None, pair: str, number: int | None, limit: int, *, losses: bool, as_json: bool) -> None:
@@ -127,7 +128,9 @@ def history(path: Path | None, pair: str, number: int | None, limit: int, *, los
 
 @sync.command()
 @click.argument("pair")
-@click.option("--limit", type=int, default=20, show_default=True, help="How many links, and how many contacts a side.")
+@click.option(
+    "--limit", type=NUMBER, default=20, show_default=True, help="How many links, and how many contacts a side."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
 def conflicts(path: Path | None, pair: str, limit: int, *, as_json: bool) -> None:
@@ -163,7 +166,7 @@ def resolve(path: Path | None, pair: str, what: str, which: str, *, winner: str 
         raise click.UsageError("Name a link's number and --winner, or salesforce or platform and --same.")
     with _operations(path) as (syncs, _):
         if winner:
-            syncs.choose(pair, int(what), which, Side(winner), BY)
+            syncs.choose(pair, NUMBER(what), which, Side(winner), BY)
         else:
             syncs.answer(pair, Side(what), which, None if same == "none" else same)
     out.print(f"The next run of {pair} carries it out; `gateway sync run {pair}` does so now.", highlight=False)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from gateway.devorg import tables
 from gateway.devorg.errors import RecordError, UnreadableValueError
@@ -41,11 +42,17 @@ def default_content() -> Mapping[str, object]:
 
 def read(path: str | Path) -> Mapping[str, object]:
     """A seed file of the same format."""
-    return _parse(Path(path).read_text(encoding="utf-8"))
+    try:
+        return _parse(Path(path).read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        raise SeedError("A seed is a text file in UTF-8.") from error
 
 
 def _parse(text: str) -> Mapping[str, object]:
-    content = YAML(typ="safe", pure=True).load(text)
+    try:
+        content = YAML(typ="safe", pure=True).load(text)
+    except YAMLError as error:
+        raise SeedError(f"It is no YAML: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
         raise SeedError("A seed is a mapping from object names to lists of records.")
     return content
@@ -63,7 +70,7 @@ def plant(org: Org, content: Mapping[str, object]) -> None:
 def plant_records(org: Org, name: str, records: object, labels: dict[str, str]) -> list[str]:
     """Put records of one object, and return their ids; ``labels`` gains those the records give themselves."""
     sobject = org.records.schema.get(name.lower())
-    if sobject is None or not isinstance(records, list):
+    if sobject is None or not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
         raise SeedError(f"{name}: no such object, or no list of records")
     return [_plant_record(org, sobject, cast("Mapping[str, object]", record), labels) for record in records]
 

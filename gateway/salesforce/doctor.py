@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from types import MappingProxyType
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import requests
 from urllib3.exceptions import NameResolutionError
@@ -125,17 +125,19 @@ def _further(session: Session, names: Collection[str]) -> dict[str, Described]:
 
 def _network(http: requests.Session, settings: OrgSettings, clock: Callable[[], float]) -> tuple[bool, list[Finding]]:
     """Whether the login host answers, and what that tells."""
-    host = urlsplit(settings.login_url).hostname or ""
+    url = urlsplit(settings.login_url)
+    host = url.hostname or ""
     before = clock()
     try:
         answer = http.get(_versions_url(settings.login_url), allow_redirects=False)
     except requests.RequestException as error:
-        return False, [_unreachable(host, error)]
+        return False, [_unreachable(url, error)]
     clocks = _clock(settings, seconds_ahead(answer, (before + clock()) / 2))
     return True, [ok(Check.NETWORK, f"{host} answers."), *clocks]
 
 
-def _unreachable(host: str, error: requests.RequestException) -> Finding:
+def _unreachable(url: SplitResult, error: requests.RequestException) -> Finding:
+    host = url.hostname
     if isinstance(error, requests.exceptions.ProxyError):
         return wrong(Check.NETWORK, "The proxy does not pass us on.", f"Let it pass HTTPS to {host}; see HTTPS_PROXY.")
     if isinstance(error, requests.exceptions.SSLError):
@@ -145,7 +147,8 @@ def _unreachable(host: str, error: requests.RequestException) -> Finding:
         fix = "Copy the host from Setup → My Domain → Current My Domain URL into login_url, or mend this machine's DNS."
         return wrong(Check.NETWORK, f"DNS knows no {host}.", fix)
     what = f"{host} does not answer ({type(error).__name__})."
-    return wrong(Check.NETWORK, what, f"Correct login_url, or let this machine connect to {host} (HTTPS, port 443).")
+    way = f"{url.scheme.upper()}, port {url.port or 443}"
+    return wrong(Check.NETWORK, what, f"Correct login_url, or let this machine connect to {host} ({way}).")
 
 
 _NOTICEABLE_SKEW = 60

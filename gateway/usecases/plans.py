@@ -125,6 +125,12 @@ def change_of(plan: Plan, current: TaskFields, abilities: Abilities) -> Changes:
     return replace(change, send={}) if is_mended(plan.row) and has_decided(None, change.kept) else change
 
 
+def may_be_merged(plan: Plan, change: Changes) -> bool:
+    """Whether what looks like a person's edit of a relation may be a merge that an older mirror does not show yet."""
+    is_older = plan.matched_at < plan.row.updated_at and not plan.account
+    return is_older and bool(edits_of(plan.row, change.kept, plan.evidence, plan.matched_at))
+
+
 def _is_choice_new(row: StoredInteraction) -> bool:
     """Whether a person's choice waits to be written."""
     return row.chosen is not None and row.written_version < int(row.chosen["version"])

@@ -51,6 +51,7 @@ from gateway.usecases.plans import (
     finished,
     found_out,
     is_mended,
+    may_be_merged,
     next_plan,
     search_of,
     still,
@@ -271,7 +272,10 @@ class TaskWriter:
         compared = [
             (plan, change_of(plan, current[plan.task_id], abilities)) for plan in plans if plan.task_id in current
         ]
+        doubtful = [(plan, change) for plan, change in compared if may_be_merged(plan, change)]
+        compared = [each for each in compared if each not in doubtful]
         ends = [self._deleted(plan) for plan in plans if plan.task_id not in current]
+        ends += [self._matched_again(plan) for plan, _ in doubtful]
         ends += [self._unchanged(plan, change) for plan, change in compared if not change.send]
         standing = self._settle(lease, ends)
         changed = [(plan, change) for plan, change in compared if change.send]
@@ -379,6 +383,11 @@ class TaskWriter:
             return self._parked(plan, DELETED)
         self.ledger.task(plan.row, "unchanged")
         return finished(plan, TaskState(is_gone=True))
+
+    def _matched_again(self, plan: Plan) -> End:
+        """At once, with a mirror that is as new as the Task that was read."""
+        self.ledger.task(plan.row, "retried")
+        return End(ended(plan, plan.state, attempts=plan.row.attempts, next_at=self.now()))
 
     def _unchanged(self, plan: Plan, change: Changes) -> End:
         self.ledger.task(plan.row, "unchanged")

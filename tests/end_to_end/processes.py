@@ -86,7 +86,7 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 class Process:
-    """A command in the background, from the moment at which it says where it listens."""
+    """A command in the background, from the moment at which it says where it listens, in the line `announced`."""
 
     def __init__(self, folder: Path, *arguments: str) -> None:
         self.log = folder / f"{arguments[0]}.log"
@@ -95,7 +95,8 @@ class Process:
                 command(*arguments), cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=errors, text=True
             )
         assert self._process.stdout
-        address = re.search(r"http://\S+", self._process.stdout.readline())
+        self.announced = self._process.stdout.readline()
+        address = re.search(r"http://\S+", self.announced)
         if address is None:
             self.kill()
             raise AssertionError(f"{' '.join(arguments)} did not start:\n{self.log.read_text()}")

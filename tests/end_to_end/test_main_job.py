@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
 
 from gateway.ports import DeliveryStatus
-from tests.end_to_end.processes import PATIENCE, event, eventually, post, run
+from tests.end_to_end.processes import PATIENCE, Process, event, eventually, post, run
 
 
 def test_the_demo_shows_the_main_job_and_checks_it(tmp_path):
@@ -19,6 +20,20 @@ def test_the_demo_shows_the_main_job_and_checks_it(tmp_path):
     assert "Every interaction has exactly the Task that is expected." in shown.stdout
     assert "Casey Customer" in shown.stdout
     assert not list(tmp_path.iterdir()), "it leaves nothing behind"
+
+
+def test_a_demo_that_is_asked_to_end_takes_its_org_and_its_gateway_with_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    with Process(tmp_path, "demo") as demo:
+        addresses = re.findall(r"http://127.0.0.1:\d+", demo.announced)
+        demo.terminate()
+        demo.exit_code()
+
+    assert len(addresses) == 2
+    for address in addresses:
+        with pytest.raises(requests.ConnectionError):
+            requests.get(address, timeout=PATIENCE)
+    assert [left.name for left in tmp_path.iterdir()] == ["demo.log"]
 
 
 def test_a_call_becomes_a_task_with_contact_account_and_owner(gateway, org, id):

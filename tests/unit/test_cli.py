@@ -35,7 +35,7 @@ SETTINGS = """\
 database: sqlite:///gateway.db
 orgs:
   main:
-    login_url: http://127.0.0.1:9
+    login_url: http://127.0.0.1:9  # nothing listens there
     auth: {flow: client_credentials, client_id: devorg-client, client_secret: {env: SF_SECRET}}
 connections:
   front-desk:
@@ -192,7 +192,16 @@ def test_the_version_is_told(run):
         ["deliveries", "replay", "1", "--all", "parked"],
         ["deliveries", "replay", "1", "--connection", "desk"], ["interactions", "retry", "1", "--org", "main"],
         ["interactions", "retry", "1", "--all"], ["deliveries", "replay", "--all", "folded"],
-        ["interactions", "list", "--state", "lost"], ["check", "--what"], ["--config"],
+        ["interactions", "list", "--state", "lost"], ["check", "--what"], ["--config"], ["--log-level", "LOUD", "check"],
+        ["serve", "--port", "99999"], ["serve", "--port", "-1"], ["devorg", "--port", "70000"],
+        ["interactions", "show", f"{2**63}"], ["interactions", "retry", f"{2**63}"],
+        ["interactions", "choose", f"{2**63}", "--who", "none"], ["deliveries", "show", f"{2**63}"],
+        ["deliveries", "replay", f"{2**63}"], ["fetches", "retry", f"{2**63}"], ["token", "revoke", f"{2**63}"],
+        ["interactions", "list", "--limit", f"{2**63}"], ["interactions", "list", "--limit", "0"],
+        ["deliveries", "list", "--limit", "-1"], ["fetches", "list", "--limit", "0"],
+        ["sync", "undo", "crm-phonebook", f"{2**63}"], ["sync", "history", "crm-phonebook", f"{2**63}"],
+        ["sync", "history", "crm-phonebook", "--limit", "0"], ["sync", "conflicts", "crm-phonebook", "--limit", "0"],
+        ["sync", "resolve", "crm-phonebook", f"{2**63}", "last", "--winner", "salesforce"],
     ],
     ids=" ".join,
 )  # fmt: skip
@@ -887,3 +896,31 @@ def test_an_address_that_cannot_be_had_is_told(run):
 
     assert shown.code == 2
     assert "Cannot listen on 192.0.2.1 port 0" in shown.err
+
+
+def test_a_host_that_nobody_knows_is_told(run):
+    shown = run("serve", "--host", "nowhere.invalid", "--port", "0")
+
+    assert shown.code == 2
+    assert shown.err.endswith(
+        "Cannot listen on nowhere.invalid port 0: No such address is known. Choose another with --host and --port.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"Contact: [{LastName: 5\n", "It is no YAML: while parsing a flow"),
+        (b"Contact: \0", "It is no YAML: unacceptable character"),
+        (b"\xff\xfe", "A seed is a text file in UTF-8."),
+        (b"Nope: [{x: 5}]\n", "Nope: no such object, or no list of records"),
+        (b"Contact: [5]\n", "Contact: no such object, or no list of records"),
+        (b"Contact: [{Nope__c: 5}]\n", "Contact {'Nope__c': 5}: Contact has no field Nope__c"),
+    ],
+)  # fmt: skip
+def test_a_seed_that_makes_no_sense_is_told(run, folder, content, problem):
+    (folder / "seed.yaml").write_bytes(content)
+    shown = run("devorg", "--port", "0", "--seed", "seed.yaml")
+
+    assert shown.code == 2
+    assert shown.err.startswith(f"seed.yaml: {problem}")

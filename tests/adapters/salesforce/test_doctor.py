@@ -224,6 +224,7 @@ def test_an_org_that_is_not_there_is_one_finding() -> None:
 
     assert (finding.check, finding.level) == (Check.NETWORK, Level.PROBLEM)
     assert "127.0.0.1 does not answer" in finding.message
+    assert finding.fix == "Correct login_url, or let this machine connect to 127.0.0.1 (HTTP, port 9)."
 
 
 # --- a stand-in, for what the local org cannot be made to lack

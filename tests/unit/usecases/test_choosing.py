@@ -94,6 +94,7 @@ def test_a_choice_is_newer_than_an_edit_and_an_edit_after_it_stands(desk):
 
     desk.org.people_edit(desk.task().id, WhoId=CASEY.id)
     desk.take_in(told(at=1, notes="More"))
+    desk.write()
     assert desk.task().fields["WhoId"] == CASEY.id
     assert desk.row().kept["WhoId"] == CASEY.id
 
@@ -121,6 +122,21 @@ def test_a_choice_follows_a_merge(desk):
     desk.take_in(told(at=1, notes="More"))
 
     assert desk.task().fields["WhoId"] == OWEN.id
+
+
+def test_a_merge_that_the_mirror_does_not_show_yet_is_no_choice(desk):
+    desk.org.change(TWIN)
+    desk.take_in(told(references={"contact_id": TWIN.id}))
+    desk.org.merge(TWIN, CASEY)
+    desk.org.people_edit(desk.task().id, WhoId=CASEY.id, TaskWhoIds=[CASEY.id])
+    desk.pass_time(1)
+    desk.take_in(told(at=1, notes="More"))
+    desk.write()
+
+    assert (desk.task().fields["WhoId"], "More" in desk.task().fields["Description"]) == (CASEY.id, True)
+    assert desk.row().kept == {}
+    told_of = desk.store.interactions.history(desk.row().id)
+    assert not [line.what for line in told_of if "a person put" in line.what]
 
 
 @pytest.mark.parametrize(
