@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -47,11 +47,22 @@ class FieldMapping:
 
     version: str
     rules: tuple[FieldRule, ...]
+    create_only: frozenset[str] = field(init=False)
+    required: tuple[str, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        # Asked for every record, and the same for all of them.
+        object.__setattr__(self, "create_only", frozenset(rule.field for rule in self.rules if rule.create_only))
+        object.__setattr__(self, "required", tuple(rule.field for rule in self.rules if rule.required))
 
     def fill(self, record: Mapping[str, Any]) -> dict[str, Any]:
         """The values of the fields that have one."""
-        values = ((rule.field, rule.fill(record)) for rule in self.rules)
-        return {field: value for field, value in values if value is not None and value != ""}
+        values: dict[str, Any] = {}
+        for rule in self.rules:
+            value = rule.fill(record)
+            if value is not None and value != "":
+                values[rule.field] = value
+        return values
 
     def under(self, over: FieldMapping | None) -> FieldMapping:
         """This mapping with the rules of another one in place of its own for the same fields, and besides them."""
@@ -60,18 +71,18 @@ class FieldMapping:
 
     def missing(self, values: Mapping[str, Any]) -> list[str]:
         """The fields that the mapping requires, and that have no value."""
-        return [rule.field for rule in self.rules if rule.required and rule.field not in values]
+        return [name for name in self.required if name not in values]
 
 
 def compile_mapping(document: Mapping[str, Any]) -> FieldMapping:
     """Compile a mapping file's content. ConfigError: every problem at once, each naming its field."""
     problems: list[str] = []
     rules = []
-    for field, rule in (document.get("fields") or {}).items():
+    for name, rule in (document.get("fields") or {}).items():
         try:
-            rules.append(_field_rule(str(field), rule))
+            rules.append(_field_rule(str(name), rule))
         except ValueError as error:
-            problems.append(f"fields.{field}: {error}")
+            problems.append(f"fields.{name}: {error}")
     if not rules and not problems:
         problems.append("fields: at least one field must be mapped")
     if problems:
@@ -145,16 +156,16 @@ _HOLE = re.compile(r"\{([^{}]+)\}")
 def _text(template: str) -> Rule:
     """The template filled in; None as soon as one value that may not be missing is."""
     literals = _HOLE.split(template)
-    holes = [_hole(body) for body in literals[1::2]]
+    holes = [(*_hole(body), literal) for body, literal in zip(literals[1::2], literals[2::2], strict=True)]
 
     def fill(record: Mapping[str, Any]) -> str | None:
-        parts = [literals[0]]
-        for (source, optional), literal in zip(holes, literals[2::2], strict=True):
+        made = literals[0]
+        for source, optional, literal in holes:
             value = source(record)
             if not optional and (value is None or value == ""):
                 return None
-            parts += ["" if value is None else str(value), literal]
-        return "".join(parts).strip()
+            made += literal if value is None else f"{value}{literal}"
+        return made.strip()
 
     return fill
 
