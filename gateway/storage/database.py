@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from shutil import disk_usage
 
 from sqlalchemy import text
 from sqlalchemy.exc import DatabaseError
@@ -26,6 +27,9 @@ from gateway.storage.status import StatusTable
 from gateway.storage.sync_runs import SyncRunTables
 from gateway.storage.tokens import TokenTable
 from gateway.storage.transactions import Transactions
+
+LEAST_FREE = 64 * 1024**2
+"""Bytes that a file's disk must have left: with less, one large delivery more may find no room."""
 
 _MIGRATING = 4_729_330_117
 """Our number among PostgreSQL's advisory locks."""
@@ -76,7 +80,11 @@ class Database:
             self._claim.release()
 
     def check_writable(self) -> None:
-        """Return if a write can be committed now; RetryableError says why not."""
+        """Return if writes can be committed now, and some more after this one; RetryableError says why not."""
+        if self._file is not None and (free := disk_usage(self._file.parent).free) < LEAST_FREE:
+            raise RetryableError(
+                f"Its disk has {free // 1024**2} MiB left; make room for at least {LEAST_FREE // 1024**2}."
+            )
         with self._transactions.writing() as connection:
             connection.execute(text("UPDATE alembic_version SET version_num = version_num"))
 
@@ -115,7 +123,10 @@ class Database:
         except (OSError, DatabaseError, RetryableError) as error:
             if "locked" in str(error) or "busy" in str(error):
                 raise
-            raise ConfigError(f"database: {file} cannot be opened: {error}") from error
+            why = error.orig if isinstance(error, DatabaseError) else error
+            raise ConfigError(
+                f"database: {file} cannot be opened: {why}; name another file, or mend this one"
+            ) from error
         finally:
             opening.release()
 

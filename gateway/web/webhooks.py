@@ -121,8 +121,10 @@ class Inlet:
                 # A reason that does not come from the connector may tell of the store.
                 detail = error.reason if self._connection.strict else None
                 return self._count(Taken.REJECTED, RefusedError(400, "unreadable", "Unreadable delivery", detail))
+            case RetryableError():
+                return self._unavailable(error, error.after)
             case _:
-                return self._unavailable(error, getattr(error, "after", None))
+                return self._unavailable(error)
 
     def _receive(self, environ: Environ) -> _PutDown | Answer:
         if environ["REQUEST_METHOD"] != "POST":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from alembic import command
@@ -32,6 +33,7 @@ from gateway.storage import (
     mirror,
     searches,
 )
+from gateway.storage.database import LEAST_FREE
 from gateway.storage.engine import open_engine, read_url
 from gateway.storage.migrations import revisions
 from gateway.storage.tables import metadata
@@ -142,7 +144,7 @@ class TestUrls:
 
     def test_a_file_that_is_no_database_is_refused(self, tmp_path):
         (tmp_path / "gateway.db").write_text("These are my notes. " * 1000)
-        with pytest.raises(ConfigError, match="gateway.db cannot be opened"):
+        with pytest.raises(ConfigError, match="gateway.db cannot be opened: file is not a database; name another"):
             Database(f"sqlite:///{tmp_path}/gateway.db")
 
     def test_a_server_that_is_away_may_come_back(self, tmp_path):
@@ -233,6 +235,18 @@ class TestSettings:
 class TestClaim:
     def test_writable_says_so(self, database):
         database.check_writable()
+
+    def test_a_file_whose_disk_is_nearly_full_is_not_ready(self, tmp_path, monkeypatch):
+        free = SimpleNamespace(free=LEAST_FREE)
+        monkeypatch.setattr("gateway.storage.database.disk_usage", lambda folder: free if folder == tmp_path else None)
+        database = Database(f"sqlite:///{tmp_path}/gateway.db")
+        try:
+            database.check_writable()
+            free.free = 12 * 1024**2
+            with pytest.raises(RetryableError, match="disk has 12 MiB left; make room for at least 64"):
+                database.check_writable()
+        finally:
+            database.close()
 
     @pytest.mark.parametrize("url", ["sqlite"], indirect=True)
     def test_a_database_that_cannot_be_written_is_not_ready(self, url, database):
