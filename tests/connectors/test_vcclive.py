@@ -18,7 +18,6 @@ from connectors.vcclive import VccLiveConnector
 from connectors.vcclive.cipher import opened
 from gateway.domain.interactions import Status, fold, interaction_of
 from gateway.domain.policies import ConnectionPolicy
-from gateway.ports import NewDelivery, Receipt
 from gateway.sdk import (
     ConfigError,
     Delivery,
@@ -33,6 +32,7 @@ from gateway.sdk.discovery import configured
 from gateway.sdk.testing import ConnectorSuite, PollerSuite, StandIn, Told, cases_in
 from gateway.usecases.connections import Connection
 from gateway.usecases.receive import receive
+from tests.fakes.inbox import ListedInbox
 
 FIXTURES = Path(__file__).parents[2] / "connectors/vcclive/fixtures"
 NOW = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)
@@ -261,22 +261,13 @@ def test_only_one_right_secret_in_the_url_is_let_in(query):
         vcclive().verify(request(query=query))
 
 
-class Inbox:
-    def __init__(self) -> None:
-        self.rows: list[NewDelivery] = []
-
-    def put(self, delivery: NewDelivery) -> Receipt:
-        self.rows.append(delivery)
-        return Receipt(len(self.rows))
-
-
 @pytest.mark.parametrize("settings", [{}, {"encryption_key": KEY}])
 def test_neither_secret_nor_vector_is_stored_or_logged(settings, caplog):
     caplog.set_level(logging.DEBUG)
     connection = Connection(
         connector=vcclive(**settings), policy=ConnectionPolicy(name="calls", org="main"), strict=False
     )
-    inbox, suite, plain = Inbox(), TestVccLiveWithEncryptedBodies(), json.dumps(disposition()).encode()
+    inbox, suite, plain = ListedInbox(), TestVccLiveWithEncryptedBodies(), json.dumps(disposition()).encode()
     body = suite.seal(plain) if settings else plain
 
     receive(request(body, f"?secret-key={SECRET}&iv={IV}"), connection, inbox)

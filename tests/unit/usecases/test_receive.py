@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from concurrent.futures import Future
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -19,7 +17,7 @@ from gateway.errors import RejectedError, RetryableError, UnauthorizedError
 from gateway.ports import NewDelivery, Receipt
 from gateway.usecases.connections import Connection
 from gateway.usecases.receive import MAX_KEY, acknowledgement, greet, receive
-from tests.fakes.futures import done
+from tests.fakes.inbox import ListedInbox
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
 REQUEST = sdk.Request(
@@ -33,18 +31,6 @@ REQUEST = sdk.Request(
     body=b'{"id": 1}',
     received_at=NOW,
 )
-
-
-class Inbox:
-    def __init__(self) -> None:
-        self.rows: list[NewDelivery] = []
-
-    def submit(self, deliveries: Sequence[NewDelivery]) -> Future[Sequence[Receipt]]:
-        return done(lambda: [self._put(delivery) for delivery in deliveries])
-
-    def _put(self, delivery: NewDelivery) -> Receipt:
-        self.rows.append(delivery)
-        return Receipt(len(self.rows))
 
 
 class Platform(sdk.Connector):
@@ -88,8 +74,8 @@ def connection(*, strict: bool = False, **says: Any) -> Connection:
 
 
 @pytest.fixture
-def inbox() -> Inbox:
-    return Inbox()
+def inbox() -> ListedInbox:
+    return ListedInbox()
 
 
 def test_a_verified_request_is_stored_without_its_secrets(inbox):
@@ -201,7 +187,7 @@ def test_without_a_key_the_same_bytes_are_the_same_delivery(inbox, key):
 
 @given(key=st.text(st.characters(), min_size=1, max_size=400))
 def test_every_key_can_be_stored_and_told_from_others(key):
-    inbox = Inbox()
+    inbox = ListedInbox()
 
     receive(REQUEST, connection(delivery_key=key), inbox)
     receive(REQUEST, connection(delivery_key=key + "\x00"), inbox)
