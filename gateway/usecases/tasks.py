@@ -335,6 +335,7 @@ class TaskWriter:
 
     def _settled(self, plan: Plan, change: Changes, outcome: Outcome) -> End:
         """One interaction's end, by its own result: an innocent row is never held back by a guilty one."""
+        self.give_way()
         match outcome.verdict:
             case Verdict.WRITTEN:
                 now = self.now()
