@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -47,13 +47,6 @@ class FieldMapping:
 
     version: str
     rules: tuple[FieldRule, ...]
-    create_only: frozenset[str] = field(init=False)
-    required: tuple[str, ...] = field(init=False)
-
-    def __post_init__(self) -> None:
-        # Asked for every record, and the same for all of them.
-        object.__setattr__(self, "create_only", frozenset(rule.field for rule in self.rules if rule.create_only))
-        object.__setattr__(self, "required", tuple(rule.field for rule in self.rules if rule.required))
 
     def fill(self, record: Mapping[str, Any]) -> dict[str, Any]:
         """The values of the fields that have one."""
@@ -71,7 +64,7 @@ class FieldMapping:
 
     def missing(self, values: Mapping[str, Any]) -> list[str]:
         """The fields that the mapping requires, and that have no value."""
-        return [name for name in self.required if name not in values]
+        return [rule.field for rule in self.rules if rule.required and rule.field not in values]
 
 
 def compile_mapping(document: Mapping[str, Any]) -> FieldMapping:

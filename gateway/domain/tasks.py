@@ -142,7 +142,8 @@ def desired_task(
     if owner:
         values["OwnerId"] = owner.id
     values |= _key_in_field(record["key"], abilities)
-    return _fit(values, mapping.create_only, abilities)
+    create_only = frozenset(rule.field for rule in mapping.rules if rule.create_only)
+    return _fit(values, create_only, abilities)
 
 
 def relations(match: Match, *, shared: bool) -> TaskFields:

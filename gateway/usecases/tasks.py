@@ -272,10 +272,10 @@ class TaskWriter:
         compared = [
             (plan, change_of(plan, current[plan.task_id], abilities)) for plan in plans if plan.task_id in current
         ]
-        doubtful = [(plan, change) for plan, change in compared if may_be_merged(plan, change)]
-        compared = [each for each in compared if each not in doubtful]
+        doubtful = {plan.task_id for plan, change in compared if may_be_merged(plan, change)}
+        compared = [(plan, change) for plan, change in compared if plan.task_id not in doubtful]
         ends = [self._deleted(plan) for plan in plans if plan.task_id not in current]
-        ends += [self._matched_again(plan) for plan, _ in doubtful]
+        ends += [self._matched_again(plan) for plan in plans if plan.task_id in doubtful]
         ends += [self._unchanged(plan, change) for plan, change in compared if not change.send]
         standing = self._settle(lease, ends)
         changed = [(plan, change) for plan, change in compared if change.send]
