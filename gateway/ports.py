@@ -238,11 +238,8 @@ class Inbox(Protocol):
         holds something that no store can keep, such as a lone surrogate in its key.
         """
 
-    def put(self, delivery: NewDelivery) -> Receipt:
-        """As `submit` of one, returning once it is durable."""
-
     def put_all(self, deliveries: Sequence[NewDelivery]) -> Sequence[Receipt]:
-        """As `put`, for many that a platform told when it was asked; few commits, and receipts in their order.
+        """Put down many that a platform told when it was asked: the receipts, in their order, once all are durable.
 
         What has a known key is a duplicate whatever its body, and is not counted as a repetition: who reads with an
         overlap sees most of it again. After an error any of them may be stored; they may all come again.

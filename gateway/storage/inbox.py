@@ -68,9 +68,6 @@ class GroupCommitInbox:
             self._waiting.put(request)
         return request.stored
 
-    def put(self, delivery: NewDelivery) -> Receipt:
-        return self._put([delivery])[0]
-
     def put_all(self, deliveries: Sequence[NewDelivery]) -> Sequence[Receipt]:
         receipts: list[Receipt] = []
         for start in range(0, len(deliveries), MAX_BATCH):

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from hashlib import sha256
 from math import ceil
 from pathlib import Path
@@ -24,6 +25,7 @@ from tests.bench import processes
 from tests.bench.people import CONNECTION, event, external_key, population
 from tests.bench.processes import BrokenRunError, LocalOrg
 from tests.bench.report import Figure
+from tests.fakes.inbox import put_one
 
 BACKLOG = 10_000
 BATCH = 200
@@ -98,7 +100,7 @@ def fill(folder: Path, count: int) -> None:
     database = Database(f"sqlite:///{folder}/gateway.db")
     try:
         with ThreadPoolExecutor(200) as posting:
-            receipts = list(posting.map(database.inbox.put, map(_delivery, range(count))))
+            receipts = list(posting.map(partial(put_one, database.inbox), map(_delivery, range(count))))
     finally:
         database.close()
     if len({receipt.id for receipt in receipts}) != count:

@@ -1,12 +1,17 @@
-"""An inbox that keeps what it is given, and shows it."""
+"""An inbox that keeps what it is given, and shows it; and how a test puts one delivery into any inbox."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import Future
 
-from gateway.ports import NewDelivery, Receipt
+from gateway.ports import Inbox, NewDelivery, Receipt
 from tests.fakes.futures import done
+
+
+def put_one(inbox: Inbox, delivery: NewDelivery) -> Receipt:
+    """Return once it is durable."""
+    return inbox.submit([delivery]).result(60)[0]
 
 
 class ListedInbox:

@@ -89,9 +89,9 @@ class MemoryInbox:
         self._is_closed = False
 
     def submit(self, deliveries: Sequence[NewDelivery]) -> Future[Sequence[Receipt]]:
-        return done(lambda: [self.put(delivery) for delivery in deliveries])
+        return done(lambda: [self._put(delivery) for delivery in deliveries])
 
-    def put(self, delivery: NewDelivery) -> Receipt:
+    def _put(self, delivery: NewDelivery) -> Receipt:
         _check_text(delivery.org, delivery.connection, delivery.key, delivery.body_hash)
         with self._lock:
             if self._is_closed:
@@ -105,7 +105,7 @@ class MemoryInbox:
         with self._lock:
             for delivery in deliveries:
                 id = self._deliveries.id_of(delivery)
-                receipts.append(Receipt(id, duplicate=True) if id else self.put(delivery))
+                receipts.append(Receipt(id, duplicate=True) if id else self._put(delivery))
         return receipts
 
     def close(self) -> None:

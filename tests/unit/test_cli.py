@@ -28,6 +28,7 @@ from gateway.storage import Database
 from gateway.usecases import operations
 from gateway.usecases.mirror import MirrorState
 from gateway.usecases.status import OrgState, tell
+from tests.fakes.inbox import put_one
 from tests.unit.usecases.desk import told
 
 NOW = datetime(2026, 3, 2, 15, tzinfo=UTC)
@@ -115,7 +116,7 @@ def database(folder: Path) -> Iterator[Database]:
 
 
 def deliver(database: Database, key: str, status: DeliveryStatus, **more: Any) -> int:
-    id = database.inbox.put(
+    id = put_one(database.inbox,
         NewDelivery(
             org="main", connection="front-desk", key=key, body_hash=key, content_type="application/json", headers={},
             body=f'{{"id": "{key}", "name": "ليلى"}}'.encode(), received_at=NOW,

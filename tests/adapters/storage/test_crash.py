@@ -10,13 +10,14 @@ _PUT = """
 import sys, threading
 from gateway.storage import Database
 from tests.adapters.storage.examples import delivery
+from tests.fakes.inbox import put_one
 database = Database(sys.argv[1])
 said = threading.Lock()
 
 def work(thread):
     for number in range(100_000):
         key = f"{thread}-{number}"
-        receipt = database.inbox.put(delivery(key, body=key.encode()))
+        receipt = put_one(database.inbox, delivery(key, body=key.encode()))
         with said:
             print(receipt.id, key, flush=True)
 
@@ -59,17 +60,18 @@ import os, resource, sys
 from gateway.errors import RetryableError
 from gateway.storage import Database
 from tests.adapters.storage.examples import delivery
+from tests.fakes.inbox import put_one
 database = Database(sys.argv[1])
-first = database.inbox.put(delivery("before")).id
+first = put_one(database.inbox, delivery("before")).id
 largest = max(os.path.getsize(sys.argv[2] + end) for end in ("", "-wal"))
 resource.setrlimit(resource.RLIMIT_FSIZE, (largest + 100_000, resource.RLIM_INFINITY))
 for _ in range(2):
     try:
-        database.inbox.put(delivery("large", body=b"x" * 1_000_000))
+        put_one(database.inbox, delivery("large", body=b"x" * 1_000_000))
     except RetryableError:
         print("come again")
 resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-receipt = database.inbox.put(delivery("large", body=b"x" * 1_000_000))
+receipt = put_one(database.inbox, delivery("large", body=b"x" * 1_000_000))
 print("stored", receipt.duplicate, len(database.deliveries.list()))
 database.close()
 """

@@ -12,10 +12,11 @@ from gateway.errors import VersionConflictError
 from gateway.ports import DeliveryStatus
 from gateway.storage.deliveries import BYTES_AT_ONCE
 from tests.adapters.storage.examples import LATER, NOW, delivery, done, folded
+from tests.fakes.inbox import put_one
 
 
 def _put(store, *keys, **changes):
-    return [store.inbox.put(delivery(key, **changes)).id for key in keys]
+    return [put_one(store.inbox, delivery(key, **changes)).id for key in keys]
 
 
 class TestFold:
@@ -31,7 +32,7 @@ class TestFold:
 
     def test_large_deliveries_are_taken_few_at_a_time_so_that_memory_stays_bounded(self, store):
         body = b"x" * (BYTES_AT_ONCE // 4)
-        ids = [store.inbox.put(delivery(key, body=key.encode() + body)).id for key in "abcdefg"]
+        ids = [put_one(store.inbox, delivery(key, body=key.encode() + body)).id for key in "abcdefg"]
 
         taken = [row.id for row in store.deliveries.waiting(500)]
 
@@ -123,7 +124,7 @@ class TestFold:
 class TestQueue:
     def test_what_was_set_aside_can_be_put_back(self, store):
         parked, ignored, kept = _put(store, "a", "b", "c")
-        conflict = store.inbox.put(delivery("a", body=b"other")).id
+        conflict = put_one(store.inbox, delivery("a", body=b"other")).id
         reason = "The body is no JSON.\x00"
         store.deliveries.fold([], [done(parked, DeliveryStatus.PARKED, reason=reason)])
         store.deliveries.fold([], [done(ignored, DeliveryStatus.IGNORED), done(kept)])
@@ -154,7 +155,7 @@ class TestQueue:
 
     def test_counts_every_status(self, store):
         ids = _put(store, *"abcd")
-        store.inbox.put(delivery("a", body=b"other"))
+        put_one(store.inbox, delivery("a", body=b"other"))
         store.deliveries.fold([], [done(ids[0]), done(ids[1]), done(ids[2], DeliveryStatus.IGNORED)])
 
         assert store.deliveries.counts() == {

@@ -15,13 +15,14 @@ from gateway.errors import GatewayError, RejectedError, RetryableError
 from gateway.ports import DeliveryStatus, Receipt
 from gateway.storage import Database
 from tests.adapters.storage.examples import NOW, delivery, raw, until, writes_blocked
+from tests.fakes.inbox import put_one
 from tests.fakes.store import MemoryStore
 
 
 class TestPut:
     def test_it_is_stored_as_it_came(self, store):
         body = b'{"note": "\xf0\x9f\x98\x80 \xd7\xa9\xd7\x9c\xd7\x95\xd7\x9d"}\x00\xff'
-        receipt = store.inbox.put(delivery(body=body, headers={"X-Name": "שלום 😀"}))
+        receipt = put_one(store.inbox, delivery(body=body, headers={"X-Name": "שלום 😀"}))
 
         stored = store.deliveries.get(receipt.id)
         assert (receipt.duplicate, receipt.conflict) == (False, False)
@@ -31,25 +32,25 @@ class TestPut:
         assert (stored.status, stored.repeats, stored.reason) == (DeliveryStatus.WAITING, 0, None)
 
     def test_a_repetition_is_counted_and_gets_the_first_id(self, store):
-        first = store.inbox.put(delivery())
-        again = [store.inbox.put(delivery()) for _ in range(3)]
+        first = put_one(store.inbox, delivery())
+        again = [put_one(store.inbox, delivery()) for _ in range(3)]
 
         assert again == [Receipt(first.id, duplicate=True)] * 3
         assert store.deliveries.get(first.id).repeats == 3
         assert len(store.deliveries.list()) == 1
 
     def test_the_same_key_of_another_connection_is_another_delivery(self, store):
-        first = store.inbox.put(delivery(connection="a"))
-        second = store.inbox.put(delivery(connection="b"))
+        first = put_one(store.inbox, delivery(connection="a"))
+        second = put_one(store.inbox, delivery(connection="b"))
 
         assert first.id != second.id
         assert not second.duplicate
 
     def test_another_body_under_a_known_key_is_kept_once_as_a_conflict(self, store):
-        first = store.inbox.put(delivery(body=b"1"))
-        other = store.inbox.put(delivery(body=b"2"))
-        again = store.inbox.put(delivery(body=b"2"))
-        third = store.inbox.put(delivery(body=b"3"))
+        first = put_one(store.inbox, delivery(body=b"1"))
+        other = put_one(store.inbox, delivery(body=b"2"))
+        again = put_one(store.inbox, delivery(body=b"2"))
+        third = put_one(store.inbox, delivery(body=b"3"))
 
         assert (other.duplicate, other.conflict) == (False, True)
         assert again == Receipt(other.id, duplicate=True, conflict=True)
@@ -58,14 +59,14 @@ class TestPut:
         assert store.deliveries.get(other.id).body == b"2"
         assert store.deliveries.get(other.id).repeats == 1
         assert [row.id for row in store.deliveries.waiting(10)] == [first.id]
-        assert store.inbox.put(delivery(body=b"1")) == Receipt(first.id, duplicate=True)
+        assert put_one(store.inbox, delivery(body=b"1")) == Receipt(first.id, duplicate=True)
 
     def test_a_hundred_at_once_become_one_row(self, store):
         at_once = Barrier(100)
 
         def put() -> Receipt:
             at_once.wait()
-            return store.inbox.put(delivery())
+            return put_one(store.inbox, delivery())
 
         receipts = _all_of(100, put)
 
@@ -78,7 +79,7 @@ class TestPut:
 
         def put(number: int) -> Receipt:
             at_once.wait()
-            return store.inbox.put(delivery(body=b"%d" % (number % 4)))
+            return put_one(store.inbox, delivery(body=b"%d" % (number % 4)))
 
         receipts = _all_of(40, put, *range(40))
 
@@ -89,11 +90,11 @@ class TestPut:
 
     def test_what_no_store_can_hold_is_rejected_and_the_inbox_goes_on(self, store):
         with pytest.raises(RejectedError):
-            store.inbox.put(delivery("\ud800"))
-        assert store.inbox.put(delivery("next")).duplicate is False
+            put_one(store.inbox, delivery("\ud800"))
+        assert put_one(store.inbox, delivery("next")).duplicate is False
 
     def test_what_came_together_gets_its_receipts_in_order(self, store):
-        store.inbox.put(delivery("b"))
+        put_one(store.inbox, delivery("b"))
 
         receipts = store.inbox.submit([delivery("a"), delivery("b"), delivery("c")]).result(30)
 
@@ -106,12 +107,12 @@ class TestPut:
         assert not store.inbox.submit([delivery("next")]).result(30)[0].duplicate
 
     def test_after_closing_nothing_is_taken(self, store):
-        store.inbox.put(delivery())
+        put_one(store.inbox, delivery())
         store.inbox.close()
         store.inbox.close()
 
         with pytest.raises(RetryableError):
-            store.inbox.put(delivery("late"))
+            put_one(store.inbox, delivery("late"))
 
 
 class TestGroupCommit:
@@ -122,7 +123,7 @@ class TestGroupCommit:
         assert [database.deliveries.get(id).key for id in ids] == ["a", "b"]
 
     def test_a_batch_that_is_not_all_new_stores_nothing_on_the_short_way(self, database):
-        database.inbox.put(delivery("a"))
+        put_one(database.inbox, delivery("a"))
 
         assert database.inbox._arrivals._plain.store([delivery("a"), delivery("b")]) is None
         assert len(database.deliveries.list()) == 1
@@ -146,7 +147,7 @@ class TestGroupCommit:
         keys = [f"d-{number}" for number in range(8)] + ["\ud800"]
         with ThreadPoolExecutor(10) as pool:
             with _writer_held(database) as first:
-                puts = [pool.submit(database.inbox.put, delivery(key)) for key in keys]
+                puts = [pool.submit(put_one, database.inbox, delivery(key)) for key in keys]
                 until(lambda: database.inbox._waiting.qsize() == len(keys))
             outcomes = [_outcome(put) for put in puts]
             assert first.result() == Receipt(1)
@@ -158,10 +159,10 @@ class TestGroupCommit:
         database = Database(url, queue=3)
         with ThreadPoolExecutor(3) as pool:
             with _writer_held(database) as first:
-                puts = [pool.submit(database.inbox.put, delivery(f"d-{number}")) for number in range(3)]
+                puts = [pool.submit(put_one, database.inbox, delivery(f"d-{number}")) for number in range(3)]
                 until(lambda: database.inbox._waiting.qsize() == 3)
                 with pytest.raises(RetryableError) as refusal:
-                    database.inbox.put(delivery("one too many"))
+                    put_one(database.inbox, delivery("one too many"))
             receipts = [put.result() for put in [first, *puts]]
 
         assert refusal.value.after
@@ -173,7 +174,7 @@ class TestGroupCommit:
         database = Database(url)
         with ThreadPoolExecutor(11) as pool:
             with _writer_held(database) as first:
-                puts = [pool.submit(database.inbox.put, delivery(f"d-{number}")) for number in range(10)]
+                puts = [pool.submit(put_one, database.inbox, delivery(f"d-{number}")) for number in range(10)]
                 until(lambda: database.inbox._waiting.qsize() == 10)
                 closing = pool.submit(database.close)
                 until(lambda: database.inbox._is_closed)
@@ -185,50 +186,50 @@ class TestGroupCommit:
         database.close()
 
     def test_while_another_process_writes_senders_wait(self, url, database):
-        database.inbox.put(delivery("before"))
+        put_one(database.inbox, delivery("before"))
         with ThreadPoolExecutor(1) as pool:
             with writes_blocked(url):
-                put = pool.submit(database.inbox.put, delivery("meanwhile"))
+                put = pool.submit(put_one, database.inbox, delivery("meanwhile"))
                 until(database.inbox._waiting.empty)
                 assert [row.key for row in database.deliveries.list()] == ["before"]
             assert put.result().duplicate is False
 
     def test_while_the_database_refuses_senders_are_told_to_come_again(self, url, database):
-        database.inbox.put(delivery("before"))
+        put_one(database.inbox, delivery("before"))
         with raw(url) as connection:
             connection.execute("ALTER TABLE deliveries RENAME TO away")
             for _ in range(2):
                 with pytest.raises(RetryableError):
-                    database.inbox.put(delivery("meanwhile"))
+                    put_one(database.inbox, delivery("meanwhile"))
             connection.execute("ALTER TABLE away RENAME TO deliveries")
 
-        assert database.inbox.put(delivery("meanwhile")).duplicate is False
+        assert put_one(database.inbox, delivery("meanwhile")).duplicate is False
 
     def test_a_key_too_long_for_an_index_is_still_told_apart(self, database):
         long = "".join(hashlib.sha256(b"%d" % number).hexdigest() for number in range(100))
-        first = database.inbox.put(delivery(long + "a"))
-        second = database.inbox.put(delivery(long + "b"))
+        first = put_one(database.inbox, delivery(long + "a"))
+        second = put_one(database.inbox, delivery(long + "b"))
 
         assert first.id != second.id
-        assert database.inbox.put(delivery(long + "a")) == Receipt(first.id, duplicate=True)
+        assert put_one(database.inbox, delivery(long + "a")) == Receipt(first.id, duplicate=True)
 
     @pytest.mark.parametrize("url", ["postgresql"], indirect=True)
     def test_a_broken_connection_is_replaced_unnoticed(self, url, database):
-        database.inbox.put(delivery("before"))
+        put_one(database.inbox, delivery("before"))
         with raw(url) as connection:
             connection.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                 " WHERE datname = current_database() AND pid <> pg_backend_pid()"
             )
 
-        assert database.inbox.put(delivery("after")).duplicate is False
+        assert put_one(database.inbox, delivery("after")).duplicate is False
 
     @pytest.mark.parametrize("url", ["postgresql"], indirect=True)
     def test_two_processes_share_the_deliveries(self, url, database):
         other = Database(url)
         keys = [f"d-{number % 30}" for number in range(240)]
         stores = [database, other]
-        receipts = _all_of(16, lambda key, number: stores[number % 2].inbox.put(delivery(key)), keys, range(240))
+        receipts = _all_of(16, lambda key, number: put_one(stores[number % 2].inbox, delivery(key)), keys, range(240))
         other.close()
 
         assert sum(not receipt.duplicate for receipt in receipts) == 30
@@ -237,7 +238,7 @@ class TestGroupCommit:
     @pytest.mark.parametrize("url", ["postgresql"], indirect=True)
     def test_a_key_with_nul_is_rejected_by_postgresql(self, database):
         with pytest.raises(RejectedError):
-            database.inbox.put(delivery("a\x00b"))
+            put_one(database.inbox, delivery("a\x00b"))
 
 
 class TestHints:
@@ -247,9 +248,9 @@ class TestHints:
         url = f"sqlite:///{tmp_path}/gateway.db"
         store = MemoryStore(on_commit=hint.set) if kind == "memory" else Database(url, on_commit=hint.set)
 
-        store.inbox.put(delivery("a"))
+        put_one(store.inbox, delivery("a"))
         until(hint.is_set)
-        id = store.inbox.put(delivery("a", body=b"other")).id
+        id = put_one(store.inbox, delivery("a", body=b"other")).id
         store.close()
         hint.clear()
         store.deliveries.requeue([id, 999])
@@ -273,7 +274,7 @@ def _writer_held(database: Database) -> Iterator[Future[Receipt]]:
 
     arrivals.store = held
     with ThreadPoolExecutor(1) as pool:
-        first = pool.submit(database.inbox.put, delivery("first"))
+        first = pool.submit(put_one, database.inbox, delivery("first"))
         has_begun.wait()
         try:
             yield first

@@ -38,6 +38,7 @@ from gateway.storage.engine import open_engine, read_url
 from gateway.storage.migrations import revisions
 from gateway.storage.tables import metadata
 from tests.adapters.storage.examples import NOW, child, contact, delivery, folded, raw
+from tests.fakes.inbox import put_one
 
 _CLAIM = """
 import sys
@@ -77,14 +78,14 @@ class TestMigrations:
         for number in range(3):
             database = Database(empty_url)
             assert len(database.deliveries.list()) == number
-            database.inbox.put(delivery(f"d-{number}"))
+            put_one(database.inbox, delivery(f"d-{number}"))
             database.close()
 
     def test_many_may_open_a_new_database_at_once(self, empty_url):
         with ThreadPoolExecutor(6) as pool:
             databases = list(pool.map(Database, [empty_url] * 6))
 
-        assert len({database.inbox.put(delivery()).id for database in databases}) == 1
+        assert len({put_one(database.inbox, delivery()).id for database in databases}) == 1
         for database in databases:
             database.close()
 
@@ -262,7 +263,7 @@ class TestClaim:
             database = Database(url)
             with pytest.raises(ConfigError, match="another gateway process already serves .*gateway.db; stop"):
                 database.claim_file()
-            assert database.inbox.put(delivery()).id == 1
+            assert put_one(database.inbox, delivery()).id == 1
             assert database.interactions.lease("main", 1, owner="me", now=NOW, seconds=1) is None
         database.claim_file()
         database.claim_file()
@@ -292,7 +293,7 @@ class TestClaim:
             store = (serving, command)[number % 2]
             store.deliveries.fold([folded(f"c-{number}")], [])
             store.tokens.create("t", "reader", f"d-{number}", NOW)
-            return store.inbox.put(delivery(f"d-{number}"))
+            return put_one(store.inbox, delivery(f"d-{number}"))
 
         with ThreadPoolExecutor(8) as pool:
             receipts = list(pool.map(write, range(80)))

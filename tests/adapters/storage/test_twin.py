@@ -16,6 +16,7 @@ from gateway.errors import VersionConflictError
 from gateway.ports import ChangePage, DeliveryStatus
 from gateway.storage import Database
 from tests.adapters.storage.examples import NOW, delivery, done, folded, written
+from tests.fakes.inbox import put_one
 from tests.fakes.store import MemoryStore
 
 KEYS = st.sampled_from(["d-1", "d-2", "d-3"])
@@ -55,7 +56,7 @@ class Twins(RuleBasedStateMachine):
 
     @rule(key=KEYS, body=BODIES)
     def put(self, key: str, body: bytes) -> None:
-        self.both(lambda store: store.inbox.put(delivery(key, body=body)))
+        self.both(lambda store: put_one(store.inbox, delivery(key, body=body)))
 
     @rule(
         names=st.lists(st.tuples(NAMES, VERSIONS, LANES, st.booleans()), max_size=3),

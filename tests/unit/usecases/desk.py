@@ -23,6 +23,7 @@ from gateway.usecases.interactions import LANES, Folded, Folding
 from gateway.usecases.mirror import MirrorFeed
 from gateway.usecases.people import Creator
 from gateway.usecases.tasks import TaskWriter
+from tests.fakes.inbox import put_one
 from tests.fakes.org import FakeOrg, StandingTask
 from tests.fakes.store import MemoryStore
 
@@ -157,7 +158,7 @@ class Desk:
             body=body,
             received_at=self.clock,
         )
-        return self.store.inbox.put(delivery).id
+        return put_one(self.store.inbox, delivery).id
 
     # --- what the gateway does
 

@@ -22,6 +22,7 @@ from gateway.usecases.connections import Connection
 from gateway.usecases.interactions import Folding
 from gateway.usecases.jobs import LEASE, PAUSE, Duty, Workplace
 from gateway.usecases.pulling import works_of
+from tests.fakes.inbox import put_one
 from tests.fakes.store import MemoryStore
 from tests.unit.usecases.desk import START, told
 
@@ -162,7 +163,7 @@ class Desk:
     def post(self, **named: int) -> int:
         """A notification that names things, each to be asked for after so many minutes; folded."""
         note = Note(json.dumps(named).encode(), self.clock)
-        id = self.store.inbox.put(note.delivery()).id
+        id = put_one(self.store.inbox, note.delivery()).id
         self.fold()
         return id
 
