@@ -66,8 +66,11 @@ from gateway.usecases.plans import (
 BATCH = 200
 """Most records in one Collections call."""
 
-LEASE_SECONDS = 120
-"""Longer than a round may take: two reading and two writing calls with their time limits."""
+ROUNDS = timedelta(seconds=5)
+"""How long a lane is kept from one full batch to the next: to give it back and take it again costs two commits."""
+
+LEASE_SECONDS = 125
+"""Longer than these and one round more may take: two reading and two writing calls with their time limits."""
 
 FRESH = timedelta(seconds=5)
 """How much older the mirror may be at first than what is matched with it, so that nobody waits for it to be read."""
@@ -130,19 +133,28 @@ class TaskWriter:
     accounts: AccountsInWork = field(default_factory=AccountsInWork)
 
     def write_lane(self, lane: int, patience: timedelta = FRESH) -> int:
-        """Write up to 200 due interactions of a lane; how many were settled, 0 if the lane is held elsewhere.
+        """Write due interactions of a lane, and go on for a while as long as 200 are; how many were settled.
 
+        0 if the lane is held elsewhere.
         The mirror may be older than a few interactions by `patience`: `look_again` makes good for it.
         RetryableError, ConfigError: the org as a whole cannot be written to now; what was taken is due again later.
         """
 
         def write(lease: Lease) -> int:
-            rows = self.interactions.take(lease, now=self.now(), limit=BATCH)
-            if rows:
+            until, taken = self.now() + ROUNDS, 0
+            while rows := self.interactions.take(lease, now=self.now(), limit=BATCH):
                 self._round(lease, rows, patience)
-            return len(rows)
+                taken += len(rows)
+                if self.now() > until or not self._is_full(lane):
+                    break
+            return taken
 
         return self._leased(lane, write)
+
+    def _is_full(self, lane: int) -> bool:
+        """Whether a whole batch is due."""
+        due = self.interactions.backlog(self.org.name, lane, now=self.now(), limit=BATCH)
+        return due is not None and due.count >= BATCH
 
     def look_again(self, lane: int, patience: timedelta = FRESH) -> int:
         """Match those again that were matched with a mirror older than they, or wait for what has changed since.

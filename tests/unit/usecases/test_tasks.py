@@ -126,6 +126,16 @@ def test_more_than_a_batch_is_written_in_rounds(desk):
     assert len(desk.org.tasks) == 250
 
 
+@pytest.mark.parametrize(("seconds_a_call", "rounds"), [(0, [400, 50, 0]), (10, [200, 200, 50])])
+def test_a_lane_is_kept_for_a_while_as_long_as_whole_batches_wait(desk, seconds_a_call, rounds):
+    desk.receive([replace(COMPLETED, id=f"c-{number}") for number in range(450)])
+    desk.fold()
+    desk.org.on_call = lambda _: desk.pass_time(seconds_a_call)
+
+    assert [desk.write(), desk.write(), desk.write()] == rounds
+    assert len(desk.org.tasks) == 450
+
+
 def test_an_update_sends_only_what_differs(desk):
     desk.take_in(COMPLETED)
     sent = _sent(desk, desk.org.update)
