@@ -51,9 +51,35 @@ def fetch_rows(connection: Connection, query: Query, values: Row) -> list[tuple[
         raise
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Statements with their rows as the driver takes them: encoding takes time, for which nobody should wait."""
+
+    parts: Sequence[tuple[str, tuple[Any, ...]]]
+
+    @property
+    def is_one(self) -> bool:
+        """Whether it is a single statement."""
+        return len(self.parts) == 1
+
+    def carry_out(self, connection: Connection) -> int:
+        """How many rows of the table were inserted or changed."""
+        return sum(connection.exec_driver_sql(words, values).rowcount for words, values in self.parts)
+
+
+def prepared_insert(dialect: Dialect, statement: Insert, rows: Sequence[Row]) -> Prepared:
+    """An insert of the rows."""
+    return _prepared(_insertion(dialect, statement), rows)
+
+
+def prepared_update(dialect: Dialect, statement: Update, given: Given, rows: Sequence[Row]) -> Prepared:
+    """An update that refers to the `given` rows."""
+    return _prepared(_updating(dialect, statement, given), rows)
+
+
 def insert_rows(connection: Connection, statement: Insert, rows: Sequence[Row]) -> int:
     """Insert the rows; how many rows of the table were inserted or changed."""
-    return _execute(connection, _insertion(connection.dialect, statement), rows)
+    return prepared_insert(connection.dialect, statement, rows).carry_out(connection)
 
 
 def load_rows(connection: Connection, table: Table, rows: Sequence[Sequence[Any]]) -> None:
@@ -84,7 +110,7 @@ def _power_of_two(most: int) -> int:
 
 def update_rows(connection: Connection, statement: Update, given: Given, rows: Sequence[Row]) -> int:
     """Carry out an update that refers to the `given` rows; how many rows of the table it met."""
-    return _execute(connection, _updating(connection.dialect, statement, given), rows)
+    return prepared_update(connection.dialect, statement, given, rows).carry_out(connection)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +135,10 @@ class _Statement:
                 yield told[name] if encode is None else encode(told[name])
 
 
-def _execute(connection: Connection, statement: _Statement, rows: Sequence[Row]) -> int:
-    met, most = 0, MOST_PARAMETERS // len(statement.columns)
-    for start in range(0, len(rows), most):
-        some = rows[start : start + most]
-        met += connection.exec_driver_sql(statement.text(len(some)), tuple(statement.values(some))).rowcount
-    return met
+def _prepared(statement: _Statement, rows: Sequence[Row]) -> Prepared:
+    most = MOST_PARAMETERS // len(statement.columns)
+    parts = (rows[start : start + most] for start in range(0, len(rows), most))
+    return Prepared([(statement.text(len(part)), tuple(statement.values(part))) for part in parts])
 
 
 @lru_cache(maxsize=64)

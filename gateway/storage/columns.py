@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
-from msgspec import Struct
 from sqlalchemy import BigInteger, Dialect, Integer, ScalarSelect, Text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.compiler import compiles
@@ -50,17 +49,6 @@ class Moment(TypeDecorator[datetime]):
         return None if value is None else _EPOCH + value * _MICROSECOND
 
 
-class Encoded(Struct, frozen=True):
-    """A JSON value that is text already: encoding takes time, for which nobody should wait behind a transaction."""
-
-    text: str
-
-
-def encoded(value: Any) -> Encoded | None:
-    """`value` made ready for a `Json` column."""
-    return None if value is None else Encoded(json_of(value))
-
-
 class Json(TypeDecorator[Any]):
     """A JSON value as text, in which escapes carry what a database refuses: NUL, lone surrogates."""
 
@@ -69,8 +57,6 @@ class Json(TypeDecorator[Any]):
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
         del dialect
-        if isinstance(value, Encoded):
-            return value.text
         return None if value is None else json_of(value)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Any:

@@ -10,7 +10,7 @@ from sqlalchemy import BigInteger, Row, SmallInteger, bindparam, func, select, t
 
 from gateway.errors import VersionConflictError
 from gateway.ports import DeliveryStatus, FoldedInteraction, NewFetch, SettledDelivery, StoredDelivery
-from gateway.storage.bulk import Given, update_rows
+from gateway.storage.bulk import Given, prepared_update
 from gateway.storage.columns import CleanText, Json, Listed, among
 from gateway.storage.fetches import name_all
 from gateway.storage.folding import rows_of, store_folded
@@ -60,11 +60,13 @@ class DeliveryTable:
     def fold(
         self, folded: Sequence[FoldedInteraction], settled: Sequence[SettledDelivery], named: Sequence[NewFetch] = (),
     ) -> None:  # fmt: skip
-        rows = rows_of(folded)
+        dialect = self._transactions.dialect
+        rows = rows_of(dialect, folded)
         ends = sorted((_settled_row(delivery) for delivery in settled), key=lambda row: row["row_id"])
+        settling = prepared_update(dialect, _settle, _settled, ends)
         with self._transactions.writing() as connection:
             store_folded(connection, rows)
-            if ends and update_rows(connection, _settle, _settled, ends) != len(ends):
+            if settling.carry_out(connection) != len(ends):
                 raise VersionConflictError("A delivery was settled by another worker meanwhile.")
             name_all(connection, named)
 

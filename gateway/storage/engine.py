@@ -86,8 +86,9 @@ def _set_up_sqlite(connection: Any, _: object) -> None:
 
 def _begin_on_sqlite(connection: Connection) -> None:
     # A transaction that reads first and then writes fails at once if another wrote between: take the lock first.
-    writes = connection.get_execution_options().get("writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    # Without a beginning every statement is a transaction, as on PostgreSQL.
+    if connection.get_execution_options().get("writes", False):
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def _set_up_postgresql(connection: Any, _: object) -> None:

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Boolean, Connection, Integer, Text, bindparam, case, insert, select, text, update
+from sqlalchemy import Boolean, Connection, Dialect, Integer, Text, bindparam, case, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from gateway.errors import VersionConflictError
 from gateway.ports import FoldedInteraction
-from gateway.storage.bulk import Given, insert_rows, update_rows
-from gateway.storage.columns import Json, Listed, Moment, among, encoded
+from gateway.storage.bulk import Given, Prepared, prepared_insert, prepared_update
+from gateway.storage.columns import Json, Listed, Moment, among
 from gateway.storage.tables import DIRTY, interactions
 
 _CHANGED = "An interaction was changed by another worker meanwhile."
@@ -69,38 +69,37 @@ _lock_in_order = (
 
 @dataclass(frozen=True, slots=True)
 class FoldedRows:
-    """What is to be stored, made ready before the transaction: rows that are new, and changes of known ones."""
+    """What is to be stored: rows that are new, and changes of those at known places."""
 
-    new: Sequence[dict[str, Any]]
-    known: Sequence[dict[str, Any]]
+    new: Prepared
+    changes: Prepared
+    known: Sequence[tuple[str, str]]
 
 
-def rows_of(folded: Sequence[FoldedInteraction]) -> FoldedRows:
+def rows_of(dialect: Dialect, folded: Sequence[FoldedInteraction]) -> FoldedRows:
     """The rows of the states."""
     new = [_new_row(one) for one in folded if one.version == 0]
     new.sort(key=lambda row: (row["external_id"], row["connection"]))
-    return FoldedRows(new, [_changed_row(one) for one in folded if one.version > 0])
+    known = [one for one in folded if one.version > 0]
+    return FoldedRows(
+        prepared_insert(dialect, _insert, new),
+        prepared_update(dialect, _update, _changed, [_changed_row(one) for one in known]),
+        [(one.connection, one.external_id) for one in known],
+    )
 
 
 def store_folded(connection: Connection, rows: FoldedRows) -> None:
     """Insert the new and move the known on by one version. VersionConflictError: one was changed meanwhile."""
-    if rows.known:
-        _update_known(connection, rows.known)
-    if rows.new:
-        try:
-            insert_rows(connection, _insert, rows.new)
-        except IntegrityError as error:
-            raise VersionConflictError(_CHANGED) from error
-
-
-def _update_known(connection: Connection, known: Sequence[dict[str, Any]]) -> None:
-    if connection.dialect.name == "postgresql":
+    if connection.dialect.name == "postgresql" and rows.known:
         # Everyone locks interactions by ascending id; otherwise two workers could wait for one another.
-        places = {"connections": {row["of_connection"] for row in known}}
-        places["external_ids"] = {row["of_external_id"] for row in known}
-        connection.execute(_lock_in_order, places)
-    if update_rows(connection, _update, _changed, known) != len(known):
+        connections, external_ids = map(set, zip(*rows.known, strict=True))
+        connection.execute(_lock_in_order, {"connections": connections, "external_ids": external_ids})
+    if rows.changes.carry_out(connection) != len(rows.known):
         raise VersionConflictError(_CHANGED)
+    try:
+        rows.new.carry_out(connection)
+    except IntegrityError as error:
+        raise VersionConflictError(_CHANGED) from error
 
 
 def _new_row(folded: FoldedInteraction) -> dict[str, Any]:
@@ -111,7 +110,7 @@ def _new_row(folded: FoldedInteraction) -> dict[str, Any]:
         "lane": folded.lane,
         "ready": folded.ready,
         "now": folded.now,
-        "state": encoded(folded.state),
+        "state": folded.state,
     }
 
 
@@ -122,5 +121,5 @@ def _changed_row(folded: FoldedInteraction) -> dict[str, Any]:
         "onto": folded.version,
         "is_ready": folded.ready,
         "now": folded.now,
-        "new_state": encoded(folded.state),
+        "new_state": folded.state,
     }

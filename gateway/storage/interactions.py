@@ -7,15 +7,15 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Integer, Text, bindparam, case, func, or_, select, text, update
+from sqlalchemy import BigInteger, ColumnElement, Connection, Integer, bindparam, case, func, or_, select, text, update
 from sqlalchemy.sql.elements import TextClause
 
 from gateway.domain.tasks import TaskFields
 from gateway.errors import VersionConflictError
 from gateway.ports import AuditLine, Backlog, Lease, Lesson, Settlement, StoredInteraction
 from gateway.storage import choices, history, lanes, searches
-from gateway.storage.bulk import Given, update_rows
-from gateway.storage.columns import Json, Listed, Moment, among, encoded
+from gateway.storage.bulk import Given, Prepared, prepared_update
+from gateway.storage.columns import Json, Listed, Moment, among
 from gateway.storage.tables import DIRTY, OPEN, PARKED, UNSURE, WRITTEN, interactions
 from gateway.storage.transactions import Transactions
 
@@ -47,21 +47,15 @@ _take = (
     _columns.where(*_DUE_IN_LANE).order_by(interactions.c.waiting_since, interactions.c.id).limit(bindparam("limit"))
 )
 
-_OF_LANE = (
-    interactions.c.id == bindparam("row_id"),
-    interactions.c.org == bindparam("of_org"),
-    interactions.c.lane == bindparam("of_lane"),
-)
-_intended = Given(row_id=BigInteger(), of_org=Text(), of_lane=Integer(), sent=Json(), until=Moment())
-_intend = (
-    update(interactions)
-    .where(
-        interactions.c.id == _intended.row_id,
-        interactions.c.org == _intended.of_org,
-        interactions.c.lane == _intended.of_lane,
-    )
-    .values(intended=_intended.sent, unsure_until=_intended.until)
-)
+
+def _held(given: Given) -> tuple[ColumnElement[bool], ...]:
+    """The row that is given, while its lane is leased to who gives it."""
+    in_lane = (interactions.c.org == given.of_org, interactions.c.lane == given.of_lane)
+    return interactions.c.id == given.row_id, *in_lane, lanes.stands(given)
+
+
+_intended = Given(**lanes.FENCE, row_id=BigInteger(), sent=Json(), until=Moment())
+_intend = update(interactions).where(*_held(_intended)).values(intended=_intended.sent, unsure_until=_intended.until)
 
 _OWN = (
     "written_version",
@@ -78,9 +72,8 @@ _OWN = (
 )
 _TRIALS = ("attempts", "next_at", "parked")
 _settled = Given(
+    **lanes.FENCE,
     row_id=BigInteger(),
-    of_org=Text(),
-    of_lane=Integer(),
     taken=Integer(),
     **{f"new_{name}": interactions.c[name].type for name in (*_OWN, *_TRIALS)},
 )
@@ -94,11 +87,7 @@ def _unless_newer(name: str) -> ColumnElement[Any]:
 
 _settle = (
     update(interactions)
-    .where(
-        interactions.c.id == _settled.row_id,
-        interactions.c.org == _settled.of_org,
-        interactions.c.lane == _settled.of_lane,
-    )
+    .where(*_held(_settled))
     .values({name: getattr(_settled, f"new_{name}") for name in _OWN} | {name: _unless_newer(name) for name in _TRIALS})
 )
 _unsure = (
@@ -114,7 +103,8 @@ _unsure = (
 _OF_LANE_TOO = (
     among(interactions.c.id, bindparam("ids", type_=Listed(BigInteger))),
     text(UNSURE),
-    *_OF_LANE[1:],
+    interactions.c.org == bindparam("of_org"),
+    interactions.c.lane == bindparam("of_lane"),
 )
 _confirm = update(interactions).where(*_OF_LANE_TOO).values(matched_at=bindparam("at"))
 _reopen = _confirm.values(version=interactions.c.version + 1, waiting_since=bindparam("at"))
@@ -198,19 +188,22 @@ class InteractionTable:
             return [_stored(row) for row in connection.execute(_take, values)]
 
     def intend(self, lease: Lease, intents: Mapping[int, TaskFields], *, unsure_until: datetime | None = None) -> None:
-        rows = [_of_lane(lease, id) | {"sent": encoded(intents[id]), "until": unsure_until} for id in sorted(intents)]
-        with self._transactions.writing() as connection:
-            lanes.check(connection, lease)
-            if rows:
-                update_rows(connection, _intend, _intended, rows)
+        fence = lanes.names(lease)
+        rows = [fence | {"row_id": id, "sent": intents[id], "until": unsure_until} for id in sorted(intents)]
+        intended = prepared_update(self._transactions.dialect, _intend, _intended, rows)
+        with self._transactions.writing(alone=intended.is_one) as connection:
+            lanes.keep(connection, lease)
+            _carry_out(intended, connection, lease)
 
     def settle(self, lease: Lease, settlements: Sequence[Settlement]) -> None:
-        rows = [_settled_row(lease, one) for one in sorted(settlements, key=lambda one: one.id)]
-        with self._transactions.writing() as connection:
-            lanes.check(connection, lease)
+        fence = lanes.names(lease)
+        rows = [fence | _settled_row(one) for one in sorted(settlements, key=lambda one: one.id)]
+        settled = prepared_update(self._transactions.dialect, _settle, _settled, rows)
+        is_all = not any(one.search or one.audit or one.lessons for one in settlements)
+        with self._transactions.writing(alone=is_all and settled.is_one) as connection:
+            lanes.keep(connection, lease)
             outdated = searches.outdated(connection, lease.org, settlements)
-            if rows:
-                update_rows(connection, _settle, _settled, rows)
+            _carry_out(settled, connection, lease)
             searches.store(connection, lease.org, settlements)
             searches.doubt(connection, outdated)
             history.append(connection, [line for one in settlements for line in one.audit])
@@ -321,26 +314,26 @@ def _in_state(state: str) -> TextClause | ColumnElement[bool]:
     return text(conditions[state])
 
 
-def _of_lane(lease: Lease, id: int) -> dict[str, Any]:
-    return {"row_id": id, "of_org": lease.org, "of_lane": lease.lane}
+def _carry_out(update: Prepared, connection: Connection, lease: Lease) -> None:
+    """VersionConflictError: it met no row because the lease is lost."""
+    if not update.carry_out(connection):
+        lanes.check(connection, lease)
 
 
-def _settled_row(lease: Lease, settlement: Settlement) -> dict[str, Any]:
+def _settled_row(settlement: Settlement) -> dict[str, Any]:
     match = settlement.match
     return {
         "row_id": settlement.id,
-        "of_org": lease.org,
-        "of_lane": lease.lane,
         "taken": settlement.version,
         "new_written_version": settlement.written_version,
         "new_written_at": settlement.written_at,
-        "new_match": encoded(match),
+        "new_match": match,
         "new_match_state": None if match is None else match.get("state"),
         "new_task_id": settlement.task_id,
-        "new_intended": encoded(settlement.intended),
-        "new_written": encoded(settlement.written),
-        "new_kept": encoded(settlement.kept),
-        "new_companions": encoded(settlement.companions),
+        "new_intended": settlement.intended,
+        "new_written": settlement.written,
+        "new_kept": settlement.kept,
+        "new_companions": settlement.companions,
         "new_matched_at": settlement.matched_at,
         "new_unsure_until": settlement.unsure_until,
         "new_attempts": settlement.attempts,

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import ColumnElement, Connection, Integer, Text, bindparam, exists, select, update
 from sqlalchemy.dialects.postgresql import insert  # its ON CONFLICT is SQLite's too
+from sqlalchemy.types import TypeEngine
 
 from gateway.errors import VersionConflictError
 from gateway.ports import Lease
+from gateway.storage.bulk import Given
 from gateway.storage.columns import Moment
 from gateway.storage.tables import lanes
 
@@ -34,6 +37,10 @@ _HELD = (
     lanes.c.lease_until == bindparam("held_until", type_=Moment()),
 )
 _check = select(lanes.c.epoch).where(*_HELD).with_for_update()
+FENCE: dict[str, TypeEngine[Any]] = {
+    "of_org": Text(), "of_lane": Integer(), "of_epoch": Integer(), "held_until": Moment(),
+}  # fmt: skip
+"""What an update is given of its lease."""
 _release = update(lanes).where(*_HELD).values(lease_until=bindparam("now_free"))
 
 
@@ -47,13 +54,25 @@ def lease(connection: Connection, org: str, lane: int, *, owner: str, now: datet
 
 def check(connection: Connection, held: Lease) -> None:
     """Return if the lease still stands, and keep it standing until the transaction ends."""
-    if connection.execute(_check, _names(held)).one_or_none() is None:
+    if connection.execute(_check, names(held)).one_or_none() is None:
         raise VersionConflictError(f"The lease of lane {held.lane} of {held.org} was lost.")
+
+
+def keep(connection: Connection, held: Lease) -> None:
+    """As `check`, before updates that look themselves: where one writes at a time, there is nothing to keep."""
+    if connection.dialect.name != "sqlite":
+        check(connection, held)
+
+
+def stands(given: Given) -> ColumnElement[bool]:
+    """Whether the lease that an update is given still stands."""
+    held = (lanes.c.org == given.of_org, lanes.c.lane == given.of_lane, lanes.c.epoch == given.of_epoch)
+    return exists().where(*held, lanes.c.lease_until == given.held_until)
 
 
 def release(connection: Connection, held: Lease) -> None:
     """Make the lane free from the beginning of time on."""
-    connection.execute(_release, _names(held) | {"now_free": BEGINNING})
+    connection.execute(_release, names(held) | {"now_free": BEGINNING})
 
 
 def free_all(connection: Connection) -> None:
@@ -61,5 +80,6 @@ def free_all(connection: Connection) -> None:
     connection.execute(update(lanes).values(lease_until=BEGINNING))
 
 
-def _names(held: Lease) -> dict[str, object]:
+def names(held: Lease) -> dict[str, Any]:
+    """The lease as statements are given it."""
     return {"of_org": held.org, "of_lane": held.lane, "of_epoch": held.epoch, "held_until": held.until}

@@ -49,9 +49,14 @@ class Transactions:
             yield connection
 
     @contextmanager
-    def writing(self) -> Iterator[Connection]:
-        """A transaction: committed at the end, rolled back by any exception."""
-        with self._translated(), self._turn(), self._writes.begin() as connection:
+    def writing(self, *, alone: bool = False) -> Iterator[Connection]:
+        """A transaction: committed at the end, rolled back by any exception.
+
+        `alone`: of a single statement, which on SQLite needs no beginning and no end of its own. At each statement the
+        driver lets go of the interpreter and then queues for it behind every busy thread, with all writers behind it.
+        """
+        begun = self._reads.connect if alone and self.on_sqlite else self._writes.begin
+        with self._translated(), self._turn(), begun() as connection:
             yield connection
 
     @contextmanager
@@ -67,10 +72,7 @@ class Transactions:
 
     @contextmanager
     def driver_statement(self) -> Iterator[Any]:
-        """A cursor of SQLite's driver, before all others, for one statement that is a transaction of its own.
-
-        At each statement the driver lets go of the interpreter and then queues for it behind every busy thread.
-        """
+        """A cursor of SQLite's driver, before all others, for one statement that is a transaction of its own."""
         with self._turn(first=True):
             connection = self._writes.raw_connection()
             try:
