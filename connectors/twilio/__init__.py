@@ -21,13 +21,14 @@ from gateway.sdk import (
     Connector,
     Delivery,
     PartialInteraction,
+    RejectedError,
     Request,
     Secrets,
     Settings,
     UnauthorizedError,
 )
 from gateway.sdk.attributes import AttributeNames
-from gateway.sdk.reading import Fields, form_pairs, objects_of, read_json, read_object
+from gateway.sdk.reading import TOO_DEEP, Fields, form_pairs, objects_of, read_json, read_object
 from gateway.sdk.verify import check_hmac, several, signature
 
 TASKROUTER = "com.twilio.taskrouter."
@@ -90,7 +91,10 @@ class TwilioConnector(Connector):
         if not isinstance(value, list) or not value:
             return (request,)
         objects_of(value, "", MAX_EVENTS)
-        return [replace(request, body=json.dumps(event).encode()) for event in value]
+        try:
+            return [replace(request, body=json.dumps(event).encode()) for event in value]
+        except RecursionError:  # read with a little less of the stack than it takes to write it
+            raise RejectedError(f"The body {TOO_DEEP}") from None
 
     def delivery_key(self, request: Request) -> str:
         """An event's own id, which it keeps when it is delivered again; else the same bytes."""
