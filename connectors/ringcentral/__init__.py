@@ -14,7 +14,7 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, validate, validates_schema
 
-from connectors.ringcentral.call_log import RECORD, CallLog, told_by_record
+from connectors.ringcentral.call_log import RECORD, call_log, told_by_record
 from connectors.ringcentral.session import CODES, told_by
 from connectors.ringcentral.subscription import Webhook
 from gateway.sdk import (
@@ -118,7 +118,7 @@ class RingCentralConnector(Connector):
         return told_by(body.inner("body"), self.settings["extensions"])
 
     def pollers(self) -> Sequence[Poller]:
-        return () if self._api is None else (CallLog(self._api),)
+        return () if self._api is None else (call_log(self._api, self.settings["extensions"]),)
 
     def subscription(self) -> Subscription | None:
         return None if self._api is None else Webhook(self._api, several(self.settings["validation_token"])[0])

@@ -7,28 +7,15 @@ A record bears the `telephonySessionId` of its events; the `partyId` of a leg is
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 from connectors.ringcentral.session import OUTBOUND, phone_of
-from gateway.sdk import (
-    CallType,
-    Channel,
-    Cursor,
-    Direction,
-    Event,
-    Leg,
-    Page,
-    PartialInteraction,
-    Party,
-    Pulled,
-    RetryableError,
-)
+from gateway.sdk import CallType, Channel, Direction, Event, Leg, PartialInteraction, Party
 from gateway.sdk.http import Api
-from gateway.sdk.reading import Fields, iso_time
+from gateway.sdk.reading import Fields
+from gateway.sdk.recent import Place, Recent, Rows, list_in
 
 RECORD = "call log record"
 ANSWERED = frozenset({"accepted", "call connected"})
@@ -37,13 +24,7 @@ BEHIND_EVENTS = -(10**9)
 """Where both tell the same thing, the event is the more exact."""
 LONGEST = 7 * 86_400
 DETAILS = {"result": "call_result", "reason": "call_reason", "action": "call_action"}
-NEWS = (
-    "telephonySessionId", "type", "direction", "action", "result", "reason", "startTime", "duration", "from", "to",
-    "recording", "legs",
-)  # fmt: skip
-"""What is read of a record; the rest may change without any news."""
 PAGE = 250
-DAY = timedelta(days=1)
 
 
 def told_by_record(call: Fields, extensions: Mapping[str, str]) -> tuple[PartialInteraction, ...]:
@@ -111,49 +92,24 @@ def _over(call: Fields, began: datetime) -> datetime | None:
     return None if seconds is None else began + timedelta(seconds=seconds)
 
 
-class CallLog:
-    """The calls of the last day, again and again: what is known costs a look.
+def call_log(api: Api, extensions: Mapping[str, str]) -> Recent:
+    """The calls of the last day. Pages move back as calls come, so that none is missed where a reading is stopped."""
 
-    The cursor is since when, and the page behind which a reading was stopped: pages move back as calls come, so that
-    none is missed in between.
-    """
+    def page(since: datetime, place: Place | None) -> Rows:
+        at = int(place or 1)
+        asked = {"view": "Detailed", "type": "Voice", "dateFrom": _written(since), "page": at, "perPage": PAGE}
+        records, told = list_in(api.get("restapi/v1.0/account/~/call-log", asked), "records")
+        navigation = told.get("navigation")
+        return records, at + 1 if isinstance(navigation, dict) and navigation.get("nextPage") else None
 
-    name = "call_log"
-    every = timedelta(hours=1)
+    def read(call: Fields) -> object:
+        return told_by_record(call, extensions)
 
-    def __init__(self, api: Api) -> None:
-        self._api = api
-
-    def pull(self, cursor: Cursor | None, now: datetime) -> Iterator[Page]:
-        a_day_ago = now.astimezone(UTC) - DAY
-        since = min(iso_time(cursor["since"]), a_day_ago) if cursor else a_day_ago
-        page = cursor.get("page", 1) if cursor else 1
-        while True:
-            records, is_last = self._records(since, page)
-            pulled = [_pulled(record) for record in records if not _goes_on(record)]
-            page += 1
-            yield Page(pulled, {"since": since.isoformat(), "page": page})
-            if is_last:
-                break
-        yield Page((), {"since": a_day_ago.isoformat()})
-
-    def _records(self, since: datetime, page: int) -> tuple[list[Any], bool]:
-        asked = {"view": "Detailed", "type": "Voice", "dateFrom": _written(since), "page": page, "perPage": PAGE}
-        reply = self._api.get("restapi/v1.0/account/~/call-log", asked)
-        told = reply.json()
-        if not isinstance(told, dict) or not isinstance(told.get("records"), list):
-            raise RetryableError(f"{reply.host} answers without records.")
-        return told["records"], not (told.get("navigation") or {}).get("nextPage")
+    return Recent(name="call_log", kind=RECORD, read=read, is_over=_is_over, page=page)
 
 
-def _goes_on(record: Any) -> bool:
-    return isinstance(record, dict) and record.get("result") == GOES_ON
-
-
-def _pulled(record: Any) -> Pulled:
-    known = {name: record.get(name) for name in NEWS} if isinstance(record, dict) else record
-    digest = hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()
-    return Pulled(body=json.dumps({RECORD: record}).encode(), key=f"call:{digest}")
+def _is_over(call: Mapping[str, Any]) -> bool:
+    return call.get("result") != GOES_ON
 
 
 def _written(moment: datetime) -> str:

@@ -16,7 +16,7 @@ from datetime import datetime
 from marshmallow import fields, validate
 
 from connectors.twilio.call import EVENTS, interaction
-from connectors.twilio.calls import RECORD, Calls, told_by_record
+from connectors.twilio.calls import RECORD, calls, told_by_record
 from connectors.twilio.conversation import CONVERSATION_EVENTS, told_by_conversation
 from connectors.twilio.signature import FORM, messages, require_body_hash, with_body_hash
 from connectors.twilio.task import TASK_EVENTS, as_payload, told_by_task
@@ -142,7 +142,7 @@ class TwilioConnector(Connector):
         account, token = self.settings.get("account_sid"), several(self.settings["auth_token"])[0]
         if account is None:
             return ()
-        return (Calls(Api(self.settings["api_url"], authorize=lambda _: basic(account, token)), account),)
+        return (calls(Api(self.settings["api_url"], authorize=lambda _: basic(account, token)), account),)
 
     def _streamed(self, event: Fields, received_at: datetime) -> Sequence[PartialInteraction]:
         kind = event.needed("type", event.text("type"))

@@ -6,16 +6,15 @@ callback of its end says, by other names; days are GMT's.
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Iterator, Mapping
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from connectors.twilio.call import EVENTS, interaction
-from gateway.sdk import Cursor, Event, Page, PartialInteraction, Pulled, RejectedError, RetryableError
+from gateway.sdk import Event, PartialInteraction
 from gateway.sdk.http import Api
-from gateway.sdk.reading import Fields
+from gateway.sdk.reading import EARLIEST, Fields
+from gateway.sdk.recent import Place, Recent, Rows, list_in
 
 RECORD = "call resource"
 NAMES = {
@@ -31,10 +30,9 @@ NAMES = {
     "caller_name": "CallerName",
     "forwarded_from": "ForwardedFrom",
 }
-"""The list's names and the callback's; the price, which comes later, is no news."""
-OVER = frozenset(status for status, event in EVENTS.items() if event in (Event.COMPLETED, Event.MISSED))
+"""The list's names and the callback's."""
+GOES_ON = frozenset(status for status, event in EVENTS.items() if event in (Event.STARTED, Event.UPDATED))
 PAGE = 500
-DAY = timedelta(days=1)
 
 
 def told_by_record(call: Fields, received_at: datetime) -> PartialInteraction | None:
@@ -43,56 +41,21 @@ def told_by_record(call: Fields, received_at: datetime) -> PartialInteraction | 
     return interaction(call.renamed(NAMES), at)
 
 
-class Calls:
-    """The calls that began yesterday or today, again and again: what is known costs a look.
+def calls(api: Api, account_sid: str) -> Recent:
+    """The calls that began yesterday or today."""
+    path = f"2010-04-01/Accounts/{account_sid}/Calls.json"
 
-    The cursor is the day, and the next page where a reading was stopped.
-    """
+    def page(since: datetime, place: Place | None) -> Rows:
+        asked = None if place else {"StartTime>": since.date().isoformat(), "PageSize": PAGE}
+        rows, told = list_in(api.get(str(place or path), asked), "calls")
+        return rows, told.get("next_page_uri") or None
 
-    name = "calls"
-    every = timedelta(hours=1)
-
-    def __init__(self, api: Api, account_sid: str) -> None:
-        self._api = api
-        self._path = f"2010-04-01/Accounts/{account_sid}/Calls.json"
-
-    def pull(self, cursor: Cursor | None, now: datetime) -> Iterator[Page]:
-        yesterday = now.astimezone(UTC).date() - DAY
-        since = min(date.fromisoformat(cursor["since"]), yesterday) if cursor else yesterday
-        told = self._stopped_at(cursor) or self._first(since)
-        while True:
-            place = told.get("next_page_uri")
-            pulled = [_pulled(call) for call in told["calls"] if not _goes_on(call)]
-            yield Page(pulled, {"since": since.isoformat(), **({"next": place} if place else {})})
-            if not place:
-                break
-            told = self._told(place)
-        yield Page((), {"since": yesterday.isoformat()})
-
-    def _first(self, since: date) -> dict[str, Any]:
-        return self._told(self._path, {"StartTime>": since.isoformat(), "PageSize": PAGE})
-
-    def _stopped_at(self, cursor: Cursor | None) -> dict[str, Any] | None:
-        """The page where a reading was stopped; None where there is none any more, and the reading begins again."""
-        try:
-            return self._told(cursor["next"]) if cursor and "next" in cursor else None
-        except RejectedError:
-            return None
-
-    def _told(self, place: str, asked: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        reply = self._api.get(place, asked)
-        told = reply.json()
-        if not isinstance(told, dict) or not isinstance(told.get("calls"), list):
-            raise RetryableError(f"{reply.host} answers without a list of calls.")
-        return told
+    return Recent(name="calls", kind=RECORD, read=_read, is_over=_is_over, page=page)
 
 
-def _goes_on(call: Any) -> bool:
-    """Whether it is told once it is over; what cannot be read is told, and parked."""
-    return isinstance(call, dict) and isinstance(call.get("status"), str) and call["status"] not in OVER
+def _read(call: Fields) -> object:
+    return told_by_record(call, EARLIEST)
 
 
-def _pulled(call: Any) -> Pulled:
-    known = {name: call.get(name) for name in NAMES} if isinstance(call, dict) else call
-    digest = hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()
-    return Pulled(body=json.dumps({RECORD: call}).encode(), key=f"call:{digest}")
+def _is_over(call: Mapping[str, Any]) -> bool:
+    return str(call.get("status")) not in GOES_ON
