@@ -110,6 +110,7 @@ class CinnoxConnector(Connector):
         "vectors": "exempt: a plain token needs none.",
         "replay": "done",
         "reconciled": "done",
+        "contacts": "done: tests/connectors/test_cinnox_contacts.py.",
     }
 
     def __init__(self, settings: Mapping[str, Any]) -> None:

@@ -129,6 +129,7 @@ class VccLiveConnector(Connector):
         "vectors": "exempt: a plain token needs none.",
         "replay": "exempt: not where bodies are encrypted; plain ones can be replayed.",
         "reconciled": "done",
+        "contacts": "done: tests/connectors/test_vcclive_records.py.",
     }
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
