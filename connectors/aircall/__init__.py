@@ -1,26 +1,34 @@
 """Aircall: phone calls, posted by a webhook.
 
 Sources: https://developer.aircall.io/docs/webhooks-overview, https://developer.aircall.io/api-references and, for the
-fields of each event, https://github.com/api-evangelist/aircall (`asyncapi/aircall-webhooks-asyncapi.yml`).
+fields of each event, https://github.com/api-evangelist/aircall (`asyncapi/aircall-webhooks-asyncapi.yml`). What no
+event told is asked for, see `calls.py`.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
+
+from marshmallow import ValidationError, fields, validate, validates_schema
 
 from connectors.aircall.call import EVENTS, interaction
+from connectors.aircall.calls import RECORD, calls, told_by_record
 from gateway.sdk import (
     Connector,
     Delivery,
     PartialInteraction,
+    Poller,
     RejectedError,
     Request,
+    Secret,
     Secrets,
     Settings,
     UnauthorizedError,
 )
+from gateway.sdk.http import Address, Api, basic
 from gateway.sdk.reading import read_json, read_object
 from gateway.sdk.verify import check_token, several
 
@@ -29,6 +37,18 @@ class AircallSettings(Settings):
     """What Aircall puts into every body."""
 
     token = Secrets(required=True, metadata={"description": "The webhook's token"})
+    api_id = fields.String(metadata={"description": "The API key by which calls are read that no event told"})
+    api_token = Secret(metadata={"description": "Its token"})
+    api_url = Address(load_default="https://api.aircall.io", metadata={"description": "Aircall's interface"})
+    calls_per_minute = fields.Integer(
+        load_default=60, validate=validate.Range(1, 100_000), metadata={"description": "Most calls of it in a minute"}
+    )
+
+    @validates_schema
+    def _key_is_whole(self, loaded: Mapping[str, Any], **_: object) -> None:
+        missing = [name for name in ("api_id", "api_token") if name not in loaded]
+        if len(missing) == 1:
+            raise ValidationError("api_id and api_token belong together.", missing[0])
 
 
 class AircallConnector(Connector):
@@ -40,7 +60,7 @@ class AircallConnector(Connector):
     name = "aircall"
     title = "Aircall"
     settings_schema = AircallSettings
-    events = tuple(EVENTS)
+    events = (*EVENTS, RECORD)
     accepted_status = 200
     quality = {
         "nothing_invented": "done",
@@ -48,6 +68,7 @@ class AircallConnector(Connector):
         "covers_time": "exempt: Aircall sends a plain token.",
         "vectors": "exempt: a plain token needs none.",
         "replay": "done",
+        "reconciled": "done",
     }
 
     def verify(self, request: Request) -> None:
@@ -69,8 +90,17 @@ class AircallConnector(Connector):
 
     def parse(self, delivery: Delivery) -> Sequence[PartialInteraction]:
         body = read_object(delivery.body)
+        if RECORD in body:
+            return (told_by_record(body.inner(RECORD), delivery.received_at),)
         event = body.needed("event", body.text("event"))
         if event not in EVENTS:
             return ()
         at = body.needed("timestamp", body.epoch_s("timestamp"))
         return (interaction(event, body.inner("data"), at),)
+
+    def pollers(self) -> Sequence[Poller]:
+        if "api_token" not in self.settings:
+            return ()
+        id, token = self.settings["api_id"], self.settings["api_token"]
+        per_minute = self.settings["calls_per_minute"]
+        return (calls(Api(self.settings["api_url"], authorize=lambda _: basic(id, token), per_minute=per_minute)),)

@@ -39,8 +39,8 @@ EVENTS = {
 }
 DIRECTIONS = {"inbound": Direction.INBOUND, "outbound": Direction.OUTBOUND}
 CALL_TYPES = {"inbound": CallType.INBOUND, "outbound": CallType.OUTBOUND}
-RECORDINGS = ("recording_short_url", "recording", "voicemail_short_url", "voicemail", "asset")
-"""The first that is there: short addresses lead to a page that asks who looks, the others expire."""
+RECORDINGS = ("asset", "recording_short_url", "recording", "voicemail_short_url", "voicemail")
+"""The first that is there: the asset is a page that asks who looks, the others expire within hours."""
 TEXTS = {
     "missed_call_reason": "missed_call_reason",
     "external_transferred_to": "transferred_to",

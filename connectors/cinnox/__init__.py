@@ -14,8 +14,9 @@ from typing import Any
 from marshmallow import fields, validate
 
 from connectors.cinnox import call, enquiry
+from connectors.cinnox.chat import CHAT, chat_of, told_by_chat
 from connectors.cinnox.contacts import ExternalContacts
-from connectors.cinnox.reports import CALLS, ENQUIRIES, Details, Reconciliation, Reports, of_call, of_enquiry
+from connectors.cinnox.reports import CALLS, ENQUIRIES, Details, Reconciliation, Reports, of_call, of_chat, of_enquiry
 from connectors.cinnox.subscriptions import TOKEN, Webhooks, open_api
 from gateway.sdk import (
     Answer,
@@ -68,6 +69,9 @@ class CinnoxSettings(Settings):
         validate=validate.Range(min=1, max=90),
         metadata={"description": "How long after it began a change of an enquiry is still found in the report"},
     )
+    transcripts = fields.Boolean(
+        load_default=False, metadata={"description": "Fetch what was said in the chat of each closed enquiry"}
+    )
     region = fields.String(
         load_default="US", validate=validate.Regexp("[A-Z]{2}$"), metadata={"description": "Of numbers without country"}
     )
@@ -101,6 +105,7 @@ class CinnoxConnector(Connector):
         *(f"{CONTACT}:{status}" for status in ("create", "edit", "delete")),
         *(f"{ENQUIRIES.name}:{status}" for status in enquiry.REPORTED),
         *(f"{CALLS.name}:{status}" for status in call.STATUSES),
+        CHAT,
     )
     # What CINNOX takes for success is not documented: nobody takes 200 for a failure.
     accepted_status = 200
@@ -110,6 +115,7 @@ class CinnoxConnector(Connector):
         "vectors": "exempt: a plain token needs none.",
         "replay": "done",
         "reconciled": "done",
+        "contacts": "done: tests/connectors/test_cinnox_contacts.py.",
     }
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
@@ -156,6 +162,8 @@ class CinnoxConnector(Connector):
             return (enquiry.told_by_row(body.inner(ENQUIRIES.name), delivery.received_at),)
         if CALLS.name in body:
             return call.told_by_row(body.inner(CALLS.name), self.settings["staff"], delivery.received_at)
+        if CHAT in body:
+            return (told_by_chat(body.inner(CHAT), self.settings["staff"], delivery.received_at),)
         message = _message(body)
         if message.text("type") == ENQUIRY:
             return (enquiry.told_by_notification(message, delivery.received_at),)
@@ -164,8 +172,12 @@ class CinnoxConnector(Connector):
         return ()
 
     def fetches(self, delivery: Delivery) -> Sequence[Fetch]:
-        """Of a call all that it was; of an enquiry who asks and how, once, when it opens."""
-        message = _message(read_object(delivery.body))
+        """Of a call all that it was; of an enquiry who asks and how, and once it is closed what was said."""
+        body = read_object(delivery.body)
+        if ENQUIRIES.name in body:
+            name = chat_of(body.inner(ENQUIRIES.name)) if self.settings["transcripts"] else None
+            return (of_chat(name),) if name else ()
+        message = _message(body)
         if message.text("status") == call.ENDS:
             return (of_call(message.needed("id", message.identifier("id")), delivery.received_at),)
         if message.text("type") == ENQUIRY and message.text("status") == enquiry.NOTIFIED[0]:

@@ -13,8 +13,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import unquote
 
 from connectors.cinnox import call, enquiry
+from connectors.cinnox.chat import CHAT
 from gateway.sdk import ConfigError, Cursor, Fetch, Page, Pulled, RejectedError
 from gateway.sdk.http import Api
 from gateway.sdk.reading import iso_time
@@ -72,6 +74,10 @@ class Reports:
             yield rows
             offset, before = offset + len(rows), rows
 
+    def chat(self, number: str) -> list[Any]:
+        """The messages of one closed enquiry, in no certain order."""
+        return list_in(self._api.get(f"data/{CHAT}", {"enquiryID": number}).json())
+
     def _rows(self, report: Report, start: datetime, end: datetime, offset: int) -> list[Any]:
         asked = {"startAt": _written(start), "endAt": _written(end), "offset": offset, "limit": self._page_size}
         try:
@@ -120,6 +126,11 @@ def of_enquiry(number: str, at: datetime) -> Fetch:
     return Fetch(f"{ENQUIRIES.name} {_written(at)} {number}", SOON)
 
 
+def of_chat(name: str) -> Fetch:
+    """The chat of that name, which `connectors.cinnox.chat` gave."""
+    return Fetch(name, SOON)
+
+
 class Details:
     """Looks up what notifications name: no report takes an id, so it is looked for around its time."""
 
@@ -136,12 +147,20 @@ class Details:
     def fetch(self, name: str, now: datetime) -> Sequence[Pulled] | None:
         """A call's records with the enquiry they belong to, or one enquiry; None while they are not there."""
         report, moment, id = name.split(" ", 2)
+        if report == CHAT:
+            return self._chat(unquote(moment), id)
         if report == ENQUIRIES.name:
             return [ENQUIRIES.pulled(row) for row in self._enquiries({id}, iso_time(moment), NEAR)] or None
         rows = self._calls(id, iso_time(moment), now)
         numbers = {str(number) for row in rows if (number := row.get("displayCaseNumber"))}
         enquiries = self._enquiries(numbers, iso_time(moment), LONG) if numbers else []
         return [*map(CALLS.pulled, rows), *map(ENQUIRIES.pulled, enquiries)] or None
+
+    def _chat(self, visitor: str, number: str) -> list[Pulled] | None:
+        """One delivery with all messages; who asked is told along, for the messages name senders only."""
+        messages = self._reports.chat(number)
+        body = _dumped({CHAT: {"displayCaseNumber": number, "visitor": visitor, "messages": messages}})
+        return [Pulled(body=body, key=f"{CHAT}:{hashlib.sha256(body).hexdigest()}")] if messages else None
 
     def _calls(self, id: str, ended_at: datetime, now: datetime) -> list[dict[str, Any]]:
         """All of the call's records: it has one for each that was called."""

@@ -73,6 +73,10 @@ class CsvConnector(Connector):
     title = "CSV files"
     posts = False
     settings_schema = CsvSettings
+    quality = {
+        "contacts": "done: tests/connectors/test_csv.py.",
+        "live": "exempt: files have no platform.",
+    }
 
     def verify(self, request: Request) -> None:  # noqa: ARG002 — whoever sent it
         takes_no_posts("Contacts by CSV files are put into a folder; nothing is posted to this connection.")

@@ -40,8 +40,11 @@ _PHONE = re.compile(r"\+?[0-9]{3,20}")
 
 
 def told_by(call: Fields, names: Mapping[str, str], disposition_field: str | None) -> tuple[PartialInteraction, ...]:
-    """What an event tells, and apart from it when the call ended: the last of its legs ends it."""
-    at = call.needed("event_timestamp", call.epoch_ms("event_timestamp"))
+    """What an event tells, and apart from it when the call ended: the last of its legs ends it.
+
+    In the list of calls there need not be an event, and the call's end stands in for its time.
+    """
+    at = call.needed("event_timestamp", call.epoch_ms("event_timestamp") or call.epoch_ms("date_ended"))
     own = call.needed("call_id", call.identifier("call_id"))
     whole = call.identifier("entry_point_call_id") or call.identifier("master_call_id") or own
     told = _custom(call)

@@ -114,6 +114,8 @@ class ExpertflowConnector(Connector):
         "covers_time": "exempt: none of the layers signs anything; the token is the site's own.",
         "vectors": "exempt: a plain token needs none.",
         "replay": "done",
+        "contacts": "done: tests/connectors/test_expertflow_customers.py.",
+        "reconciled": "exempt: where conversations can be asked for is not documented.",
     }
 
     def __init__(self, settings: Mapping[str, Any]) -> None:

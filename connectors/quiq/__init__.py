@@ -39,6 +39,7 @@ class QuiqConnector(Connector):
         "covers_time": "exempt: Quiq sends a plain token.",
         "vectors": "exempt: a plain token needs none.",
         "replay": "done",
+        "reconciled": "exempt: Quiq documents no list of conversations.",
     }
 
     def verify(self, request: Request) -> None:

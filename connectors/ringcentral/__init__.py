@@ -2,24 +2,43 @@
 
 Sources: https://github.com/ringcentral/ringcentral-api-docs (`docs/notifications/webhooks/`,
 `docs/notifications/event-filters/account-telephony-sessions.md`, `docs/voice/telephony-session-notifications.md`) and
-the recorded calls that the last of them links to, https://github.com/dibyenduroy/csn-data.
+the recorded calls that the last of them links to, https://github.com/dibyenduroy/csn-data. For the login, with which
+the subscription is kept (`subscription.py`) and the call log read (`call_log.py`): `docs/authentication/jwt-flow.md`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from marshmallow import fields
+from marshmallow import ValidationError, fields, validate, validates_schema
 
+from connectors.ringcentral.call_log import RECORD, call_log, told_by_record
 from connectors.ringcentral.session import CODES, told_by
-from gateway.sdk import Answer, Connector, Delivery, PartialInteraction, Request, Secrets, Settings
+from connectors.ringcentral.subscription import Webhook
+from gateway.sdk import (
+    Answer,
+    Connector,
+    Delivery,
+    PartialInteraction,
+    Poller,
+    Request,
+    Secret,
+    Secrets,
+    Settings,
+    Subscription,
+)
+from gateway.sdk.http import Address, Api
+from gateway.sdk.login import ClientLogin
 from gateway.sdk.reading import read_object
 from gateway.sdk.verify import check_token, several
 
 TOKEN_HEADERS = ("validation-token", "verification-token")
 """RingCentral's pages name the header of the subscription's token in both ways."""
 SESSIONS = "/telephony/sessions"
+APPLICATION = ("client_id", "client_secret", "jwt")
+BY_JWT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 
 _TOKEN = re.compile(r"[!-~]{1,256}")
 
@@ -34,6 +53,21 @@ class RingCentralSettings(Settings):
         load_default=dict,
         metadata={"description": "The e-mail address of each extension's user, by the extension's id"},
     )
+    client_id = fields.String(metadata={"description": "The app that keeps the subscription and reads the call log"})
+    client_secret = Secret(metadata={"description": "Its secret"})
+    jwt = Secret(metadata={"description": "The JWT credential of the user that the app acts for"})
+    server_url = Address(
+        load_default="https://platform.ringcentral.com", metadata={"description": "RingCentral's interface"}
+    )
+    calls_per_minute = fields.Integer(
+        load_default=10, validate=validate.Range(1, 100_000), metadata={"description": "Most calls in a minute"}
+    )
+
+    @validates_schema
+    def _application_is_whole(self, loaded: Mapping[str, Any], **_: object) -> None:
+        missing = [name for name in APPLICATION if name not in loaded]
+        if missing and len(missing) < len(APPLICATION):
+            raise ValidationError(f"{' and '.join(APPLICATION)} belong together.", missing[0])
 
 
 class RingCentralConnector(Connector):
@@ -42,7 +76,7 @@ class RingCentralConnector(Connector):
     name = "ringcentral"
     title = "RingCentral"
     settings_schema = RingCentralSettings
-    events = tuple(CODES)
+    events = (*CODES, RECORD)
     accepted_status = 200
     quality = {
         "nothing_invented": "done",
@@ -50,7 +84,12 @@ class RingCentralConnector(Connector):
         "covers_time": "exempt: RingCentral sends a plain token.",
         "vectors": "exempt: a plain token needs none.",
         "replay": "done",
+        "reconciled": "done",
     }
+
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        super().__init__(settings)
+        self._api = _api(settings) if "jwt" in settings else None
 
     def verify(self, request: Request) -> None:
         """A new subscription is tried out with an empty body and a token of RingCentral's own, which is echoed."""
@@ -72,9 +111,30 @@ class RingCentralConnector(Connector):
 
     def parse(self, delivery: Delivery) -> Sequence[PartialInteraction]:
         body = read_object(delivery.body)
+        if RECORD in body:
+            return told_by_record(body.inner(RECORD), self.settings["extensions"])
         if not body.needed("event", body.text("event")).partition("?")[0].endswith(SESSIONS):
             return ()
         return told_by(body.inner("body"), self.settings["extensions"])
+
+    def pollers(self) -> Sequence[Poller]:
+        return () if self._api is None else (call_log(self._api, self.settings["extensions"]),)
+
+    def subscription(self) -> Subscription | None:
+        return None if self._api is None else Webhook(self._api, several(self.settings["validation_token"])[0])
+
+
+def _api(settings: Mapping[str, Any]) -> Api:
+    """One for all calls, so that together they keep RingCentral's limit."""
+    url = settings["server_url"]
+    login = ClientLogin(
+        Api(url),
+        "restapi/oauth/token",
+        {"grant_type": BY_JWT, "assertion": settings["jwt"]},
+        client_id=settings["client_id"],
+        client_secret=settings["client_secret"],
+    )
+    return Api(url, authorize=login.headers, per_minute=settings["calls_per_minute"])
 
 
 def _is_trial(request: Request) -> bool:

@@ -96,7 +96,7 @@ def _sides(party: Fields, moment: _Moment, *, is_caller: bool, is_ours: bool) ->
         occurred_at=moment.at,
         sequence=moment.sequence if is_caller else None,
         direction=direction,
-        contact_point=_phone(inside),
+        contact_point=phone_of(inside),
         parties=() if direction is Direction.INTERNAL else _customer(outside),
     )
 
@@ -139,11 +139,12 @@ def _legs(
 
 
 def _customer(side: Fields) -> tuple[Party, ...]:
-    phone = _phone(side)
+    phone = phone_of(side)
     return (Party(role="customer", phone=phone, name=side.text("name")),) if phone else ()
 
 
-def _phone(side: Fields) -> str | None:
+def phone_of(side: Fields) -> str | None:
+    """The number outside the account on a side of a call."""
     number = side.text("phoneNumber")
     return number if number and _PHONE.fullmatch(number) else None
 

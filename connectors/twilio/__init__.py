@@ -2,7 +2,8 @@
 
 Sources: https://www.twilio.com/docs/voice/twiml (the request's parameters),
 https://www.twilio.com/docs/usage/webhooks/webhooks-security (the signature),
-https://www.twilio.com/docs/taskrouter/api/event/reference and https://www.twilio.com/docs/events/webhook-quickstart.
+https://www.twilio.com/docs/taskrouter/api/event/reference and https://www.twilio.com/docs/events/webhook-quickstart;
+what no callback brought is asked for, see `calls.py`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from marshmallow import fields, validate
+
 from connectors.twilio.call import EVENTS, interaction
+from connectors.twilio.calls import RECORD, calls, told_by_record
 from connectors.twilio.conversation import CONVERSATION_EVENTS, told_by_conversation
 from connectors.twilio.signature import FORM, messages, require_body_hash, with_body_hash
 from connectors.twilio.task import TASK_EVENTS, as_payload, told_by_task
@@ -21,13 +25,16 @@ from gateway.sdk import (
     Connector,
     Delivery,
     PartialInteraction,
+    Poller,
+    RejectedError,
     Request,
     Secrets,
     Settings,
     UnauthorizedError,
 )
 from gateway.sdk.attributes import AttributeNames
-from gateway.sdk.reading import Fields, form_pairs, objects_of, read_json, read_object
+from gateway.sdk.http import Address, Api, basic
+from gateway.sdk.reading import TOO_DEEP, Fields, form_pairs, objects_of, read_json, read_object
 from gateway.sdk.verify import check_hmac, several, signature
 
 TASKROUTER = "com.twilio.taskrouter."
@@ -41,6 +48,13 @@ class TwilioSettings(Settings):
 
     auth_token = Secrets(required=True, metadata={"description": "The account's auth token; two while it is rotated"})
     task_attributes = AttributeNames(metadata={"description": "Your attributes of a task, by what they mean to us"})
+    account_sid = fields.String(
+        validate=validate.Regexp(r"AC[0-9a-fA-F]{32}$"),
+        metadata={"description": "The account, whose list of calls is read every hour for what no callback brought"},
+    )
+    api_url = Address(
+        load_default="https://api.twilio.com", metadata={"description": "The interface of the account's region"}
+    )
 
 
 class TwilioConnector(Connector):
@@ -54,7 +68,7 @@ class TwilioConnector(Connector):
     title = "Twilio"
     settings_schema = TwilioSettings
     content_types = (FORM, "application/json")
-    events = (*EVENTS, *TASK_EVENTS, *CONVERSATION_EVENTS)
+    events = (*EVENTS, *TASK_EVENTS, *CONVERSATION_EVENTS, RECORD)
     covers = ("body", "url")
     quality = {
         "nothing_invented": "done",
@@ -62,6 +76,7 @@ class TwilioConnector(Connector):
         "covers_time": "exempt: Twilio's signature holds no time.",
         "vectors": "done: those of twilio-python, in tests/connectors/test_twilio.py.",
         "replay": "done",
+        "reconciled": "to do: calls are found, tasks and conversations are not.",
     }
 
     def verify(self, request: Request) -> None:
@@ -90,7 +105,10 @@ class TwilioConnector(Connector):
         if not isinstance(value, list) or not value:
             return (request,)
         objects_of(value, "", MAX_EVENTS)
-        return [replace(request, body=json.dumps(event).encode()) for event in value]
+        try:
+            return [replace(request, body=json.dumps(event).encode()) for event in value]
+        except RecursionError:  # read with a little less of the stack than it takes to write it
+            raise RejectedError(f"The body {TOO_DEEP}") from None
 
     def delivery_key(self, request: Request) -> str:
         """An event's own id, which it keeps when it is delivered again; else the same bytes."""
@@ -106,7 +124,11 @@ class TwilioConnector(Connector):
 
     def parse(self, delivery: Delivery) -> Sequence[PartialInteraction]:
         if delivery.content_type != FORM:
-            return self._streamed(read_object(delivery.body), delivery.received_at)
+            body = read_object(delivery.body)
+            if RECORD not in body:
+                return self._streamed(body, delivery.received_at)
+            told = told_by_record(body.inner(RECORD), delivery.received_at)
+            return () if told is None else (told,)
         pairs = dict(form_pairs(delivery.body))
         form = Fields(pairs)
         if "EventType" not in form:
@@ -114,6 +136,13 @@ class TwilioConnector(Connector):
             return () if partial is None else (partial,)
         event = (form.text("EventType") or "").lower()
         return told_by_task(as_payload(pairs), event, self.settings["task_attributes"], None, delivery.received_at)
+
+    def pollers(self) -> Sequence[Poller]:
+        """Without the account's id there is nothing to ask for."""
+        account, token = self.settings.get("account_sid"), several(self.settings["auth_token"])[0]
+        if account is None:
+            return ()
+        return (calls(Api(self.settings["api_url"], authorize=lambda _: basic(account, token)), account),)
 
     def _streamed(self, event: Fields, received_at: datetime) -> Sequence[PartialInteraction]:
         kind = event.needed("type", event.text("type"))

@@ -7,10 +7,9 @@ as the server likes, `num` or fewer, so that only a page without anything new is
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -21,11 +20,6 @@ LATE = timedelta(minutes=5)
 RETRIES = 20
 PAGE = 500
 DAY = timedelta(days=1)
-
-
-def basic(user: str, password: str) -> Mapping[str, str]:
-    """The headers of HTTP Basic Authentication."""
-    return {"Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}
 
 
 class DailyRecords:

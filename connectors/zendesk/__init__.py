@@ -60,6 +60,8 @@ class ZendeskConnector(Connector):
         "covers_body": "done",
         "covers_time": "done",
         "replay": "done",
+        "contacts": "done: tests/connectors/test_zendesk_contacts.py.",
+        "vectors": "exempt: the published one is of an order that Zendesk left, and refused; a derived one is tested.",
     }
 
     def __init__(self, settings: Mapping[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import threading
 import time
@@ -47,6 +48,11 @@ class Address(fields.String):
         ):
             raise self.make_error("scheme")
         return address
+
+
+def basic(user: str, password: str) -> Mapping[str, str]:
+    """The headers of HTTP Basic Authentication."""
+    return {"Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}
 
 
 class MissingError(RejectedError):

@@ -1,7 +1,7 @@
 """How good a connector is: a short list of rules, the same for all, each with a mark that the class declares.
 
 A mark is `done`, `to do` or `exempt: why`. The kit checks what is marked as done; where it cannot, the mark says what
-shows it: `done: how`. What is not marked is to do.
+shows it: `done: how`. What is not marked is to do, where it is about something that the connector has.
 """
 
 from __future__ import annotations
@@ -20,15 +20,25 @@ RULES: Mapping[str, str] = {
     "vectors": "the proof was compared with what the vendor published",
     "replay": "`gateway replay` can sign as the platform does",
     "reconciled": "what was never pushed is found by asking for it",
+    "contacts": "the contact side is held to the contract by `ContactSideSuite`",
     "live": "tried with the live platform",
 }
-UNCHECKED = frozenset({"vectors", "live"})
+UNCHECKED = frozenset({"vectors", "contacts", "live"})
 """Rules that nothing in the folder can show: who marks them as done says how."""
 
 
 def marks_of(connector: type[Connector]) -> dict[str, str]:
     """The mark of every rule."""
-    return {rule: connector.quality.get(rule, TO_DO) for rule in RULES}
+    return {rule: connector.quality.get(rule) or _unsaid(connector, rule) for rule in RULES}
+
+
+def _unsaid(connector: type[Connector], rule: str) -> str:
+    """What is not marked is to do, unless the connector has nothing that the rule is about."""
+    if rule == "contacts" and connector.contact_side is Connector.contact_side:
+        return f"{EXEMPT}: it has no contacts."
+    if rule not in {"contacts", "live"} and not connector.events:
+        return f"{EXEMPT}: it brings contacts only."
+    return TO_DO
 
 
 def misdeclared(connector: type[Connector]) -> Iterator[str]:

@@ -76,7 +76,7 @@ def test_a_call_and_what_is_added_to_it_in_any_order_give_one_interaction():
     assert (call.notes, call.disposition, call.recording_url) == (
         "Sent a replacement",
         "Resolved",
-        "https://short.aircall.io/812",
+        "https://assets.aircall.io/calls/812/recording",
     )
     assert all(folded(order) == call for order in itertools.islice(itertools.permutations(partials), 500))
 

@@ -45,6 +45,7 @@ class Cinnox(StandIn):
     def __init__(self):
         super().__init__()
         self.records = {"enquiry-detail": [], "call-log": []}
+        self.chats = {}
         self.subscribed = {}
         self.largest = 1000
         self.wrapped = lambda rows: {"code": 0, "result": {"total": len(rows), "records": rows}}
@@ -61,6 +62,8 @@ class Cinnox(StandIn):
         return self._subscription(rest, asked)
 
     def _report(self, name, query):
+        if name == "enquiry-chat":
+            return Told.of(self.wrapped(self.chats.get(query["enquiryID"], [])))
         if not {"startAt", "endAt"} <= query.keys() or query["endAt"] < query["startAt"]:
             return Told.of({"code": 6451000, "message": "missing one of startAt, endAt"}, 400)
         if int(query["limit"]) > self.largest:
@@ -423,6 +426,32 @@ def test_an_enquiry_is_fetched_when_it_opens_also_days_later(platform):
 )
 def test_nothing_else_is_fetched(told):
     assert connector().fetches(delivered(told)) == ()
+
+
+CHAT = {"enquiry-detail": {
+    "displayCaseNumber": "E1", "createdAt": "2026-03-02T14:41:05Z", "status": "closed", "initChannel": "IM",
+    "visitor": "visitor 7",
+}}  # fmt: skip
+
+
+def test_what_was_said_in_the_chat_of_a_closed_enquiry_is_fetched_where_that_is_wanted(platform):
+    message = {"seq": 1, "fromEID": "visitor 7", "createdAt": "2026-03-02T14:41:07Z", "msgText": "Where is my order?"}
+    (fetch,) = connector(transcripts=True).fetches(delivered(CHAT))
+    details = Details(reports_of(platform))
+    before = details.fetch(fetch.name, NOW)
+    platform.chats["E1"] = [message]
+    (pulled,) = details.fetch(fetch.name, NOW) or ()
+
+    assert before is None
+    assert folded(pulled.body).transcript == "14:41 Customer: Where is my order?"
+    assert connector(transcripts=True).fetches(delivered(json.loads(pulled.body))) == ()
+    assert connector().fetches(delivered(CHAT)) == ()
+
+
+@pytest.mark.parametrize("told", [{"status": "ongoing"}, {"initChannel": "CALL"}, {"visitor": None}])
+def test_there_is_no_chat_of_what_goes_on_or_was_a_call_or_has_no_visitor(told):
+    row = {"enquiry-detail": {**CHAT["enquiry-detail"], **told}}
+    assert connector(transcripts=True).fetches(delivered(row)) == ()
 
 
 def test_a_call_end_without_its_id_is_rejected():

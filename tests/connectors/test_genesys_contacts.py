@@ -14,7 +14,7 @@ import pytest
 from marshmallow import ValidationError
 
 from connectors.genesys import GenesysConnector
-from connectors.genesys.login import Login, login_url
+from connectors.genesys.login import login_to, login_url
 from gateway.sdk import Act, ConfigError, ContactWrite, Entry, RetryableError, Written
 from gateway.sdk.discovery import configured
 from gateway.sdk.testing import FAULTS, Asked, ContactSideSuite, StandIn, Told
@@ -571,7 +571,7 @@ def test_a_client_that_is_refused_is_told_without_its_secret(genesys):
 
 def test_a_token_is_renewed_before_its_end(genesys):
     now = [1000.0]
-    login = Login(genesys.url, "a client", "its secret", clock=lambda: now[0])
+    login = login_to(genesys.url, "a client", "its secret", clock=lambda: now[0])
     tokens = []
     for seconds in (0, 86_000, 400):
         now[0] += seconds

@@ -112,6 +112,20 @@ def test_depth_and_size_are_bounded(fixtures_of, name, opening):
     assert _stored(fixtures.suite, b'{"a": "' + b"x" * MAX_BYTES + b'"}', headers) == 0
 
 
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("around", ["[%s]", '[{"data": %s}]', '{"records": [{"data": %s}]}'])
+def test_what_can_just_be_read_needs_no_more_of_the_stack_than_there_is(fixtures_of, name, around):
+    """What a connector takes apart, and puts together again, is read at depths at which nothing else fits."""
+    fixtures = fixtures_of(name)
+    _, headers = fixtures.seeds[0]
+    limit = sys.getrecursionlimit()
+    for depth in range(limit - 150, limit):
+        body = (around % ('{"a":' * depth + "1" + "}" * depth)).encode()
+        fixtures.suite._read_or_rejected(
+            fixtures.suite._signer, fixtures.suite._posted(body, headers), f"depth {depth}"
+        )
+
+
 def _stored(suite, body: bytes, headers: dict[str, str]) -> int:
     """How long the interactions are that the body tells of."""
     try:

@@ -14,9 +14,20 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from gateway.errors import ConfigError
-from gateway.sdk.capabilities import fixtures_of
+from gateway.sdk.capabilities import can, fixtures_of
 from gateway.sdk.connector import Connector
 from gateway.sdk.discovery import GROUP, discover
+from gateway.sdk.testing.contacts import ContactSideSuite
+from gateway.sdk.testing.pulling import PollerSuite
+
+OWN_TESTS = ("test_*.py", "tests/test_*.py")
+"""Where the package in a folder has its tests."""
+PARTS: Mapping[str, tuple[str, type]] = {
+    "pollers": ("pollers lose nothing", PollerSuite),
+    "contact_side": ("the contact side keeps the contract", ContactSideSuite),
+}
+"""What a connector may have beside what it is posted, by its method: the rule, and the suite that needs a stand-in of
+the platform, so that only tests of the connector's own can run it."""
 
 _TEST = """\
 from gateway.sdk.testing import suite_of
@@ -24,6 +35,8 @@ from {module} import {name}
 
 TestConnector = suite_of({name})
 """
+KIT = tuple(suite for _, suite in PARTS.values())
+_CONFORMANCE = "_conforms.py"
 LONGEST_REASON = 600
 
 
@@ -53,17 +66,48 @@ def connectors_in(folder: Path) -> dict[str, type[Connector]]:
     return found.connectors
 
 
-def tried(connector: type[Connector]) -> dict[str, Outcome]:
-    """What became of each rule, in the order of the kit. ConfigError: it has no fixtures to try it with."""
+def tried(connector: type[Connector], folder: Path | None = None) -> dict[str, Outcome]:
+    """What became of each rule, in the order of the kit; of those for `PARTS` where tests in the folder take them up.
+
+    ConfigError: there is nothing to try it with.
+    """
+    own = [str(path) for pattern in OWN_TESTS for path in sorted(folder.glob(pattern))] if folder else []
+    noted = _Noted()
+    with TemporaryDirectory(prefix="gateway-kit-") as kit:
+        (Path(kit) / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
+        paths = [_conformance(connector, Path(kit)), *own] if connector.events else own
+        options = (
+            "--rootdir",
+            kit,
+            "-c",
+            f"{kit}/pytest.ini",
+            "--import-mode",
+            "importlib",
+            "--continue-on-collection-errors",
+        )
+        quiet = ("-p", "no:terminal", "-p", "no:cacheprovider")
+        if paths:
+            pytest.main([*paths, *options, *quiet], plugins=[noted])
+    if not noted.outcomes:
+        raise ConfigError(f"{connector.name} names no events, and no tests of its own use gateway.sdk.testing.")
+    return noted.outcomes | _not_tried(connector, noted.suites)
+
+
+def _conformance(connector: type[Connector], kit: Path) -> str:
     if not fixtures_of(connector).is_dir():
         raise ConfigError(f"{connector.name}: there is no folder {fixtures_of(connector)}: recorded requests go there.")
-    noted = _Noted()
-    with TemporaryDirectory(prefix="gateway-kit-") as folder:
-        (Path(folder) / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
-        test = _TEST.format(module=connector.__module__, name=connector.__qualname__)
-        (Path(folder) / f"test_{connector.name}_conforms.py").write_text(test, encoding="utf-8")
-        pytest.main([folder, "--rootdir", folder, "-p", "no:terminal", "-p", "no:cacheprovider"], plugins=[noted])
-    return noted.outcomes
+    test = kit / f"test_{connector.name}{_CONFORMANCE}"
+    test.write_text(_TEST.format(module=connector.__module__, name=connector.__qualname__), encoding="utf-8")
+    return str(test)
+
+
+def _not_tried(connector: type[Connector], suites: set[type]) -> dict[str, Outcome]:
+    """The parts that the connector has, and no suite was run for."""
+    return {
+        rule: Outcome(untried=[f"{suite.__name__} of gateway.sdk.testing tries it, in tests of the connector's own."])
+        for method, (rule, suite) in PARTS.items()
+        if can(connector, method) and not any(issubclass(each, suite) for each in suites)
+    }
 
 
 class _Noted:
@@ -71,10 +115,20 @@ class _Noted:
 
     def __init__(self) -> None:
         self.outcomes: dict[str, Outcome] = {}
+        self.suites: set[type] = set()
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Of the connector's own tests only those that the kit wrote, without its conformance once more."""
+        suites = {item: getattr(item, "cls", None) or object for item in items}
+        items[:] = [
+            item for item, suite in suites.items() if item.path.name.endswith(_CONFORMANCE) or issubclass(suite, KIT)
+        ]
+        self.suites = {suites[item] for item in items}
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:
-            self._outcome("the fixtures can be read").broken.append(_last_line(report.longreprtext))
+            what = "the fixtures" if _CONFORMANCE in report.nodeid else "the connector's own tests"
+            self._outcome(f"{what} can be read").broken.append(_last_line(report.longreprtext))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         method, _, case = report.nodeid.rpartition("::")[2].partition("[")

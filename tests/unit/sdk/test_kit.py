@@ -14,7 +14,7 @@ import pytest
 from connectors.generic import GenericConnector
 from gateway.errors import UnauthorizedError
 from gateway.sdk.connector import Connector, Request
-from gateway.sdk.quality import RULES, UNCHECKED
+from gateway.sdk.quality import RULES, UNCHECKED, marks_of
 from gateway.sdk.testing import ConnectorSuite, PolledSuite, cases_in
 from gateway.sdk.testing.faults import damaged
 from tests.values import replace
@@ -264,3 +264,11 @@ def test_a_connection_that_is_only_asked_must_refuse_every_post_with_words_that_
 
     fails(lets_in.test_whatever_is_posted_is_refused, a_case(), says="DID NOT RAISE")
     fails(unsigned.test_whatever_is_posted_is_refused, a_case(), says="missing-signature")
+
+
+def test_what_is_not_marked_is_to_do_where_the_connector_has_it():
+    marks = marks_of(GenericConnector)
+    contacts_only = marks_of(type("Book", (GenericConnector,), {"events": (), "quality": {}, "contact_side": dict}))
+
+    assert marks["contacts"] == "exempt: it has no contacts."
+    assert {rule for rule, mark in contacts_only.items() if mark == "to do"} == {"contacts", "live"}

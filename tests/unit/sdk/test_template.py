@@ -106,6 +106,44 @@ def test_a_rule_that_is_broken_is_named_with_its_reason(tmp_path):
     assert "rules kept, 2 broken." in tested.stdout
 
 
+OWN_TESTS = """\
+from tests.unit.sdk.test_contact_kit import MemorySuite
+
+class TestSide(MemorySuite):
+    {more}
+
+def test_of_something_else():
+    raise AssertionError("this is none of the kit's")
+"""
+
+
+def test_a_contact_side_is_tried_by_the_connectors_own_tests_and_said_to_be_untried_without(tmp_path):
+    folder = write_connector("north", Kind.JSON, tmp_path)
+    spoil(folder / "north/__init__.py", "    def parse", "    def contact_side(self): ...\n\n    def parse")
+    untried = gateway("test", str(folder))
+    assert untried.returncode == 0
+    assert "– the contact side keeps the contract\n      not tried: ContactSideSuite" in untried.stdout
+
+    (folder / "tests").mkdir()
+    (folder / "tests/test_side.py").write_text(OWN_TESTS.format(more="pass"))
+    tried = gateway("test", str(folder))
+    assert tried.returncode == 0, tried.stdout
+    assert "✓ a stale version is refused and changes nothing" in tried.stdout
+    assert "✓ a damaged body is read or rejected (2 times)" in tried.stdout
+    assert "not tried" not in tried.stdout
+
+    (folder / "tests/test_side.py").write_text(OWN_TESTS.format(more="unknown_id = None"))
+    broken = gateway("test", str(folder))
+    assert broken.returncode == 1
+    assert "✗ unknown ids are nobody\n      " in broken.stdout
+
+    (folder / "tests/test_side.py").write_text("import a_module_that_is_not_there")
+    unread = gateway("test", str(folder))
+    assert unread.returncode == 1
+    assert "✗ the connector's own tests can be read\n      ModuleNotFoundError" in unread.stdout
+    assert "✓ a damaged body is read or rejected (2 times)" in unread.stdout
+
+
 def test_fixtures_that_cannot_be_read_are_named(tmp_path):
     folder = write_connector("north", Kind.JSON, tmp_path)
     spoil(folder / "north/fixtures/call_ended/case.json", '"title"', '"titel"')
