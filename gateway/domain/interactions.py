@@ -477,7 +477,8 @@ _UNCLEAN = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 
 def clean_text(text: str) -> str:
     """`text` without what no store and no CRM can hold: control characters but tab and line feed, lone surrogates."""
-    if text.isprintable() or not _UNCLEAN.search(text):
+    # What is printable line by line is told apart in half the time of the search.
+    if text.isprintable() or text.replace("\n", "").isprintable() or not _UNCLEAN.search(text):
         return text
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")

@@ -497,10 +497,10 @@ def _broken_json(error: json.JSONDecodeError, text: str) -> str:
 
 def _unfit(value: object, levels: int) -> str | None:
     """What is wrong with any JSON, as the end of a sentence; None where nothing is."""
-    if isinstance(value, (dict, list)):
-        return _unfit_within(value.values() if isinstance(value, dict) else value, levels - 1) if levels else TOO_DEEP
     if isinstance(value, int):
         return None if _TOO_SMALL < value < _TOO_LARGE else _TOO_LONG
+    if isinstance(value, (dict, list)):
+        return _unfit_within(value.values() if isinstance(value, dict) else value, levels - 1) if levels else TOO_DEEP
     if value is None or isinstance(value, str) or (isinstance(value, float) and math.isfinite(value)):
         return None
     return f"must be text, a number, true, false, a list or an object, but is {kind_of(value)}."
