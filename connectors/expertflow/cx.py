@@ -167,11 +167,15 @@ def _parties(
 
 
 def _name(told: Mapping[str, str], ours: str | None) -> str | None:
-    return ours or " ".join(told[part] for part in ("firstName", "lastName") if part in told) or None
+    return ours or _joined(told.get("firstName"), told.get("lastName"))
 
 
 def _full_name(person: Fields, first: str, last: str) -> str | None:
-    return " ".join(filter(None, (person.text(first), person.text(last)))) or None
+    return _joined(person.text(first), person.text(last))
+
+
+def _joined(first: str | None, last: str | None) -> str | None:
+    return f"{first} {last}" if first and last else first or last
 
 
 def _texts(customer: Fields) -> dict[str, str]:
