@@ -167,20 +167,24 @@ def _parties(
 
 
 def _name(told: Mapping[str, str], ours: str | None) -> str | None:
-    return ours or " ".join(told[part] for part in ("firstName", "lastName") if part in told) or None
+    return ours or _joined(told.get("firstName"), told.get("lastName"))
 
 
 def _full_name(person: Fields, first: str, last: str) -> str | None:
-    return " ".join(filter(None, (person.text(first), person.text(last)))) or None
+    return _joined(person.text(first), person.text(last))
+
+
+def _joined(first: str | None, last: str | None) -> str | None:
+    return f"{first} {last}" if first and last else first or last
 
 
 def _texts(customer: Fields) -> dict[str, str]:
     """A customer's attributes, which the site defines; of those with several values the first."""
     told: dict[str, str] = {}
-    for name, attribute in customer.entries(MAX_FILLED_IN):
-        value = attribute.anything(name)
-        first = value[0] if isinstance(value, list) and value else value
-        if isinstance(first, str) and (text := clean(first)):
+    for name, value in customer.everything(MAX_FILLED_IN).items():
+        if isinstance(value, str):
+            told[name] = value
+        elif isinstance(value, list) and value and isinstance(value[0], str) and (text := clean(value[0])):
             told[name] = text
     return told
 
@@ -211,14 +215,18 @@ def _relinked(known: Told, event: Fields, site: Site) -> Told:
 
 
 def _started(known: Told, event: Fields, site: Site) -> Told:
-    return {**_session(known, event, site), "started_at": known["occurred_at"]}
+    told = _session(known, event, site)
+    told["started_at"] = told["occurred_at"]
+    return told
 
 
 def _over(known: Told, event: Fields, site: Site) -> Told:
     """A call that came in was missed unless an agent's part in it is told; a chat was served by somebody, or a bot."""
     told = _session(known, event, site)
-    missed = told["channel"] is Channel.VOICE and told["direction"] is not Direction.OUTBOUND
-    return {**told, "event": Event.MISSED if missed else told["event"], "ended_at": told["occurred_at"]}
+    if told["channel"] is Channel.VOICE and told["direction"] is not Direction.OUTBOUND:
+        told["event"] = Event.MISSED
+    told["ended_at"] = told["occurred_at"]
+    return told
 
 
 def _activity(known: Told, event: Fields, site: Site) -> Told:
@@ -239,7 +247,8 @@ def _activity(known: Told, event: Fields, site: Site) -> Told:
         "attributes": {**(told["attributes"] or {}), **noted, **({} if hold is None else {"hold_time": hold})} or None,
     }
     told = _with_named(told, named(noted, site.names))
-    return {**told, "disposition": disposition or told.get("disposition")}
+    told["disposition"] = disposition or told.get("disposition")
+    return told
 
 
 def _legs_of(activity: Fields, site: Site) -> tuple[Leg, ...]:
@@ -272,8 +281,9 @@ def _wrapped_up(known: Told, event: Fields, site: Site) -> Told:
     told = _session(known, event, site)
     told["attributes"] = {**(told["attributes"] or {}), **noted} or None
     told = _with_named(told, named(noted, site.names))
-    said = {name: text for name, text in part.items() if text}
-    return {**told, **said, "legs": (leg,) if leg else ()}
+    told |= {name: text for name, text in part.items() if text}
+    told["legs"] = (leg,) if leg else ()
+    return told
 
 
 def _wrap_ups(message: Fields, key: str, site: Site) -> tuple[str | None, dict[str, str]]:
@@ -297,8 +307,10 @@ def _call_leg(known: Told, event: Fields, site: Site) -> Told:
     began = {"started_at": at, "call_type": CALL_TYPES.get((reason or "").lower())}
     leg = _agent(header.inner("sender"), site, **({"ended_at": at} if told["event"] is Event.COMPLETED else began))
     if leg is None or reason == LISTENING:
-        return {**told, "event": Event.UPDATED}
-    return {**told, "legs": (leg,)}
+        told["event"] = Event.UPDATED
+    else:
+        told["legs"] = (leg,)
+    return told
 
 
 def _participant(known: Told, event: Fields, site: Site) -> Told:
@@ -310,16 +322,18 @@ def _participant(known: Told, event: Fields, site: Site) -> Told:
     if id is None or participant.text("role") == LISTENING:
         return told
     joined = event.text("name") == "AGENT_SUBSCRIBED"
-    leg = Leg(
-        id=id,
-        agent_id=id,
-        agent_email=site.email(id, username),
-        agent_name=_full_name(user, "firstName", "lastName") or username,
-        team=user.inner("userTeam").text("teamName"),
-        started_at=(moment(participant, "joiningTime") or told["occurred_at"]) if joined else None,
-        ended_at=None if joined else told["occurred_at"],
+    told["legs"] = (
+        Leg(
+            id=id,
+            agent_id=id,
+            agent_email=site.email(id, username),
+            agent_name=_full_name(user, "firstName", "lastName") or username,
+            team=user.inner("userTeam").text("teamName"),
+            started_at=(moment(participant, "joiningTime") or told["occurred_at"]) if joined else None,
+            ended_at=None if joined else told["occurred_at"],
+        ),
     )
-    return {**told, "legs": (leg,)}
+    return told
 
 
 def _task(known: Told, event: Fields, site: Site) -> Told:
@@ -334,7 +348,9 @@ def _task(known: Told, event: Fields, site: Site) -> Told:
     at, type = answered
     part = {"call_type": type.word("direction", CALL_TYPES), "started_at": at}
     leg = _agent(task.inner("assignedTo"), site, name_key="name", is_agent=True, **part)
-    return {**told, "legs": (leg,)} if leg else told
+    if leg:
+        told["legs"] = (leg,)
+    return told
 
 
 def _agent(who: Fields, site: Site, *, name_key: str = "senderName", is_agent: bool = False, **told: Any) -> Leg | None:

@@ -29,9 +29,11 @@ class Site:
 
     def email(self, *known_as: str | None) -> str | None:
         """The agent's address, by any of the names that the platform has for them; a name may be the address."""
-        listed = (self.agents.get(name) for name in known_as if name)
-        addresses = (name for name in known_as if name and "@" in name)
-        return next(filter(None, listed), None) or next(addresses, None)
+        names = [name for name in known_as if name]
+        for name in names:
+            if listed := self.agents.get(name):
+                return listed
+        return next((name for name in names if "@" in name), None)
 
     def dialled(self, number: str | None) -> str | None:
         """A number as an agent dialled it, without the digits for an outside line."""

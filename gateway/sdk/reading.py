@@ -10,7 +10,7 @@ import itertools
 import json
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -34,6 +34,7 @@ MAX_FORM_FIELDS = 1000
 MAX_DIGITS = 20
 """Longest whole number: 64 bits have 20 digits, no counter or id has more."""
 _TOO_SMALL, _TOO_LARGE = -(10**MAX_DIGITS), 10**MAX_DIGITS
+_TOO_LONG = f"holds a whole number of more than {MAX_DIGITS} digits."
 MAX_KEY = 100
 MAX_FILLED_IN = 500
 """Most entries looked at of a map that nobody but the platform's customer bounds."""
@@ -267,12 +268,27 @@ class Fields(Struct, gc=False):
         """A map from names to any JSON; null entries are not said."""
         if self._values.get(key) is None:
             return None
-        entries = self.inner(key).entries(most)
-        told = {name: value for name, inner in entries if (value := inner.anything(name)) is not None}
-        return told or None
+        return self.inner(key).everything(most) or None
+
+    def everything(self, most: int) -> dict[str, object]:
+        """Any JSON under names that the sender chose; null and blank entries are not said."""
+        told: dict[str, object] = {}
+        for position, name, value in self._by_position(most):
+            if isinstance(value, str):
+                if text := clean(value):
+                    told[name] = text
+            elif problem := _unfit(value, MAX_DEPTH):
+                raise RejectedError(f"{_Entry({}, position, self).at} {problem}")
+            elif value is not None:
+                told[name] = value
+        return told
 
     def entries(self, most: int) -> Iterator[tuple[str, Fields]]:
         """Each name of a map whose names the sender chose, with the fields to read it from."""
+        for position, name, value in self._by_position(most):
+            yield name, _Entry({name: value}, position, self)
+
+    def _by_position(self, most: int) -> Iterator[tuple[int, str, object]]:
         if len(self._values) > most:
             raise RejectedError(f"{self.at} must have at most {most} entries, but has {len(self._values)}.")
         for position, (name, value) in enumerate(self._values.items(), start=1):
@@ -280,35 +296,22 @@ class Fields(Struct, gc=False):
             here = clean(name)
             if here is None or len(here) > MAX_KEY:
                 raise RejectedError(f"{self.at}, entry {position}, must have a name of 1 to {MAX_KEY} characters.")
-            yield here, _Entry({here: value}, position, self)
+            yield position, here, value
 
     def anything(self, key: str) -> object:
         """Any JSON, as it is, at most `MAX_DEPTH` levels deep; numbers finite."""
         value = self._values.get(key)
         if isinstance(value, str):
             return clean(value)
-        self._check_plain(key, value, MAX_DEPTH)
+        if problem := _unfit(value, MAX_DEPTH):
+            raise RejectedError(f"{self.path(key)} {problem}")
         return value
-
-    def _check_plain(self, key: str, value: object, levels: int) -> None:
-        if value is None or isinstance(value, (str, bool)):
-            return
-        if isinstance(value, int):
-            if not _TOO_SMALL < value < _TOO_LARGE:
-                raise self._too_long(key)
-        elif isinstance(value, (dict, list)):
-            if not levels:
-                raise RejectedError(f"{self.path(key)} {TOO_DEEP}")
-            for inner in value.values() if isinstance(value, dict) else value:
-                self._check_plain(key, inner, levels - 1)
-        elif not isinstance(value, float) or not math.isfinite(value):
-            raise self._wrong(key, "text, a number, true, false, a list or an object", value)
 
     def _out_of_range(self, key: str, least: int, most: int) -> RejectedError:
         return RejectedError(f"{self.path(key)} must be a whole number from {least} to {most}, but is out of range.")
 
     def _too_long(self, key: str) -> RejectedError:
-        return RejectedError(f"{self.path(key)} holds a whole number of more than {MAX_DIGITS} digits.")
+        return RejectedError(f"{self.path(key)} {_TOO_LONG}")
 
     def _time(self, key: str, value: T, read: Callable[[T], datetime]) -> datetime:
         try:
@@ -421,8 +424,6 @@ def iso_time(text: str) -> datetime:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise ValueError("a time such as 2026-03-02T14:54:30Z, but is text that is not one") from None
-    if moment.tzinfo is None:
-        raise ValueError("a time with its zone, such as 2026-03-02T14:54:30Z, but has no zone")
     return _within(moment)
 
 
@@ -451,8 +452,11 @@ def epoch_s(value: float) -> datetime:
 
 
 def _within(moment: datetime) -> datetime:
+    zone = moment.tzinfo
+    if zone is None:
+        raise ValueError("a time with its zone, such as 2026-03-02T14:54:30Z, but has no zone")
     # Times are compared with less effort in one zone; those near the calendar's ends need not be in another.
-    if moment.tzinfo is not UTC and MINYEAR < moment.year < MAXYEAR:
+    if zone is not UTC and MINYEAR < moment.year < MAXYEAR:
         moment = moment.astimezone(UTC)
     if not EARLIEST <= moment < LATEST:
         raise ValueError("a time from 1970 to 8999, but is earlier or later")
@@ -489,6 +493,24 @@ def _broken_json(error: json.JSONDecodeError, text: str) -> str:
     if error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated"):
         return f"The body is not complete JSON: it was cut off at {where}."
     return f"The body is not JSON: it breaks at {where}."
+
+
+def _unfit(value: object, levels: int) -> str | None:
+    """What is wrong with any JSON, as the end of a sentence; None where nothing is."""
+    if isinstance(value, int):
+        return None if _TOO_SMALL < value < _TOO_LARGE else _TOO_LONG
+    if isinstance(value, (dict, list)):
+        return _unfit_within(value.values() if isinstance(value, dict) else value, levels - 1) if levels else TOO_DEEP
+    if value is None or isinstance(value, str) or (isinstance(value, float) and math.isfinite(value)):
+        return None
+    return f"must be text, a number, true, false, a list or an object, but is {kind_of(value)}."
+
+
+def _unfit_within(values: Iterable[object], levels: int) -> str | None:
+    for value in values:
+        if not isinstance(value, str) and (problem := _unfit(value, levels)):
+            return problem
+    return None
 
 
 def _whole(digits: str) -> int:
