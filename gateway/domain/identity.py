@@ -130,7 +130,6 @@ def phone_keys(text: str, region: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(key for part in _parts(text, region) for key in _keys_of(part, region)))
 
 
-@lru_cache(maxsize=8192)
 def foreign_key(key: str, region: str) -> str | None:
     """The `phone:` key of a number from abroad as it stands where somebody typed it without its country.
 
@@ -138,8 +137,11 @@ def foreign_key(key: str, region: str) -> str | None:
     None for a number of the region itself.
     """
     number = key.removeprefix("phone:")
-    if _is_of(number, region):
-        return None
+    return None if number.startswith(_code_of(region)) else _foreign(number, region)
+
+
+@lru_cache(maxsize=8192)
+def _foreign(number: str, region: str) -> str | None:
     try:
         parsed = phonenumbers.parse(number)
     except NumberParseException:
@@ -227,9 +229,10 @@ def spoken(key: str) -> str:
     if kind == "ref":
         name, _, number = value.partition(":")
         return f"the {name.replace('_', ' ')} {number}"
-    return {"phone": f"the number {value}", "national": f"the number {value}", "email": f"the e-mail {value}"}.get(
-        kind, f"the handle {value}"
-    )
+    return f"the {_SPOKEN.get(kind, 'handle')} {value}"
+
+
+_SPOKEN = {"phone": "number", "national": "number", "email": "e-mail"}
 
 
 def opening(key: str) -> str:
@@ -299,9 +302,10 @@ def _national_key(spelt: str) -> str | None:
     return None if digits in _PLACEHOLDERS else f"national:{digits}"
 
 
-def _is_of(number: str, region: str) -> bool:
-    code = phonenumbers.country_code_for_region(region)
-    return bool(code) and number.startswith(f"+{code}")
+@lru_cache(maxsize=300)
+def _code_of(region: str) -> str:
+    """What its numbers begin with; where there is no such region, what none does."""
+    return f"+{phonenumbers.country_code_for_region(region)}"
 
 
 def _without_scheme(spelt: str) -> str:
