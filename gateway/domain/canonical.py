@@ -31,6 +31,7 @@ def canonical_record(
     return record
 
 
+_MISSED, _OUTBOUND = Status.MISSED, Direction.OUTBOUND
 _NOUNS: Mapping[str, str] = {
     "voice": "call", "chat": "chat", "email": "e-mail", "sms": "SMS", "whatsapp": "WhatsApp chat",
     "facebook": "Facebook chat", "instagram": "Instagram chat", "line": "LINE chat", "wechat": "WeChat chat",
@@ -40,8 +41,8 @@ _NOUNS: Mapping[str, str] = {
 
 def _summary(interaction: Interaction, match: Match) -> str:
     """Such as `Inbound call from Casey Customer` or `Missed call from +14155550123`."""
-    kind = "missed" if interaction.status is Status.MISSED else (interaction.direction or "")
-    outbound = interaction.direction is Direction.OUTBOUND
+    kind = "missed" if interaction.status is _MISSED else (interaction.direction or "")
+    outbound = interaction.direction is _OUTBOUND
     noun = f"{kind} {_NOUNS[interaction.channel]}".strip()
     who = " and ".join(_who(interaction, match)[:3])
     return f"{noun[0].upper()}{noun[1:]}" + (f" {'to' if outbound else 'from'} {who}" if who else "")

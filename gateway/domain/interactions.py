@@ -315,7 +315,10 @@ def _duration(started: datetime | None, ended: datetime | None) -> int | None:
 
 
 def _last(legs: tuple[Leg, ...], field: str) -> Any:
-    return next((value for leg in reversed(legs) if (value := getattr(leg, field))), None)
+    for leg in reversed(legs):
+        if value := getattr(leg, field):
+            return value
+    return None
 
 
 def _legs(members: Mapping[str, Mapping[str, Any]]) -> tuple[Leg, ...]:
@@ -337,9 +340,10 @@ def _in_order(members: Mapping[str, Mapping[str, Any]]) -> Iterable[str]:
 
 
 def _leg(name: str, told: dict[str, Any]) -> Leg:
+    told["id"] = name
     if "call_type" in told:
         told["call_type"] = _CALL_TYPES[told["call_type"]]
-    return Leg(id=name, **told)
+    return Leg(**told)
 
 
 def _told(registers: Mapping[str, Register]) -> dict[str, Any]:

@@ -106,7 +106,8 @@ def match(
     named = named_account(looked_for.references, looked_for.numbers, known)
     scenes = _scenes(interaction, looked_for, known, policy, explicit=explicit, named=named)
     parties = tuple([_match_party(scene) for scene in scenes])
-    account = named or next((party.account for party in parties if party.account), None)
+    accounts = [party.account for party in parties if party.account]
+    account = named or (accounts[0] if accounts else None)
     case = choose_case(
         interaction,
         known,
@@ -116,7 +117,8 @@ def match(
         account=account,
         keys=chain.from_iterable(looked_for.parties),
     )
-    told = [*(party.reason for party in parties), case.reason]
+    told = [party.reason for party in parties]
+    told.append(case.reason)
     if named:
         told.append(naming(looked_for.references.get("account_id"), named, named.name))
     if case.record and case.record.account_id:
