@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import Any
 
 from msgspec import Struct
@@ -71,7 +72,7 @@ def search_of(decided: Decided, mirror_version: int) -> Search | None:
     """What an interaction waits for that was so decided on; where a person has decided it waits for nothing."""
     row = decided.row
     keys = awaited(decided.match, decided.looked_for)
-    if has_decided(row.chosen, row.kept):
+    if keys and has_decided(row.chosen, row.kept):
         keys = ()
     was_waiting = bool(row.match and row.match.get("awaits"))
     return Search(keys, row.updated_at, mirror_version) if keys or was_waiting else None
@@ -93,7 +94,7 @@ def next_plan(plan: Plan, abilities: Abilities) -> Plan:
 
 def to_write(further: Iterable[Record], row: StoredInteraction) -> tuple[Record, ...]:
     """The accounts whose Task no person has deleted."""
-    return tuple(account for account in further if not row.companions.get(account.id, {}).get("is_gone"))
+    return tuple([account for account in further if not row.companions.get(account.id, {}).get("is_gone")])
 
 
 def with_strays(desired: Desired, row: StoredInteraction, further: Iterable[Record]) -> Desired:
@@ -156,8 +157,7 @@ def unsure(plan: Plan, change: Changes) -> TaskState:
 
 def _ours(plan: Plan, held: TaskFields) -> TaskFields:
     """What the Task holds of ours; what is a person's is still compared with what we wrote there."""
-    ours = {**{name: value for name, value in plan.state.written.items() if name not in held}, **held}
-    return {name: value for name, value in ours.items() if value is not None}
+    return {name: value for name, value in (plan.state.written | held).items() if value is not None}
 
 
 def written(plan: Plan, change: Changes, at: datetime | None, task_id: str | None = None) -> End:
@@ -172,6 +172,8 @@ def written(plan: Plan, change: Changes, at: datetime | None, task_id: str | Non
     told = at or plan.matched_at
     edits = edits_of(plan.row, change.kept, plan.evidence, told)
     audit = (*(edit.line for edit in edits), *correction_of(plan.row, ours, plan.match, plan.evidence.known, told))
+    if not audit:
+        return end
     lessons = tuple(lesson for edit in edits for lesson in edit.lessons)
     return replace(end, settlement=replace(end.settlement, audit=audit, lessons=lessons))
 
@@ -221,11 +223,13 @@ def _report(plan: Plan) -> dict[str, Any]:
 
 def unwritten(row: StoredInteraction, **changes: Any) -> Settlement:
     """The end of a round that leaves all as it was but for the changes."""
-    kept = {name: getattr(row, name) for name in _KEPT}
-    return Settlement(**kept | changes)
+    kept = dict(zip(_KEPT, _kept(row), strict=True))
+    kept.update(changes)
+    return Settlement(**kept)
 
 
 _KEPT = (
     "id", "version", "written_version", "match", "task_id", "intended", "written", "kept", "companions", "written_at",
     "matched_at",
 )  # fmt: skip
+_kept = attrgetter(*_KEPT)
