@@ -92,7 +92,12 @@ def phone_key(text: str, region: str = "US") -> str | None:
     """
     if len(text) > _LONGEST_PHONE:
         return None
-    return _plain(text.translate(_PUNCTUATION), region) or _spelt(text, region)
+    return _plain(_compact(text), region) or _spelt(text, region)
+
+
+def _compact(text: str) -> str:
+    """The number without what only parts its groups; most come without."""
+    return text if text.lstrip("+").isdecimal() else text.translate(_PUNCTUATION)
 
 
 def _plain(compact: str, region: str) -> str | None:
@@ -117,7 +122,7 @@ def _spelt(text: str, region: str) -> str | None:
     if spelt.lower().startswith(_NOT_A_NUMBER):
         return None
     spelt = _without_scheme(spelt)
-    return _plain(spelt.translate(_PUNCTUATION), region) or _parsed(spelt, region)
+    return _plain(_compact(spelt), region) or _parsed(spelt, region)
 
 
 def phone_keys(text: str, region: str) -> tuple[str, ...]:
@@ -125,7 +130,7 @@ def phone_keys(text: str, region: str) -> tuple[str, ...]:
 
     A number that is none in `region`, and has no country, is kept as a `national:` key. See `foreign_key`.
     """
-    if "/" not in text and len(text) <= _LONGEST_PHONE and (key := _plain(text.translate(_PUNCTUATION), region)):
+    if "/" not in text and len(text) <= _LONGEST_PHONE and (key := _plain(_compact(text), region)):
         return (key,)
     return tuple(dict.fromkeys(key for part in _parts(text, region) for key in _keys_of(part, region)))
 
@@ -389,7 +394,7 @@ def _parsed(spelt: str, region: str) -> str | None:
 
 def _unless_withheld(number: str) -> str | None:
     """Switches fill in zeros or one repeated digit for callers who hide their number."""
-    if number in _WITHHELD or len(set(number[-7:])) == 1 or number.endswith(_PLACEHOLDERS):
+    if number in _WITHHELD or number[-7:] == number[-1] * 7 or number.endswith(_PLACEHOLDERS):
         return None
     return f"phone:{number}"
 
