@@ -72,7 +72,7 @@ class Sought(Struct, frozen=True):
 
     def all_keys(self) -> set[str]:
         """All keys under which a record may stand."""
-        return {key for keys in self.parties for key in keys}.union(self.cases, self.agents, self.numbers)
+        return {*self.cases, *self.agents, *self.numbers}.union(*self.parties)
 
 
 def sought(interaction: Interaction, region: str, policy: MatchPolicy) -> Sought:
