@@ -216,7 +216,9 @@ def _shaped(value: Any, field: TaskField) -> Any:
         return int(value)
     if isinstance(value, str):
         text = value.strip()
-        return cut(text, field.length) if field.length and field.type in _TEXTS else text
+        # What is this short need not be counted.
+        is_long = 0 < field.length < 2 * len(text)
+        return cut(text, field.length) if is_long and field.type in _TEXTS else text
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, _PLAIN) and field.type not in _TEXTS:
