@@ -139,7 +139,7 @@ def _is_choice_new(row: StoredInteraction) -> bool:
 
 def found_out(plan: Plan, change: Changes) -> Plan:
     """The plan with what its Task holds of ours as written; nothing about it is unknown any more."""
-    ours = _standing({**plan.state.written, **change.held})
+    ours = _ours({**plan.state.written, **change.held})
     return replace(plan, state=TaskState(plan.task_id, None, ours, plan.state.kept))
 
 
@@ -156,14 +156,14 @@ def unsure(plan: Plan, change: Changes) -> TaskState:
     return replace(plan.state, task_id=plan.task_id, intended=change.send)
 
 
-def _standing(ours: TaskFields) -> TaskFields:
-    """What the Task holds of ours; what is a person's is still compared with what we wrote there."""
-    return {name: value for name, value in ours.items() if value is not None}
+def _ours(fields: TaskFields) -> TaskFields:
+    """What the Task holds of ours: all but what was emptied. A person's value is still compared with what we wrote."""
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def written(plan: Plan, change: Changes, at: datetime | None, task_id: str | None = None) -> End:
     """The Task now holds what was sent besides what it held of ours."""
-    ours = _standing({**plan.state.written, **change.held, **change.send})
+    ours = _ours({**plan.state.written, **change.held, **change.send})
     state = TaskState(task_id or plan.task_id, None, ours, change.kept)
     if plan.account:
         return finished(plan, state, at)
