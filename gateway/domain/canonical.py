@@ -15,23 +15,23 @@ def canonical_record(
     interaction: Interaction, match: Match, connection: ConnectionPolicy, *, stop_listed: bool = False
 ) -> dict[str, Any]:
     """What mapping rules see: the interaction's fields by name, its legs and parties as lists, and the match."""
-    return {
-        **words_of(interaction),
-        "key": external_key(connection.name, interaction.id),
-        "connection": connection.name,
-        "label": connection.at(interaction.contact_point, interaction.queue).label,
-        "summary": _summary(interaction, match),
-        "stop_listed": stop_listed,
-        "match": {
-            "state": match.state.value,
-            "reason": match.reason,
-            "account_id": match.account.id if match.account else None,
-            "account_name": match.account.name if match.account else None,
-            "case_number": match.case.record.number if match.case.record else None,
-        },
+    record, account, case = words_of(interaction), match.account, match.case.record
+    record["key"] = external_key(connection.name, interaction.id)
+    record["connection"] = connection.name
+    record["label"] = connection.at(interaction.contact_point, interaction.queue).label
+    record["summary"] = _summary(interaction, match)
+    record["stop_listed"] = stop_listed
+    record["match"] = {
+        "state": str(match.state),
+        "reason": match.reason,
+        "account_id": account.id if account else None,
+        "account_name": account.name if account else None,
+        "case_number": case.number if case else None,
     }
+    return record
 
 
+_MISSED, _OUTBOUND = Status.MISSED, Direction.OUTBOUND
 _NOUNS: Mapping[str, str] = {
     "voice": "call", "chat": "chat", "email": "e-mail", "sms": "SMS", "whatsapp": "WhatsApp chat",
     "facebook": "Facebook chat", "instagram": "Instagram chat", "line": "LINE chat", "wechat": "WeChat chat",
@@ -41,8 +41,8 @@ _NOUNS: Mapping[str, str] = {
 
 def _summary(interaction: Interaction, match: Match) -> str:
     """Such as `Inbound call from Casey Customer` or `Missed call from +14155550123`."""
-    kind = "missed" if interaction.status is Status.MISSED else (interaction.direction or "")
-    outbound = interaction.direction is Direction.OUTBOUND
+    kind = "missed" if interaction.status is _MISSED else (interaction.direction or "")
+    outbound = interaction.direction is _OUTBOUND
     noun = f"{kind} {_NOUNS[interaction.channel]}".strip()
     who = " and ".join(_who(interaction, match)[:3])
     return f"{noun[0].upper()}{noun[1:]}" + (f" {'to' if outbound else 'from'} {who}" if who else "")

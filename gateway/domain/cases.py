@@ -80,6 +80,8 @@ def _named_but_missing(references: Mapping[str, str]) -> str:
 def _own_cases(people: Sequence[Record], keys: Iterable[str], known: Known) -> list[Record]:
     theirs = [case for person in people for case in known.cases.get(person.id, ())]
     theirs += [r for key in keys for r in known.by_key.get(key, ()) if r.kind is CASE and r.is_open]
+    if len(theirs) < 2:
+        return theirs
     return sorted({case.id: case for case in theirs}.values(), key=lambda case: (case.number or "", case.id))
 
 

@@ -35,7 +35,7 @@ class Candidate(Struct, frozen=True):
     @property
     def told(self) -> str:
         """The evidence in sentences."""
-        return " ".join(item.sentence for item in self.evidence)
+        return " ".join([item.sentence for item in self.evidence])
 
 
 class Scene(Struct, frozen=True):
@@ -65,7 +65,7 @@ def candidates_of(scene: Scene) -> tuple[Candidate, ...]:
         people[person.id] = person
         found.setdefault(person.id, []).append(evidence)
     candidates = [
-        _candidate(people[id], evidence, scene) for id, evidence in found.items() if any(e.points > 0 for e in evidence)
+        _candidate(people[id], told, scene) for id, told in found.items() if max([e.points for e in told]) > 0
     ]
     if len(candidates) > 1:
         candidates.sort(key=lambda c: (-c.score, c.record.name, c.record.id))
@@ -85,20 +85,22 @@ def _candidate(person: Record, evidence: list[Evidence], scene: Scene) -> Candid
         evidence.append(name)
     if context := _by_account(person, scene):
         evidence.append(context)
-    score = round(sum(item.points for item in evidence), 1)
+    score = round(sum([item.points for item in evidence]), 1)
     return Candidate(person, tuple(evidence), score, name is not None and name.sentence is _ANOTHER)
 
 
 def _evidence(scene: Scene) -> Iterator[tuple[Record, Evidence]]:
-    if scene.is_primary:
+    known = scene.known
+    if scene.is_primary and scene.references:
         yield from _named(scene)
     for key in scene.keys:
-        records = scene.known.by_key.get(key, ())
-        people = people_of(records, scene.known)
+        records = known.by_key.get(key, ())
+        people = people_of(records, known)
         if people:
             shown = _by_key(key, len(people), scene)
-            yield from ((person, shown) for person in people)
-        if remembered := scene.known.remembered.get(key):
+            for person in people:
+                yield person, shown
+        if remembered := known.remembered.get(key):
             yield from _by_memory(key, remembered, {person.id for person in people}, scene)
         if records:
             yield from _by_supplied(key, records, people, scene)

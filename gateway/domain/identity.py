@@ -92,7 +92,12 @@ def phone_key(text: str, region: str = "US") -> str | None:
     """
     if len(text) > _LONGEST_PHONE:
         return None
-    return _plain(text.translate(_PUNCTUATION), region) or _spelt(text, region)
+    return _plain(_compact(text), region) or _spelt(text, region)
+
+
+def _compact(text: str) -> str:
+    """The number without what only parts its groups; most come without."""
+    return text if text.lstrip("+").isdecimal() else text.translate(_PUNCTUATION)
 
 
 def _plain(compact: str, region: str) -> str | None:
@@ -117,7 +122,7 @@ def _spelt(text: str, region: str) -> str | None:
     if spelt.lower().startswith(_NOT_A_NUMBER):
         return None
     spelt = _without_scheme(spelt)
-    return _plain(spelt.translate(_PUNCTUATION), region) or _parsed(spelt, region)
+    return _plain(_compact(spelt), region) or _parsed(spelt, region)
 
 
 def phone_keys(text: str, region: str) -> tuple[str, ...]:
@@ -125,12 +130,11 @@ def phone_keys(text: str, region: str) -> tuple[str, ...]:
 
     A number that is none in `region`, and has no country, is kept as a `national:` key. See `foreign_key`.
     """
-    if "/" not in text and len(text) <= _LONGEST_PHONE and (key := _plain(text.translate(_PUNCTUATION), region)):
+    if "/" not in text and len(text) <= _LONGEST_PHONE and (key := _plain(_compact(text), region)):
         return (key,)
     return tuple(dict.fromkeys(key for part in _parts(text, region) for key in _keys_of(part, region)))
 
 
-@lru_cache(maxsize=8192)
 def foreign_key(key: str, region: str) -> str | None:
     """The `phone:` key of a number from abroad as it stands where somebody typed it without its country.
 
@@ -138,8 +142,11 @@ def foreign_key(key: str, region: str) -> str | None:
     None for a number of the region itself.
     """
     number = key.removeprefix("phone:")
-    if _is_of(number, region):
-        return None
+    return None if number.startswith(_code_of(region)) else _foreign(number, region)
+
+
+@lru_cache(maxsize=8192)
+def _foreign(number: str, region: str) -> str | None:
     try:
         parsed = phonenumbers.parse(number)
     except NumberParseException:
@@ -227,9 +234,10 @@ def spoken(key: str) -> str:
     if kind == "ref":
         name, _, number = value.partition(":")
         return f"the {name.replace('_', ' ')} {number}"
-    return {"phone": f"the number {value}", "national": f"the number {value}", "email": f"the e-mail {value}"}.get(
-        kind, f"the handle {value}"
-    )
+    return f"the {_SPOKEN.get(kind, 'handle')} {value}"
+
+
+_SPOKEN = {"phone": "number", "national": "number", "email": "e-mail"}
 
 
 def opening(key: str) -> str:
@@ -299,9 +307,10 @@ def _national_key(spelt: str) -> str | None:
     return None if digits in _PLACEHOLDERS else f"national:{digits}"
 
 
-def _is_of(number: str, region: str) -> bool:
-    code = phonenumbers.country_code_for_region(region)
-    return bool(code) and number.startswith(f"+{code}")
+@lru_cache(maxsize=300)
+def _code_of(region: str) -> str:
+    """What its numbers begin with; where there is no such region, what none does."""
+    return f"+{phonenumbers.country_code_for_region(region)}"
 
 
 def _without_scheme(spelt: str) -> str:
@@ -385,7 +394,7 @@ def _parsed(spelt: str, region: str) -> str | None:
 
 def _unless_withheld(number: str) -> str | None:
     """Switches fill in zeros or one repeated digit for callers who hide their number."""
-    if number in _WITHHELD or len(set(number[-7:])) == 1 or number.endswith(_PLACEHOLDERS):
+    if number in _WITHHELD or number[-7:] == number[-1] * 7 or number.endswith(_PLACEHOLDERS):
         return None
     return f"phone:{number}"
 

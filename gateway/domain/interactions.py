@@ -188,13 +188,16 @@ MAX_TEXT = 100_000
 """Characters of one text that are folded: three times what a Task can hold. The delivery keeps all of it."""
 
 _TIMES = ("started_at", "ended_at")
-_WORDS = (
-    "id", "contact_point", "started_at", "ended_at", "last_event_at", "duration_seconds", "queue", "subject",
-    "disposition", "notes", "transcript", "recording_url",
-)  # fmt: skip
 _CHANNELS: Mapping[str, Channel] = {word.value: word for word in Channel}
 _DIRECTIONS: Mapping[str, Direction] = {word.value: word for word in Direction}
 _CALL_TYPES: Mapping[str, CallType] = {word.value: word for word in CallType}
+_STATUSES = (
+    (Event.FOLLOWED_UP, Status.FOLLOWED_UP),
+    (Event.WRAPPED_UP, Status.WRAPPED_UP),
+    (Event.COMPLETED, Status.COMPLETED),
+    (Event.MISSED, Status.MISSED),
+)
+"""What an event makes of an interaction, the furthest first."""
 _FINISHED = frozenset({Event.COMPLETED, Event.MISSED, Event.WRAPPED_UP, Event.FOLLOWED_UP})
 
 
@@ -244,9 +247,9 @@ def interaction_of(external_id: str, state: State) -> Interaction:
     """The interaction that a folded state describes; legs in order of time, parties as first listed."""
     told = _told(state["fields"])
     legs = _legs(state["legs"])
-    references = {name: _texts(registers) for name, registers in sorted(state["references"].items())}
-    started = told.get("started_at") or min((leg.started_at for leg in legs if leg.started_at), default=None)
-    ended = told.get("ended_at") or max((leg.ended_at for leg in legs if leg.ended_at), default=None)
+    references = [(name, _texts(registers)) for name, registers in _sorted(state["references"])]
+    started = told.get("started_at") or min([leg.started_at for leg in legs if leg.started_at], default=None)
+    ended = told.get("ended_at") or max([leg.ended_at for leg in legs if leg.ended_at], default=None)
     return Interaction(
         id=external_id,
         status=_status(state["events"]),
@@ -262,37 +265,31 @@ def interaction_of(external_id: str, state: State) -> Interaction:
         subject=told.get("subject"),
         disposition=told.get("disposition") or _last(legs, "disposition"),
         notes=told.get("notes"),
-        references={name: latest for name, (latest, _) in references.items() if latest},
-        earlier_references={name: earlier for name, (_, earlier) in references.items() if earlier},
+        references={name: latest for name, (latest, _) in references if latest},
+        earlier_references={name: earlier for name, (_, earlier) in references if earlier},
         recording_url=told.get("recording_url"),
         transcript=told.get("transcript"),
-        attributes={name: register[-1] for name, register in sorted(state["attributes"].items())},
+        attributes={name: register[-1] for name, register in _sorted(state["attributes"])},
         last_event_at=_time(state["seen"][1]),
     )
 
 
 def words_of(interaction: Interaction) -> dict[str, Any]:
     """The interaction as rules see it: its fields by name, legs and parties as lists of such."""
-    return {
-        **{name: getattr(interaction, name) for name in _WORDS},
-        "status": interaction.status.value,
-        "channel": interaction.channel.value,
-        "direction": interaction.direction.value if interaction.direction else None,
-        "references": dict(interaction.references),
-        "earlier_references": {name: list(earlier) for name, earlier in interaction.earlier_references.items()},
-        "attributes": dict(interaction.attributes),
-        "parties": [asdict(party) for party in interaction.parties],
-        "legs": [asdict(leg) for leg in interaction.legs],
-    }
+    words = asdict(interaction)
+    words["status"] = str(interaction.status)
+    words["channel"] = str(interaction.channel)
+    words["direction"] = str(interaction.direction) if interaction.direction else None
+    words["references"] = dict(interaction.references)
+    words["earlier_references"] = {name: list(earlier) for name, earlier in interaction.earlier_references.items()}
+    words["attributes"] = dict(interaction.attributes)
+    words["parties"] = [asdict(party) for party in interaction.parties]
+    words["legs"] = [asdict(leg) for leg in interaction.legs]
+    return words
 
 
 def _status(events: Mapping[str, Register]) -> Status:
-    for event, status in (
-        (Event.FOLLOWED_UP, Status.FOLLOWED_UP),
-        (Event.WRAPPED_UP, Status.WRAPPED_UP),
-        (Event.COMPLETED, Status.COMPLETED),
-        (Event.MISSED, Status.MISSED),
-    ):
+    for event, status in _STATUSES:
         if event in events:
             return status
     return Status.OPEN
@@ -310,25 +307,35 @@ def _duration(started: datetime | None, ended: datetime | None) -> int | None:
 
 
 def _last(legs: tuple[Leg, ...], field: str) -> Any:
-    return next((value for leg in reversed(legs) if (value := getattr(leg, field))), None)
+    for leg in reversed(legs):
+        if value := getattr(leg, field):
+            return value
+    return None
 
 
 def _legs(members: Mapping[str, Mapping[str, Any]]) -> tuple[Leg, ...]:
-    legs = [(member["position"], _leg(name, _told(member["fields"]))) for name, member in members.items()]
+    legs = [_leg(name, _told(members[name]["fields"])) for name in _in_order(members)]
     if len(legs) > 1:
-        legs.sort(key=lambda pair: (pair[1].started_at or pair[1].ended_at or _AFTER_ALL, pair[0], pair[1].id))
-    return tuple([leg for _, leg in legs])
+        legs.sort(key=lambda leg: leg.started_at or leg.ended_at or _AFTER_ALL)
+    return tuple(legs)
 
 
 def _parties(members: Mapping[str, Mapping[str, Any]]) -> tuple[Party, ...]:
-    ordered = sorted((member["position"], name) for name, member in members.items())
-    return tuple([Party(id=name, **_told(members[name]["fields"])) for _, name in ordered])
+    return tuple([Party(id=name, **_told(members[name]["fields"])) for name in _in_order(members)])
+
+
+def _in_order(members: Mapping[str, Mapping[str, Any]]) -> Iterable[str]:
+    """Their names, as first listed."""
+    if len(members) < 2:
+        return members
+    return sorted(members, key=lambda name: (members[name]["position"], name))
 
 
 def _leg(name: str, told: dict[str, Any]) -> Leg:
+    told["id"] = name
     if "call_type" in told:
         told["call_type"] = _CALL_TYPES[told["call_type"]]
-    return Leg(id=name, **told)
+    return Leg(**told)
 
 
 def _told(registers: Mapping[str, Register]) -> dict[str, Any]:
@@ -415,6 +422,10 @@ def _merge_references(one: State, other: State) -> State:
     for name in one.keys() & other.keys():
         merged[name] = _latest([*_all(one[name]), *_all(other[name])])
     return merged
+
+
+def _sorted(by_name: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    return sorted(by_name.items()) if by_name else []
 
 
 def _texts(registers: list[Any]) -> tuple[str, tuple[str, ...]]:

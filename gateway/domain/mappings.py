@@ -126,21 +126,28 @@ def _converted(source: Rule, options: dict[str, Any]) -> Rule:
     if options:
         raise ValueError(f"unknown option {', '.join(options)}; known: from, as, map, default, create_only, required")
 
+    if table:
+        steps.append(lambda value: table.get(str(value).casefold()))
+    found = _through(source, steps)
+    if default is None:
+        return found
+    return lambda record: default if (value := found(record)) is None else value
+
+
+def _through(source: Rule, steps: Sequence[Callable[[Any], Any]]) -> Rule:
+    """What the source gives, taken through the steps until nothing is left of it."""
+    if not steps:
+        return source
+
     def fill(record: Mapping[str, Any]) -> Any:
-        value = _apply(steps, source(record))
-        if table and value is not None:
-            value = table.get(str(value).casefold())
-        return default if value is None else value
+        value = source(record)
+        for step in steps:
+            if value is None:
+                return None
+            value = step(value)
+        return value
 
     return fill
-
-
-def _apply(steps: Sequence[Callable[[Any], Any]], value: Any) -> Any:
-    for step in steps:
-        if value is None:
-            return None
-        value = step(value)
-    return value
 
 
 _HOLE = re.compile(r"\{([^{}]+)\}")
@@ -167,29 +174,27 @@ def _hole(body: str) -> tuple[Rule, bool]:
     path, *names = re.split(r"(?<!\|)\|(?!\|)", body)
     optional = path.strip().endswith("?")
     source, steps = _path(path.strip().removesuffix("?")), [_transform(name.strip()) for name in names]
-    return (lambda record: _apply(steps, source(record))), optional
+    return _through(source, steps), optional
 
 
 def _lines(lines: Sequence[Any]) -> Rule:
-    makers = [_each(line) if isinstance(line, Mapping) else _single(line) for line in lines]
+    parts = [_each(line) if isinstance(line, Mapping) else (None, _text(str(line))) for line in lines]
 
     def fill(record: Mapping[str, Any]) -> str | None:
-        made = [line for maker in makers for line in maker(record)]
+        made = []
+        for items, text in parts:
+            for item in (record,) if items is None else items(record) or ():
+                if line := text(item):
+                    made.append(line)
         return "\n".join(made) or None
 
     return fill
 
 
-def _single(line: Any) -> Callable[[Mapping[str, Any]], list[str]]:
-    text = _text(str(line))
-    return lambda record: [made] if (made := text(record)) else []
-
-
-def _each(line: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], list[str]]:
+def _each(line: Mapping[str, Any]) -> tuple[Rule, Rule]:
     if set(line) != {"each", "text"}:
         raise ValueError("a line is a text or {each: path of a list, text: …}")
-    items, text = _path(line["each"]), _text(str(line["text"]))
-    return lambda record: [made for item in items(record) or [] if (made := text(item))]
+    return _path(line["each"]), _text(str(line["text"]))
 
 
 def _transform(call: str) -> Callable[[Any], Any]:
@@ -203,12 +208,12 @@ def _transform(call: str) -> Callable[[Any], Any]:
         raise ValueError(f"{call!r}: {error}") from error
 
 
-def _timed(start: int, end: int) -> Callable[[str], Callable[[Any], str]]:
-    """From `start` to `end` of a time such as 2026-03-02 14:54:30+00:00."""
+def _timed(spell: Callable[[datetime], str]) -> Callable[[str], Callable[[Any], str]]:
+    """How a time is spelt where it is shown."""
 
     def of_zone(zone: str) -> Callable[[Any], str]:
         place = ZoneInfo(zone) if zone else UTC
-        return lambda moment: str(moment.astimezone(place))[start:end] if isinstance(moment, datetime) else str(moment)
+        return lambda moment: spell(moment.astimezone(place)) if isinstance(moment, datetime) else str(moment)
 
     return of_zone
 
@@ -245,9 +250,9 @@ def _clock(seconds: Any) -> str:
 
 
 TRANSFORMS: Mapping[str, Callable[[str], Callable[[Any], Any]]] = {
-    "date": _timed(0, 10),
-    "time": _timed(11, 16),
-    "datetime": _timed(0, 16),
+    "date": _timed(lambda moment: moment.date().isoformat()),
+    "time": _timed(lambda moment: moment.time().isoformat("minutes")),
+    "datetime": _timed(lambda moment: moment.replace(tzinfo=None).isoformat(" ", "minutes")),
     "title": _plain(lambda value: str(value).replace("_", " ").capitalize()),
     "upper": _plain(lambda value: str(value).upper()),
     "lower": _plain(lambda value: str(value).lower()),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
+from itertools import chain
 
 from msgspec import Struct
 
@@ -23,6 +24,9 @@ class MatchState(StrEnum):
     MATCHED = "matched"
     AMBIGUOUS = "ambiguous"
     UNMATCHED = "unmatched"
+
+
+MATCHED, AMBIGUOUS, UNMATCHED = MatchState
 
 
 class PartyMatch(Struct, frozen=True):
@@ -68,20 +72,21 @@ class Sought(Struct, frozen=True):
 
     def all_keys(self) -> set[str]:
         """All keys under which a record may stand."""
-        return {key for keys in self.parties for key in keys}.union(self.cases, self.agents, self.numbers)
+        return {*self.cases, *self.agents, *self.numbers}.union(*self.parties)
 
 
 def sought(interaction: Interaction, region: str, policy: MatchPolicy) -> Sought:
     """What to look for; numbers without a country code are taken to be dialled in `region`."""
     references = told_references(interaction, policy)
-    number = case_key(references.get("case_number", ""))
+    number = case_key(references.get("case_number", "")) if references else None
+    domains = [domain_key(p.email, policy.public_domains) if p.email else None for p in interaction.parties]
     return Sought(
-        parties=tuple(_keys(party, interaction, region, policy) for party in interaction.parties),
-        domains=tuple(domain_key(p.email, policy.public_domains) if p.email else None for p in interaction.parties),
+        parties=tuple([_keys(party, interaction, region, policy) for party in interaction.parties]),
+        domains=tuple(domains),
         cases=(number,) if number else (),
-        ids=tuple(full_id(references[name]) for name in ID_REFERENCES if references.get(name)),
-        agents=tuple(key for leg in interaction.legs if leg.agent_email and (key := email_key(leg.agent_email))),
-        numbers=number_keys(references),
+        ids=tuple([full_id(references[name]) for name in ID_REFERENCES if references.get(name)]) if references else (),
+        agents=tuple([key for leg in interaction.legs if leg.agent_email and (key := email_key(leg.agent_email))]),
+        numbers=number_keys(references) if references else (),
         references=references,
     )
 
@@ -99,22 +104,21 @@ def match(
     """
     explicit = explicit_case(looked_for.references, looked_for.numbers, known)
     named = named_account(looked_for.references, looked_for.numbers, known)
-    parties = tuple(
-        _match_party(scene) for scene in _scenes(interaction, looked_for, known, policy, explicit=explicit, named=named)
-    )
-    account = named or next((party.account for party in parties if party.account), None)
-    keys = [key for party_keys in looked_for.parties for key in party_keys]
-    people = [party.who for party in parties if party.who]
+    scenes = _scenes(interaction, looked_for, known, policy, explicit=explicit, named=named)
+    parties = tuple([_match_party(scene) for scene in scenes])
+    accounts = [party.account for party in parties if party.account]
+    account = named or (accounts[0] if accounts else None)
     case = choose_case(
         interaction,
         known,
         references=looked_for.references,
         explicit=explicit,
-        people=people,
+        people=[party.who for party in parties if party.who],
         account=account,
-        keys=keys,
+        keys=chain.from_iterable(looked_for.parties),
     )
-    told = [*(party.reason for party in parties), case.reason]
+    told = [party.reason for party in parties]
+    told.append(case.reason)
     if named:
         told.append(naming(looked_for.references.get("account_id"), named, named.name))
     if case.record and case.record.account_id:
@@ -122,7 +126,7 @@ def match(
     state = _overall(parties, account, case)
     if lacking := _lacking(interaction, parties, second_party):
         told.append(lacking)
-        state = MatchState.AMBIGUOUS if second_party and second_party.when_missing is WhenMissing.ASK else state
+        state = AMBIGUOUS if second_party and second_party.when_missing is WhenMissing.ASK else state
     reason = " ".join(filter(None, map(str.strip, told))) or "Nobody outside is named."
     return Match(state, reason, policy, parties, account, case)
 
@@ -144,36 +148,38 @@ def _scenes(
 
 
 def _keys(party: Party, interaction: Interaction, region: str, policy: MatchPolicy) -> tuple[str, ...]:
-    keys = [
-        *(_phone_keys(party.phone, region, policy) if party.phone else ()),
-        email_key(party.email) if party.email else None,
-    ]
+    keys: list[str | None] = []
+    if party.phone:
+        keys += _phone_keys(party.phone, region, policy)
+    if party.email:
+        keys.append(email_key(party.email))
     if party.handle:
         keys += _phone_keys(party.handle, region, policy) or (handle_key(interaction.channel, party.handle),)
-    return tuple(dict.fromkeys(key for key in keys if key))
+    return tuple(dict.fromkeys([key for key in keys if key]))
 
 
 def _phone_keys(text: str, region: str, policy: MatchPolicy) -> tuple[str, ...]:
     """The number's key, and the one that it has where somebody typed it without its country."""
-    found = (key for place in (region, *policy.regions) if (key := phone_key(text, place)))
-    key = next(found, None)
-    if key is None:
-        return ()
-    foreign = foreign_key(key, region)
-    return (key, foreign) if foreign else (key,)
+    for place in (region, *policy.regions):
+        if key := phone_key(text, place):
+            foreign = foreign_key(key, region)
+            return (key, foreign) if foreign else (key,)
+    return ()
 
 
 def _overall(parties: Sequence[PartyMatch], account: Record | None, case: CaseChoice) -> MatchState:
     states = {party.state for party in parties}
-    if MatchState.AMBIGUOUS in states:
-        return MatchState.AMBIGUOUS
-    return MatchState.MATCHED if MatchState.MATCHED in states or account or case.record else MatchState.UNMATCHED
+    if AMBIGUOUS in states:
+        return AMBIGUOUS
+    return MATCHED if MATCHED in states or account or case.record else UNMATCHED
 
 
 def _lacking(interaction: Interaction, parties: Sequence[PartyMatch], second_party: SecondParty | None) -> str | None:
     cause = second_party.required_by(interaction.disposition, interaction.queue) if second_party else None
-    found = {(party.who or party.account or party.party).id for party in parties if party.state is MatchState.MATCHED}
-    if cause is None or len(found) > 1:
+    if cause is None:
+        return None
+    found = {(party.who or party.account or party.party).id for party in parties if party.state is MATCHED}
+    if len(found) > 1:
         return None
     return f"{cause} requires a second party, and {'only one' if found else 'none'} is known."
 
@@ -188,7 +194,7 @@ def _match_party(scene: Scene) -> PartyMatch:
         return _abstain(candidates, scene)
     account = account_of_person(best.record, scene.named, scene.keys, scene.domain, scene.known)
     reason = f"{best.record.name}: {best.told} {account.reason}".rstrip()
-    return PartyMatch(scene.party, MatchState.MATCHED, reason, best.record, account.record, candidates)
+    return PartyMatch(scene.party, MATCHED, reason, best.record, account.record, candidates)
 
 
 def _abstain(candidates: tuple[Candidate, ...], scene: Scene) -> PartyMatch:
@@ -197,7 +203,7 @@ def _abstain(candidates: tuple[Candidate, ...], scene: Scene) -> PartyMatch:
     weak = "alone is too weak to decide" if len(contenders) == 1 else "does not decide between them"
     names = _listed([c.record.name for c in contenders])
     reason = f"Could be {names}: {candidates[0].told} That {weak}. {account.reason}".rstrip()
-    return PartyMatch(scene.party, MatchState.AMBIGUOUS, reason, None, account.record, candidates)
+    return PartyMatch(scene.party, AMBIGUOUS, reason, None, account.record, candidates)
 
 
 def _account_for(contenders: Sequence[Candidate], scene: Scene) -> AccountChoice:
@@ -216,7 +222,7 @@ def _match_account(scene: Scene) -> PartyMatch:
     unknown = (
         f"No contact or lead has {spoken_keys}." if scene.keys else "Nothing that identifies the customer was given."
     )
-    state = MatchState.MATCHED if account.record else MatchState.UNMATCHED
+    state = MATCHED if account.record else UNMATCHED
     return PartyMatch(scene.party, state, f"{unknown} {account.reason}".rstrip(), None, account.record)
 
 

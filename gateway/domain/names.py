@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable, Sequence
 from enum import IntEnum
 from functools import lru_cache
 
@@ -75,8 +76,8 @@ def words_of_name(name: str) -> tuple[str, ...]:
     plain = name[:_LONGEST].casefold()
     if not plain.isascii():
         plain = "".join(c for c in unicodedata.normalize("NFKD", plain) if not unicodedata.combining(c))
-    words = (word.replace("'", "").replace("’", "") for word in _WORD.findall(plain))
-    return tuple(word for word in words if word not in _TITLES)
+    words = [word.replace("'", "").replace("’", "") for word in _WORD.findall(plain)]
+    return tuple([word for word in words if word not in _TITLES])
 
 
 def agreement(given: str, known: str) -> Agreement:
@@ -104,12 +105,11 @@ def _compared(told: tuple[str, ...], record: tuple[str, ...]) -> Agreement:
     left = list(record)
     whole = initials = 0
     for word in sorted(told, key=len, reverse=True):
-        fitting = next((other for other in left if _is_same(word, other)), None)
-        if fitting is not None:
+        if fitting := _fitting(word, left, _is_same):
             whole += 1
-        elif fitting := next((other for other in left if _is_initial(word, other)), None):
+        elif fitting := _fitting(word, left, _is_initial):
             initials += 1
-        if fitting is not None:
+        if fitting:
             left.remove(fitting)
     strangers = len(told) - whole - initials
     if strangers and left:
@@ -117,6 +117,13 @@ def _compared(told: tuple[str, ...], record: tuple[str, ...]) -> Agreement:
     if whole and whole + initials > 1:
         return Agreement.SAME
     return Agreement.PARTLY if whole else Agreement.UNCLEAR
+
+
+def _fitting(word: str, others: Sequence[str], fits: Callable[[str, str], bool]) -> str | None:
+    for other in others:
+        if fits(word, other):
+            return other
+    return None
 
 
 def _contradiction(told: tuple[str, ...], record: tuple[str, ...], whole: int) -> Agreement:

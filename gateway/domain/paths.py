@@ -62,8 +62,12 @@ def _field(node: _Node) -> Path:
     return find
 
 
+def _same(value: Any) -> Any:
+    return value
+
+
 def _itself(_: _Node) -> Path:
-    return lambda value: value
+    return _same
 
 
 def _literal(node: _Node) -> Path:
@@ -99,10 +103,14 @@ def _filter(node: _Node) -> Path:
         items = base(value)
         if not isinstance(items, list):
             return None
-        found = (member(item) for item in items if not is_false(condition(item)))
+        found = [member(item) for item in items if not is_false(condition(item))]
         return [each for each in found if each is not None]
 
-    return find
+    def find_given(value: Any) -> Any:
+        items = base(value)
+        return [item for item in items if item or not is_false(item)] if isinstance(items, list) else None
+
+    return find_given if member is condition is _same else find
 
 
 def _function(node: _Node) -> Path:
@@ -115,8 +123,12 @@ def _function(node: _Node) -> Path:
 def _join(separator: Path, texts: Path) -> Path:
     def find(value: Any) -> Any:
         glue, parts = separator(value), texts(value)
-        if isinstance(glue, str) and isinstance(parts, list) and all(isinstance(part, str) for part in parts):
-            return glue.join(parts)
+        if isinstance(glue, str) and isinstance(parts, list):
+            for part in parts:
+                if not isinstance(part, str):
+                    break
+            else:
+                return glue.join(parts)
         # jmespath says what is wrong with them.
         return _functions.call_function("join", [glue, parts])
 
@@ -125,7 +137,7 @@ def _join(separator: Path, texts: Path) -> Path:
 
 def is_false(value: Any) -> bool:
     """What JMESPath takes for false; zero is true."""
-    return value is None or value is False or value in ("", [], {})
+    return not value and (value is None or value is False or value in ("", [], {}))
 
 
 _BUILDERS: Mapping[str, Callable[[_Node], Path]] = {

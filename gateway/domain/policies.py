@@ -203,9 +203,11 @@ class ContactPoint:
 
     def weighing(self, policy: MatchPolicy) -> MatchPolicy:
         """The match policy with this contact point's own thresholds."""
+        if self.threshold is None and self.margin is None:
+            return policy
         own = {"threshold": self.threshold, "margin": self.margin}
         given: dict[str, Any] = {name: points for name, points in own.items() if points is not None}
-        return replace(policy, **given) if given else policy
+        return replace(policy, **given)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -47,6 +47,8 @@ def number_keys(references: Mapping[str, str]) -> tuple[str, ...]:
 
 def named_account(references: Mapping[str, str], numbers: Iterable[str], known: Known) -> Record | None:
     """The account that is named by its id or by a number that it alone has."""
+    if not references:
+        return None
     named = known.named(references.get("account_id"))
     if named and named.kind is Kind.ACCOUNT:
         return named

@@ -20,7 +20,7 @@ def match_report(match: Match, problems: Sequence[str]) -> dict[str, Any]:
     `policy` is the version of the weights; `threshold` and `margin` are in points, as scores are.
     """
     return {
-        "state": match.state.value,
+        "state": str(match.state),
         "reason": match.reason,
         "policy": match.policy.version,
         "threshold": match.policy.threshold,
@@ -43,7 +43,7 @@ def _party(party: PartyMatch, policy: MatchPolicy) -> dict[str, Any]:
     return {
         "party": party.party.id,
         "role": party.party.role,
-        "state": party.state.value,
+        "state": str(party.state),
         "reason": party.reason,
         "who": _named(party.who),
         "account": _named(party.account),
@@ -54,14 +54,13 @@ def _party(party: PartyMatch, policy: MatchPolicy) -> dict[str, Any]:
 
 
 def _candidate(candidate: Candidate, party: PartyMatch, policy: MatchPolicy) -> dict[str, Any]:
-    return {
-        **(_named(candidate.record) or {}),
-        "account_id": candidate.record.account_id,
-        "score": candidate.score,
-        "evidence": [item.sentence for item in candidate.evidence],
-        "points": [item.points for item in candidate.evidence],
-        "lacks": _lacks(candidate, party, policy),
-    }
+    report = _named(candidate.record) or {}
+    report["account_id"] = candidate.record.account_id
+    report["score"] = candidate.score
+    report["evidence"] = [item.sentence for item in candidate.evidence]
+    report["points"] = [item.points for item in candidate.evidence]
+    report["lacks"] = _lacks(candidate, party, policy)
+    return report
 
 
 def _lacks(candidate: Candidate, party: PartyMatch, policy: MatchPolicy) -> str | None:
@@ -92,5 +91,7 @@ def _records(report: Mapping[str, Any]) -> list[Any]:
 def _named(record: Record | None) -> dict[str, Any] | None:
     if record is None:
         return None
-    named = {"kind": record.kind.value, "id": record.id, "name": record.name}
-    return named | ({"number": record.number} if record.number else {})
+    named = {"kind": str(record.kind), "id": record.id, "name": record.name}
+    if record.number:
+        named["number"] = record.number
+    return named

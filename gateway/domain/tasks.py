@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from enum import StrEnum
 from hashlib import sha256
 from typing import Any, TypeAlias
@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from gateway.domain.mappings import FieldMapping, cut
 from gateway.domain.matching import Match
-from gateway.domain.records import Kind, Record
+from gateway.domain.records import CONTACT, Record
 from gateway.errors import RejectedError
 
 TaskFields: TypeAlias = dict[str, Any]
@@ -142,7 +142,7 @@ def desired_task(
     if owner:
         values["OwnerId"] = owner.id
     values |= _key_in_field(record["key"], abilities)
-    create_only = frozenset(rule.field for rule in mapping.rules if rule.create_only)
+    create_only = frozenset([rule.field for rule in mapping.rules if rule.create_only])
     return _fit(values, create_only, abilities)
 
 
@@ -152,8 +152,8 @@ def relations(match: Match, *, shared: bool) -> TaskFields:
     A lead excludes any WhatId: it yields to a case that was named, else it stands alone.
     """
     what = match.case.record or match.account
-    people = list(match.people)
-    contacts = [person.id for person in people if person.kind is Kind.CONTACT][:MAX_PEOPLE]
+    people = match.people
+    contacts = [person.id for person in people if person.kind is CONTACT][:MAX_PEOPLE]
     if not contacts and people and not match.case.is_explicit:
         return {"WhoId": people[0].id}
     fields: TaskFields = {"WhoId": contacts[0]} if contacts else {}
@@ -175,7 +175,7 @@ def further_accounts(match: Match) -> tuple[Record, ...]:
 def companion_task(desired: Desired, match: Match, account: Record, key: str, abilities: Abilities) -> Desired:
     """The Task of a further account: as the interaction's own, but with the people of that account, on that account."""
     fields = {name: value for name, value in desired.fields.items() if name not in _RELATIONS}
-    contacts = [p.id for p in match.people if p.kind is Kind.CONTACT and p.account_id == account.id][:MAX_PEOPLE]
+    contacts = [p.id for p in match.people if p.kind is CONTACT and p.account_id == account.id][:MAX_PEOPLE]
     if contacts:
         fields["WhoId"] = contacts[0]
     if contacts and abilities.shared_activities:
@@ -196,8 +196,9 @@ def _fit(values: TaskFields, create_only: frozenset[str], abilities: Abilities) 
     """Only what the org takes: known, writable, not too long, in the picklist; the rest becomes a problem."""
     problems = []
     fitted: TaskFields = {}
+    known = abilities.task_fields
     for name, value in values.items():
-        field = abilities.task_fields.get(name)
+        field = known.get(name)
         if field is None or not field.createable:
             lack = "has no field" if field is None else "does not let the integration user write"
             problems.append(f"The org {lack} Task.{name}; check field-level security and the mapping.")
@@ -205,22 +206,25 @@ def _fit(values: TaskFields, create_only: frozenset[str], abilities: Abilities) 
             problems.append(f"Task.{name} takes {', '.join(field.picklist)} only; the mapping gives another value.")
         else:
             fitted[name] = _shaped(value, field)
-            if not field.updateable:
+            if not field.updateable and name not in create_only:
                 create_only |= {name}
     return Desired(fitted, create_only, tuple(problems))
 
 
 def _shaped(value: Any, field: TaskField) -> Any:
-    if isinstance(value, str) and field.type in _TEXTS:
-        return cut(value.strip(), field.length) if field.length else value.strip()
-    if isinstance(value, datetime | date):
-        return value.isoformat()
-    if field.type == "int":
+    if field.type == "int" and not isinstance(value, date):
         return int(value)
-    if isinstance(value, list | bool | int | float) and field.type not in _TEXTS:
+    if isinstance(value, str):
+        text = value.strip()
+        # What is this short need not be counted.
+        is_long = 0 < field.length < 2 * len(text)
+        return cut(text, field.length) if is_long and field.type in _TEXTS else text
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, _PLAIN) and field.type not in _TEXTS:
         return value
-    text = str(value).strip()
-    return cut(text, field.length) if field.length and field.type in _TEXTS else text
+    return _shaped(str(value), field)
 
 
+_PLAIN = (list, int, float)
 _TEXTS = frozenset({"string", "textarea", "combobox", "picklist", "phone", "email", "url"})

@@ -53,6 +53,8 @@ def correction_of(
 
 def edits_of(row: StoredInteraction, kept: TaskFields, evidence: Evidence, at: datetime) -> list[Edit]:
     """A person's edits of the relations that were not seen before; what the org moved itself by a merge is none."""
+    if not kept:
+        return []
     seen = {**row.written, **row.kept}
     edits = []
     for name, field in RELATED.items():

@@ -87,8 +87,9 @@ class Decider:
 
 def _related(row: StoredInteraction) -> Iterator[str]:
     """The ids of what its Task is related to, and of what a person chose."""
-    named = (*(row.written.get(name) for name in ("WhoId", "WhatId")), *map((row.chosen or {}).get, ("who", "what")))
-    return (id for id in named if id)
+    for fields, names in ((row.written, ("WhoId", "WhatId")), (row.chosen, ("who", "what"))):
+        if fields:
+            yield from filter(None, map(fields.get, names))
 
 
 def stored(mirror: Mirror, choices: Choices) -> Ask:

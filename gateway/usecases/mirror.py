@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import chain
 from threading import Event, Lock
 from types import MappingProxyType
 
@@ -248,21 +249,21 @@ def known_of(
 
     `also` are ids of further records; what is `remembered` of a key belongs to it.
     """
-    keys = {key for sought in soughts for key in sought.all_keys()}
+    keys = set[str]().union(*[sought.all_keys() for sought in soughts])
     domains = mirror.accounts_of_domains(org, {domain for sought in soughts for domain in sought.domains if domain})
     named = {id for sought in soughts for id in sought.ids}.union(also, _chosen(remembered), *domains.values())
     around = _all_around(mirror, org, keys, named)
     relations = [record for record in around.values() if record.kind is RELATION]
     by_id = {id: record for id, record in around.items() if record.kind is not RELATION}
-    found = [record for record in by_id.values() if not keys.isdisjoint(record.keys)]
+    found = [(record, shown) for record in by_id.values() if (shown := keys.intersection(record.keys))]
     cases = [record for record in by_id.values() if record.kind is CASE and record.is_open]
     standing = by_id
     if any(record.merged_into for record in by_id.values()):
         standing = {id: record for id in by_id if (record := _survivor(id, by_id))}
     related = _related(relations, standing)
-    crowded = _crowded(found, keys)
+    crowded = _crowded(found)
     sharing = mirror.sharing(org, crowded) if crowded else {}
-    return Known(_by_key(found, keys, standing), standing, _by_owner(cases), domains, related, sharing, remembered)
+    return Known(_by_key(found, standing), standing, _by_owner(cases), domains, related, sharing, remembered)
 
 
 def _all_around(mirror: Records, org: str, keys: AbstractSet[str], ids: Collection[str]) -> dict[str, Record]:
@@ -283,9 +284,9 @@ def _further(by_id: Mapping[str, Record]) -> set[str]:
     return people | accounts.difference(by_id)
 
 
-def _crowded(records: Collection[Record], keys: set[str]) -> list[str]:
+def _crowded(found: Collection[tuple[Record, set[str]]]) -> list[str]:
     """The keys of which so many records were found that there may be more."""
-    counts = Counter(key for record in records for key in keys.intersection(record.keys))
+    counts = Counter(chain.from_iterable([shown for _, shown in found]))
     return [key for key, count in counts.items() if count >= MOST_OF_ONE_KEY]
 
 
@@ -317,13 +318,13 @@ def _by_id(records: Collection[Record]) -> dict[str, Record]:
     return {record.id: record for record in records}
 
 
-def _by_key(records: Collection[Record], keys: set[str], standing: Mapping[str, Record]) -> dict[str, list[Record]]:
-    found: dict[str, dict[str, Record]] = {}
-    for record in records:
-        for key in keys.intersection(record.keys) if record.id in standing else ():
-            survivor = standing[record.id]
-            found.setdefault(key, {})[survivor.id] = survivor
-    return {key: list(records.values()) for key, records in found.items()}
+def _by_key(found: Collection[tuple[Record, set[str]]], standing: Mapping[str, Record]) -> dict[str, list[Record]]:
+    by_key: dict[str, dict[str, Record]] = {}
+    for record, shown in found:
+        if survivor := standing.get(record.id):
+            for key in shown:
+                by_key.setdefault(key, {})[survivor.id] = survivor
+    return {key: list(records.values()) for key, records in by_key.items()}
 
 
 def _by_owner(cases: Collection[Record]) -> dict[str, list[Record]]:

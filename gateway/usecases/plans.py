@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import Any
 
 from msgspec import Struct
@@ -71,7 +72,7 @@ def search_of(decided: Decided, mirror_version: int) -> Search | None:
     """What an interaction waits for that was so decided on; where a person has decided it waits for nothing."""
     row = decided.row
     keys = awaited(decided.match, decided.looked_for)
-    if has_decided(row.chosen, row.kept):
+    if keys and has_decided(row.chosen, row.kept):
         keys = ()
     was_waiting = bool(row.match and row.match.get("awaits"))
     return Search(keys, row.updated_at, mirror_version) if keys or was_waiting else None
@@ -93,7 +94,7 @@ def next_plan(plan: Plan, abilities: Abilities) -> Plan:
 
 def to_write(further: Iterable[Record], row: StoredInteraction) -> tuple[Record, ...]:
     """The accounts whose Task no person has deleted."""
-    return tuple(account for account in further if not row.companions.get(account.id, {}).get("is_gone"))
+    return tuple([account for account in further if not row.companions.get(account.id, {}).get("is_gone")])
 
 
 def with_strays(desired: Desired, row: StoredInteraction, further: Iterable[Record]) -> Desired:
@@ -138,7 +139,8 @@ def _is_choice_new(row: StoredInteraction) -> bool:
 
 def found_out(plan: Plan, change: Changes) -> Plan:
     """The plan with what its Task holds of ours as written; nothing about it is unknown any more."""
-    return replace(plan, state=TaskState(plan.task_id, None, _ours(plan, change.held), plan.state.kept))
+    ours = _ours({**plan.state.written, **change.held})
+    return replace(plan, state=TaskState(plan.task_id, None, ours, plan.state.kept))
 
 
 def unsure_until(plan: Plan, sent_at: datetime) -> datetime | None:
@@ -154,15 +156,14 @@ def unsure(plan: Plan, change: Changes) -> TaskState:
     return replace(plan.state, task_id=plan.task_id, intended=change.send)
 
 
-def _ours(plan: Plan, held: TaskFields) -> TaskFields:
-    """What the Task holds of ours; what is a person's is still compared with what we wrote there."""
-    ours = {**{name: value for name, value in plan.state.written.items() if name not in held}, **held}
-    return {name: value for name, value in ours.items() if value is not None}
+def _ours(fields: TaskFields) -> TaskFields:
+    """What the Task holds of ours: all but what was emptied. A person's value is still compared with what we wrote."""
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def written(plan: Plan, change: Changes, at: datetime | None, task_id: str | None = None) -> End:
     """The Task now holds what was sent besides what it held of ours."""
-    ours = _ours(plan, {**change.held, **change.send})
+    ours = _ours({**plan.state.written, **change.held, **change.send})
     state = TaskState(task_id or plan.task_id, None, ours, change.kept)
     if plan.account:
         return finished(plan, state, at)
@@ -172,6 +173,8 @@ def written(plan: Plan, change: Changes, at: datetime | None, task_id: str | Non
     told = at or plan.matched_at
     edits = edits_of(plan.row, change.kept, plan.evidence, told)
     audit = (*(edit.line for edit in edits), *correction_of(plan.row, ours, plan.match, plan.evidence.known, told))
+    if not audit:
+        return end
     lessons = tuple(lesson for edit in edits for lesson in edit.lessons)
     return replace(end, settlement=replace(end.settlement, audit=audit, lessons=lessons))
 
@@ -221,11 +224,13 @@ def _report(plan: Plan) -> dict[str, Any]:
 
 def unwritten(row: StoredInteraction, **changes: Any) -> Settlement:
     """The end of a round that leaves all as it was but for the changes."""
-    kept = {name: getattr(row, name) for name in _KEPT}
-    return Settlement(**kept | changes)
+    kept = dict(zip(_KEPT, _kept(row), strict=True))
+    kept.update(changes)
+    return Settlement(**kept)
 
 
 _KEPT = (
     "id", "version", "written_version", "match", "task_id", "intended", "written", "kept", "companions", "written_at",
     "matched_at",
 )  # fmt: skip
+_kept = attrgetter(*_KEPT)
