@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -38,15 +38,21 @@ class Moment(TypeDecorator[datetime]):
     impl = BigInteger
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+    def bind_processor(self, dialect: Dialect) -> Callable[[datetime | None], int | None]:
         del dialect
-        if value is None:
-            return None
-        return micros_of(value)
+        return _micros_or_none
 
-    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
-        del dialect
-        return None if value is None else _EPOCH + value * _MICROSECOND
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[int | None], datetime | None]:
+        del dialect, coltype
+        return _moment_or_none
+
+
+def _micros_or_none(moment: datetime | None) -> int | None:
+    return None if moment is None else micros_of(moment)
+
+
+def _moment_or_none(micros: int | None) -> datetime | None:
+    return None if micros is None else _EPOCH + micros * _MICROSECOND
 
 
 class Json(TypeDecorator[Any]):
@@ -55,13 +61,21 @@ class Json(TypeDecorator[Any]):
     impl = Text
     cache_ok = True
 
-    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
+    def bind_processor(self, dialect: Dialect) -> Callable[[Any], str | None]:
         del dialect
-        return None if value is None else json_of(value)
+        return _json_or_none
 
-    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
-        del dialect
-        return None if value is None else value_of(value)
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[str | None], Any]:
+        del dialect, coltype
+        return _value_or_none
+
+
+def _json_or_none(value: Any) -> str | None:
+    return None if value is None else json_of(value)
+
+
+def _value_or_none(text: str | None) -> Any:
+    return None if text is None else value_of(text)
 
 
 def _plain(value: Any) -> Any:

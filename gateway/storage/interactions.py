@@ -50,11 +50,11 @@ _take = (
 
 def _held(given: Given) -> tuple[ColumnElement[bool], ...]:
     """The row that is given, while its lane is leased to who gives it."""
-    in_lane = (interactions.c.org == given.of_org, interactions.c.lane == given.of_lane)
-    return interactions.c.id == given.row_id, *in_lane, lanes.stands(given)
+    in_lane = (interactions.c.org == bindparam("of_org"), interactions.c.lane == bindparam("of_lane"))
+    return interactions.c.id == given.row_id, *in_lane, lanes.STANDS
 
 
-_intended = Given(**lanes.FENCE, row_id=BigInteger(), sent=Json(), until=Moment())
+_intended = Given(row_id=BigInteger(), sent=Json(), until=Moment())
 _intend = update(interactions).where(*_held(_intended)).values(intended=_intended.sent, unsure_until=_intended.until)
 
 _OWN = (
@@ -72,7 +72,6 @@ _OWN = (
 )
 _TRIALS = ("attempts", "next_at", "parked")
 _settled = Given(
-    **lanes.FENCE,
     row_id=BigInteger(),
     taken=Integer(),
     **{f"new_{name}": interactions.c[name].type for name in (*_OWN, *_TRIALS)},
@@ -188,17 +187,15 @@ class InteractionTable:
             return [_stored(row) for row in connection.execute(_take, values)]
 
     def intend(self, lease: Lease, intents: Mapping[int, TaskFields], *, unsure_until: datetime | None = None) -> None:
-        fence = lanes.names(lease)
-        rows = [fence | {"row_id": id, "sent": intents[id], "until": unsure_until} for id in sorted(intents)]
-        intended = prepared_update(self._transactions.dialect, _intend, _intended, rows)
+        rows = [{"row_id": id, "sent": intents[id], "until": unsure_until} for id in sorted(intents)]
+        intended = prepared_update(self._transactions.dialect, _intend, _intended, rows, lanes.names(lease))
         with self._transactions.writing(alone=intended.is_one) as connection:
             lanes.keep(connection, lease)
             _carry_out(intended, connection, lease)
 
     def settle(self, lease: Lease, settlements: Sequence[Settlement]) -> None:
-        fence = lanes.names(lease)
-        rows = [fence | _settled_row(one) for one in sorted(settlements, key=lambda one: one.id)]
-        settled = prepared_update(self._transactions.dialect, _settle, _settled, rows)
+        rows = [_settled_row(one) for one in sorted(settlements, key=lambda one: one.id)]
+        settled = prepared_update(self._transactions.dialect, _settle, _settled, rows, lanes.names(lease))
         is_all = not any(one.search or one.audit or one.lessons for one in settlements)
         with self._transactions.writing(alone=is_all and settled.is_one) as connection:
             lanes.keep(connection, lease)
