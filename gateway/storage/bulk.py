@@ -17,6 +17,8 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.selectable import TypedReturnsRows
 from sqlalchemy.types import TypeEngine
 
+from gateway.storage.columns import Encoded
+
 MOST_PARAMETERS = 32_000
 """SQLite takes 32,766 in one statement, PostgreSQL 65,535."""
 
@@ -179,8 +181,7 @@ class _Question:
 @lru_cache(maxsize=64)
 def _question(dialect: Dialect, query: Query) -> _Question:
     compiled = query.compile(dialect=_positional(dialect))
-    types = (column.type.dialect_impl(dialect) for column in query.exported_columns)
-    decoders = [type.result_processor(dialect, None) for type in types]
+    decoders = [_decoder(column.type, dialect) for column in query.exported_columns]
     return _Question(
         _Statement(compiled.string, "", _places(compiled), (), (), *_parameters(compiled, dialect)), decoders
     )
@@ -238,4 +239,8 @@ def _mark(dialect: Dialect) -> str:
 
 
 def _encoder(type: TypeEngine[Any], dialect: Dialect) -> _Conversion:
-    return type.dialect_impl(dialect).bind_processor(dialect)
+    return type.encode if isinstance(type, Encoded) else type.dialect_impl(dialect).bind_processor(dialect)
+
+
+def _decoder(type: TypeEngine[Any], dialect: Dialect) -> _Conversion:
+    return type.decode if isinstance(type, Encoded) else type.dialect_impl(dialect).result_processor(dialect, None)
