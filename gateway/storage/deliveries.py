@@ -132,13 +132,17 @@ def _condition(status: DeliveryStatus) -> str:
 
 def _stored(row: Any) -> StoredDelivery:
     *told, status, reason, repeats, interactions = row
-    return StoredDelivery(*(*told, DeliveryStatus(status), reason, repeats, tuple(interactions or ())))
+    return StoredDelivery(*(*told, _STATUSES[status], reason, repeats, tuple(interactions or ())))
+
+
+_STATUSES: Mapping[int, DeliveryStatus] = {int(status): status for status in DeliveryStatus}
+"""To ask the enumeration takes several times as long."""
 
 
 def _settled_row(delivery: SettledDelivery) -> dict[str, Any]:
     return {
         "row_id": delivery.id,
-        "now": delivery.status.value,
+        "now": int(delivery.status),
         "why": delivery.reason,
         "told_of": delivery.interactions,
     }

@@ -6,7 +6,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Boolean, Connection, Dialect, Integer, Text, bindparam, case, insert, select, text, update
+from sqlalchemy import (
+    Boolean,
+    Connection,
+    Dialect,
+    Integer,
+    Text,
+    bindparam,
+    case,
+    insert,
+    literal_column,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
 from gateway.errors import VersionConflictError
@@ -27,11 +40,10 @@ _insert = insert(interactions).values(
     updated_at=bindparam("now"),
     waiting_since=bindparam("now"),
     state=bindparam("state"),
-    version=1,
-    written_version=0,
-    attempts=0,
-    written={},
-    kept={},
+    # What all begin with is in the words: each parameter of each row is bound anew.
+    **{name: literal_column("0") for name in ("written_version", "attempts")},
+    **{name: literal_column("'{}'") for name in ("written", "kept")},
+    version=literal_column("1"),
 )
 
 _changed = Given(
