@@ -6,20 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import (
-    Boolean,
-    Connection,
-    Dialect,
-    Integer,
-    Text,
-    bindparam,
-    case,
-    insert,
-    literal_column,
-    select,
-    text,
-    update,
-)
+from sqlalchemy import Boolean, Connection, Dialect, Integer, Text, bindparam, case, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from gateway.errors import VersionConflictError
@@ -41,9 +28,9 @@ _insert = insert(interactions).values(
     waiting_since=bindparam("now"),
     state=bindparam("state"),
     # What all begin with is in the words: each parameter of each row is bound anew.
-    **{name: literal_column("0") for name in ("written_version", "attempts")},
-    **{name: literal_column("'{}'") for name in ("written", "kept")},
-    version=literal_column("1"),
+    **{name: text("0") for name in ("written_version", "attempts")},
+    **{name: text("'{}'") for name in ("written", "kept")},
+    version=text("1"),
 )
 
 _changed = Given(
