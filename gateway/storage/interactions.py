@@ -173,7 +173,7 @@ class InteractionTable:
     def backlog(self, org: str, lane: int, *, now: datetime, limit: int) -> Backlog | None:
         values = {"of_org": org, "of_lane": lane, "now": now, "limit": limit}
         with self._transactions.reading() as connection:
-            count, oldest = connection.execute(_backlog, values).one()
+            ((count, oldest),) = fetch_rows(connection, _backlog, values)
         return Backlog(count, oldest) if count else None
 
     def lease(self, org: str, lane: int, *, owner: str, now: datetime, seconds: float) -> Lease | None:
