@@ -22,7 +22,7 @@ from gateway.domain.allowance import Purpose
 from gateway.domain.records import Kind, Record
 from gateway.ports import ChangePage
 from gateway.salesforce import soql
-from gateway.salesforce.records import Row, is_deleted, merged, reader_of
+from gateway.salesforce.records import Row, is_gone, merged, reader_of
 from gateway.salesforce.schema import Schema, Visible, fingerprint
 from gateway.salesforce.session import QUERIES, Session, SubRequest, in_batches
 from gateway.salesforce.settings import OrgSettings
@@ -216,12 +216,12 @@ def told(rows: Iterable[Row], read: Callable[[Row], Record]) -> tuple[list[Recor
     records: list[Record] = []
     gone: list[str] = []
     for row in rows:
-        if left := merged(read, row):
-            records.append(left)
-        elif is_deleted(row):
-            gone.append(row["Id"])
-        else:
+        if not is_gone(row):
             records.append(read(row))
+        elif left := merged(read, row):
+            records.append(left)
+        else:
+            gone.append(row["Id"])
     return records, gone
 
 

@@ -59,9 +59,9 @@ def _domain(key: str) -> str | None:
 _of_host = lru_cache(maxsize=8192)(domain_key)
 
 
-def is_deleted(row: Row) -> bool:
-    """Whether the record is not in the org any more, and nothing took its place; a direct relation is not kept."""
-    return (_is(row, "IsDeleted") and not row.get("MasterRecordId")) or _is(row, "IsDirect")
+def is_gone(row: Row) -> bool:
+    """Whether the record is not in the org any more, or is a direct relation, which is not kept."""
+    return _is(row, "IsDeleted") or _is(row, "IsDirect")
 
 
 def merged(read: Callable[[Row], Record], row: Row) -> Record | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -32,36 +32,31 @@ def micros_of(moment: datetime) -> int:
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
-class Moment(TypeDecorator[datetime]):
-    """An aware moment, kept as microseconds UTC: the same order, precision and index on every database."""
+def moment_of(micros: int) -> datetime:
+    """The moment that `micros_of` made a number of."""
+    return _EPOCH + micros * _MICROSECOND
 
-    impl = BigInteger
-    cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+class Encoded(TypeDecorator[Any]):
+    """A type of which two functions make what a driver takes, and values of that again; of NULL neither makes anything.
+
+    Without the second one what a driver gives is the value.
+    """
+
+    encode: Callable[[Any], Any]
+    decode: Callable[[Any], Any] | None = None
+
+    def bind_processor(self, dialect: Dialect) -> Callable[[Any], Any]:
         del dialect
-        if value is None:
-            return None
-        return micros_of(value)
+        return _unless_null(self.encode)
 
-    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
-        del dialect
-        return None if value is None else _EPOCH + value * _MICROSECOND
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any] | None:
+        del dialect, coltype
+        return self.decode and _unless_null(self.decode)
 
 
-class Json(TypeDecorator[Any]):
-    """A JSON value as text, in which escapes carry what a database refuses: NUL, lone surrogates."""
-
-    impl = Text
-    cache_ok = True
-
-    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
-        del dialect
-        return None if value is None else json_of(value)
-
-    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
-        del dialect
-        return None if value is None else value_of(value)
+def _unless_null(convert: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda value: None if value is None else convert(value)
 
 
 def _plain(value: Any) -> Any:
@@ -91,15 +86,30 @@ _BEYOND = " "
 """Stands before what the fast library cannot read exactly; to every other reader of JSON it means nothing."""
 
 
-class CleanText(TypeDecorator[str]):
+class Moment(Encoded):
+    """An aware moment, kept as microseconds UTC: the same order, precision and index on every database."""
+
+    impl = BigInteger
+    cache_ok = True
+    encode = staticmethod(micros_of)
+    decode = staticmethod(moment_of)
+
+
+class Json(Encoded):
+    """A JSON value as text, in which escapes carry what a database refuses: NUL, lone surrogates."""
+
+    impl = Text
+    cache_ok = True
+    encode = staticmethod(json_of)
+    decode = staticmethod(value_of)
+
+
+class CleanText(Encoded):
     """Text that others wrote and people read; what no database can hold is taken out on the way in."""
 
     impl = Text
     cache_ok = True
-
-    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
-        del dialect
-        return None if value is None else clean_text(value)
+    encode = staticmethod(clean_text)
 
 
 class Listed(TypeDecorator[Collection[Any]]):

@@ -6,11 +6,11 @@ import builtins
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, Row, SmallInteger, bindparam, func, select, text, update
+from sqlalchemy import BigInteger, SmallInteger, bindparam, func, select, text, update
 
 from gateway.errors import VersionConflictError
 from gateway.ports import DeliveryStatus, FoldedInteraction, NewFetch, SettledDelivery, StoredDelivery
-from gateway.storage.bulk import Given, prepared_update
+from gateway.storage.bulk import Given, fetch_rows, prepared_update
 from gateway.storage.columns import CleanText, Json, Listed, among
 from gateway.storage.fetches import name_all
 from gateway.storage.folding import rows_of, store_folded
@@ -54,8 +54,9 @@ class DeliveryTable:
 
     def waiting(self, limit: int) -> builtins.list[StoredDelivery]:
         with self._transactions.reading() as connection:
-            last = _last_at_once(connection.execute(_waiting_sizes, {"limit": limit}))
-            return [_stored(row) for row in connection.execute(_oldest_waiting, {"last": last})]
+            last = _last_at_once(fetch_rows(connection, _waiting_sizes, {"limit": limit}))
+            rows = fetch_rows(connection, _oldest_waiting, {"last": last})
+        return [_stored(row) for row in rows]
 
     def fold(
         self, folded: Sequence[FoldedInteraction], settled: Sequence[SettledDelivery], named: Sequence[NewFetch] = (),
@@ -112,7 +113,7 @@ class DeliveryTable:
         return counts
 
 
-def _last_at_once(sizes: Iterable[Row[int, int]]) -> int:
+def _last_at_once(sizes: Iterable[tuple[int, int]]) -> int:
     """The last id up to which the bodies fit into memory together; 0 if there are none."""
     last = total = 0
     for id, size in sizes:
@@ -131,13 +132,17 @@ def _condition(status: DeliveryStatus) -> str:
 
 def _stored(row: Any) -> StoredDelivery:
     *told, status, reason, repeats, interactions = row
-    return StoredDelivery(*(*told, DeliveryStatus(status), reason, repeats, tuple(interactions or ())))
+    return StoredDelivery(*(*told, _STATUSES[status], reason, repeats, tuple(interactions or ())))
+
+
+_STATUSES: Mapping[int, DeliveryStatus] = {int(status): status for status in DeliveryStatus}
+"""To ask the enumeration takes several times as long."""
 
 
 def _settled_row(delivery: SettledDelivery) -> dict[str, Any]:
     return {
         "row_id": delivery.id,
-        "now": delivery.status.value,
+        "now": int(delivery.status),
         "why": delivery.reason,
         "told_of": delivery.interactions,
     }

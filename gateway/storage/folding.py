@@ -27,11 +27,10 @@ _insert = insert(interactions).values(
     updated_at=bindparam("now"),
     waiting_since=bindparam("now"),
     state=bindparam("state"),
-    version=1,
-    written_version=0,
-    attempts=0,
-    written={},
-    kept={},
+    # What all begin with is in the words: each parameter of each row is bound anew.
+    **{name: text("0") for name in ("written_version", "attempts")},
+    **{name: text("'{}'") for name in ("written", "kept")},
+    version=text("1"),
 )
 
 _changed = Given(

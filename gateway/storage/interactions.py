@@ -14,7 +14,7 @@ from gateway.domain.tasks import TaskFields
 from gateway.errors import VersionConflictError
 from gateway.ports import AuditLine, Backlog, Lease, Lesson, Settlement, StoredInteraction
 from gateway.storage import choices, history, lanes, searches
-from gateway.storage.bulk import Given, Prepared, prepared_update
+from gateway.storage.bulk import Given, Prepared, Query, fetch_rows, prepared_update
 from gateway.storage.columns import Json, Listed, Moment, among
 from gateway.storage.tables import DIRTY, OPEN, PARKED, UNSURE, WRITTEN, interactions
 from gateway.storage.transactions import Transactions
@@ -50,11 +50,11 @@ _take = (
 
 def _held(given: Given) -> tuple[ColumnElement[bool], ...]:
     """The row that is given, while its lane is leased to who gives it."""
-    in_lane = (interactions.c.org == given.of_org, interactions.c.lane == given.of_lane)
-    return interactions.c.id == given.row_id, *in_lane, lanes.stands(given)
+    in_lane = (interactions.c.org == bindparam("of_org"), interactions.c.lane == bindparam("of_lane"))
+    return interactions.c.id == given.row_id, *in_lane, lanes.STANDS
 
 
-_intended = Given(**lanes.FENCE, row_id=BigInteger(), sent=Json(), until=Moment())
+_intended = Given(row_id=BigInteger(), sent=Json(), until=Moment())
 _intend = update(interactions).where(*_held(_intended)).values(intended=_intended.sent, unsure_until=_intended.until)
 
 _OWN = (
@@ -72,7 +72,6 @@ _OWN = (
 )
 _TRIALS = ("attempts", "next_at", "parked")
 _settled = Given(
-    **lanes.FENCE,
     row_id=BigInteger(),
     taken=Integer(),
     **{f"new_{name}": interactions.c[name].type for name in (*_OWN, *_TRIALS)},
@@ -167,15 +166,14 @@ class InteractionTable:
     def load(self, keys: Collection[tuple[str, str]]) -> dict[tuple[str, str], StoredInteraction]:
         wanted = set(keys)
         values = {"connections": {key[0] for key in wanted}, "external_ids": {key[1] for key in wanted}}
-        with self._transactions.reading() as connection:
-            rows = connection.execute(_by_key, values).all()
+        found = self._all(_by_key, values)
         # Two connections may use the same external ids.
-        return {key: _stored(row) for row in rows if (key := (row.connection, row.external_id)) in wanted}
+        return {key: one for one in found if (key := (one.connection, one.external_id)) in wanted}
 
     def backlog(self, org: str, lane: int, *, now: datetime, limit: int) -> Backlog | None:
         values = {"of_org": org, "of_lane": lane, "now": now, "limit": limit}
         with self._transactions.reading() as connection:
-            count, oldest = connection.execute(_backlog, values).one()
+            ((count, oldest),) = fetch_rows(connection, _backlog, values)
         return Backlog(count, oldest) if count else None
 
     def lease(self, org: str, lane: int, *, owner: str, now: datetime, seconds: float) -> Lease | None:
@@ -184,21 +182,18 @@ class InteractionTable:
 
     def take(self, lease: Lease, *, now: datetime, limit: int) -> builtins.list[StoredInteraction]:
         values = {"of_org": lease.org, "of_lane": lease.lane, "now": now, "limit": limit}
-        with self._transactions.reading() as connection:
-            return [_stored(row) for row in connection.execute(_take, values)]
+        return self._all(_take, values)
 
     def intend(self, lease: Lease, intents: Mapping[int, TaskFields], *, unsure_until: datetime | None = None) -> None:
-        fence = lanes.names(lease)
-        rows = [fence | {"row_id": id, "sent": intents[id], "until": unsure_until} for id in sorted(intents)]
-        intended = prepared_update(self._transactions.dialect, _intend, _intended, rows)
+        rows = [{"row_id": id, "sent": intents[id], "until": unsure_until} for id in sorted(intents)]
+        intended = prepared_update(self._transactions.dialect, _intend, _intended, rows, lanes.names(lease))
         with self._transactions.writing(alone=intended.is_one) as connection:
             lanes.keep(connection, lease)
             _carry_out(intended, connection, lease)
 
     def settle(self, lease: Lease, settlements: Sequence[Settlement]) -> None:
-        fence = lanes.names(lease)
-        rows = [fence | _settled_row(one) for one in sorted(settlements, key=lambda one: one.id)]
-        settled = prepared_update(self._transactions.dialect, _settle, _settled, rows)
+        rows = [_settled_row(one) for one in sorted(settlements, key=lambda one: one.id)]
+        settled = prepared_update(self._transactions.dialect, _settle, _settled, rows, lanes.names(lease))
         is_all = not any(one.search or one.audit or one.lessons for one in settlements)
         with self._transactions.writing(alone=is_all and settled.is_one) as connection:
             lanes.keep(connection, lease)
@@ -211,8 +206,7 @@ class InteractionTable:
 
     def unsure(self, org: str, lane: int, *, before: datetime, limit: int) -> builtins.list[StoredInteraction]:
         values = {"of_org": org, "of_lane": lane, "before": before, "limit": limit}
-        with self._transactions.reading() as connection:
-            return [_stored(row) for row in connection.execute(_unsure, values)]
+        return self._all(_unsure, values)
 
     def reconsider(
         self, lease: Lease, *, same: Collection[int], other: Collection[int], matched_at: datetime,
@@ -288,6 +282,11 @@ class InteractionTable:
     def give_up(self, org: str, *, told_before: datetime) -> int:
         with self._transactions.writing() as connection:
             return searches.give_up(connection, org, told_before)
+
+    def _all(self, query: Query, values: dict[str, Any]) -> builtins.list[StoredInteraction]:
+        with self._transactions.reading() as connection:
+            rows = fetch_rows(connection, query, values)
+        return [StoredInteraction(*row) for row in rows]
 
     def counts(self) -> Mapping[str, int]:
         with self._transactions.reading() as connection:

@@ -5,13 +5,11 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Integer, Text, bindparam, exists, select, update
+from sqlalchemy import Connection, bindparam, exists, select, update
 from sqlalchemy.dialects.postgresql import insert  # its ON CONFLICT is SQLite's too
-from sqlalchemy.types import TypeEngine
 
 from gateway.errors import VersionConflictError
 from gateway.ports import Lease
-from gateway.storage.bulk import Given
 from gateway.storage.columns import Moment
 from gateway.storage.tables import lanes
 
@@ -36,11 +34,10 @@ _HELD = (
     lanes.c.epoch == bindparam("of_epoch"),
     lanes.c.lease_until == bindparam("held_until", type_=Moment()),
 )
+STANDS = exists().where(*_HELD)
+"""Whether the lease that a statement is given (see `names`) still stands."""
+
 _check = select(lanes.c.epoch).where(*_HELD).with_for_update()
-FENCE: dict[str, TypeEngine[Any]] = {
-    "of_org": Text(), "of_lane": Integer(), "of_epoch": Integer(), "held_until": Moment(),
-}  # fmt: skip
-"""What an update is given of its lease."""
 _release = update(lanes).where(*_HELD).values(lease_until=bindparam("now_free"))
 
 
@@ -62,12 +59,6 @@ def keep(connection: Connection, held: Lease) -> None:
     """As `check`, before updates that look themselves: where one writes at a time, there is nothing to keep."""
     if connection.dialect.name != "sqlite":
         check(connection, held)
-
-
-def stands(given: Given) -> ColumnElement[bool]:
-    """Whether the lease that an update is given still stands."""
-    held = (lanes.c.org == given.of_org, lanes.c.lane == given.of_lane, lanes.c.epoch == given.of_epoch)
-    return exists().where(*held, lanes.c.lease_until == given.held_until)
 
 
 def release(connection: Connection, held: Lease) -> None:

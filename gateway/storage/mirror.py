@@ -224,13 +224,9 @@ _Stored = tuple[Any, ...]
 def _stored(org: str, record: Record) -> _Stored:
     return (
         org, record.id, _NAMES[record.kind], clean_text(record.name), record.account_id, record.contact_id,
-        _clean(record.number), record.is_open, _text_of(record.keys), _text_of(record.topics), record.merged_into,
-        _clean(record.type), record.record_type,
+        record.number and clean_text(record.number), record.is_open, _text_of(record.keys), _text_of(record.topics),
+        record.merged_into, record.type and clean_text(record.type), record.record_type,
     )  # fmt: skip
-
-
-def _clean(words: str | None) -> str | None:
-    return None if words is None else clean_text(words)
 
 
 @lru_cache(maxsize=16384)

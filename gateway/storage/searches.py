@@ -27,7 +27,7 @@ from sqlalchemy.dialects.postgresql import insert  # its ON CONFLICT is SQLite's
 
 from gateway.domain.mending import Change, stirred
 from gateway.ports import Search, Settlement
-from gateway.storage.bulk import insert_rows
+from gateway.storage.bulk import fetch_rows, insert_rows
 from gateway.storage.columns import Listed, Moment, among
 from gateway.storage.tables import WRITTEN, interactions, mirror_versions, searches
 
@@ -67,12 +67,12 @@ _next_version = _new_version.on_conflict_do_update(
 def version(connection: Connection, org: str, *, is_held: bool = False) -> int:
     """The version of an org's mirror; if held, it stays so until the transaction ends."""
     query = _held_version if is_held else _version
-    found = connection.execute(query, {"of_org": org}).scalar_one_or_none()
-    if found is None and is_held:
+    found = fetch_rows(connection, query, {"of_org": org})
+    if not found and is_held:
         # Only a row can be held. Who makes the first version at the same time is waited for, and told apart by it.
         connection.execute(_no_version, {"of_org": org})
-        found = connection.execute(query, {"of_org": org}).scalar_one_or_none()
-    return found or 0
+        found = fetch_rows(connection, query, {"of_org": org})
+    return found[0][0] if found else 0
 
 
 def wake(connection: Connection, org: str, changes: Sequence[Change]) -> None:
