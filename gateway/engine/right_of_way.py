@@ -17,6 +17,9 @@ PATIENCE_SECONDS = 0.0015
 """How long one thread after another then waits at most for each request in work: under five of them the engine still
 has an eighth of the time, and less while so many pour in that they could not be kept up with anyway."""
 
+CROWD = 16
+"""Of more requests than these each is waited for twice as long: an engine that cannot keep up stays out of the way."""
+
 _GLANCE_SECONDS = 0.002
 
 
@@ -44,8 +47,12 @@ class RightOfWay:
             began = time.monotonic()
             most = in_work = self._requests()
             # The most counts: right after a commit there are few for a moment, however many pour in.
-            while in_work and time.monotonic() < began + PATIENCE_SECONDS * most:
+            while in_work and time.monotonic() < began + _patience(most):
                 time.sleep(_GLANCE_SECONDS)
                 in_work = self._requests()
                 most = max(most, in_work)
         self._here.resumed = time.monotonic()
+
+
+def _patience(requests: int) -> float:
+    return PATIENCE_SECONDS * requests * (2 if requests > CROWD else 1)

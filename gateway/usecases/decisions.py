@@ -80,6 +80,7 @@ class Decider:
         return known, decided
 
     def _told(self, row: StoredInteraction) -> tuple[Interaction, ConnectionPolicy, ContactPoint, Sought]:
+        self.give_way()
         interaction, policy = interaction_of(row.external_id, row.state), self.rules.policy_of(row)
         point = policy.at(interaction.contact_point, interaction.queue)
         return interaction, policy, point, sought(interaction, point.region, self.rules.matching)

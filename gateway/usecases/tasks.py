@@ -333,6 +333,7 @@ class TaskWriter:
         return self._settle(lease, [self._settled(plan, change, outcome) for (plan, change), outcome in results])
 
     def _intend(self, lease: Lease, sends: list[tuple[Plan, Changes]]) -> None:
+        self.give_way()
         until = unsure_until(sends[0][0], self.now())
         own = {plan.row.id: change.send for plan, change in sends if not plan.account}
         if own:
@@ -342,6 +343,7 @@ class TaskWriter:
     def _settle(self, lease: Lease, ends: list[End]) -> list[Plan]:
         """Store the ends; the plans after which another Task comes."""
         if ends:
+            self.give_way()
             self.interactions.settle(lease, [end.settlement for end in ends])
         return [end.standing for end in ends if end.standing]
 
