@@ -135,7 +135,6 @@ class Gateway:
     """One process of the gateway: store, orgs, engine and web application, made from its settings."""
 
     def __init__(self, config: Config) -> None:
-        import gateway.salesforce.client  # noqa: F401, PLC0415 - 20 MB that only who talks to an org needs
         from gateway.web import create_app  # noqa: PLC0415 - commands that serve nobody start faster without it
         from gateway.web.bodies import MAX_BODY  # noqa: PLC0415 - as above
 
