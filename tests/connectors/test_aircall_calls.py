@@ -14,8 +14,8 @@ from gateway.domain.interactions import Status, fold, interaction_of
 from gateway.sdk import ConfigError, Delivery
 from gateway.sdk.discovery import configured
 from gateway.sdk.testing import PollerSuite, StandIn, Told
+from tests.connectors.pulling import NOW, read
 
-NOW = datetime(2026, 3, 2, 15, tzinfo=UTC)
 BEGAN = int(NOW.timestamp()) - 3600
 
 
@@ -63,14 +63,6 @@ def aircall(url: str, **settings: Any) -> AircallConnector:
 def poller(url: str):
     (calls,) = aircall(url).pollers()
     return calls
-
-
-def read(calls, cursor=None, now=NOW):
-    pulled = []
-    for page in calls.pull(cursor, now):
-        pulled += page.pulled
-        cursor = page.cursor or cursor
-    return pulled, cursor
 
 
 class TestCalls(PollerSuite):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,9 @@ from gateway.domain.interactions import fold, interaction_of
 from gateway.sdk import Delivery
 from gateway.sdk.discovery import configured
 from gateway.sdk.testing import PollerSuite, StandIn, Told
+from tests.connectors.pulling import NOW, read
 from tests.connectors.test_dialpad import FIXTURES, token
 
-NOW = datetime(2026, 3, 2, 15, tzinfo=UTC)
 BEGAN = int(NOW.timestamp() * 1000) - 3_600_000
 
 
@@ -58,14 +58,6 @@ def dialpad(url: str, **settings: Any) -> DialpadConnector:
 def poller(url: str):
     (calls,) = dialpad(url).pollers()
     return calls
-
-
-def read(calls, cursor=None, now=NOW):
-    pulled = []
-    for page in calls.pull(cursor, now):
-        pulled += page.pulled
-        cursor = page.cursor or cursor
-    return pulled, cursor
 
 
 class TestCalls(PollerSuite):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
@@ -16,9 +16,9 @@ from gateway.domain.interactions import Status, fold, interaction_of
 from gateway.sdk import ConfigError, Delivery, RetryableError
 from gateway.sdk.discovery import configured
 from gateway.sdk.testing import PollerSuite, StandIn, Told
+from tests.connectors.pulling import NOW, read
 
 FIXTURES = Path(__file__).parents[2] / "connectors/ringcentral/fixtures"
-NOW = datetime(2026, 3, 2, 15, tzinfo=UTC)
 APP = {"client_id": "an app", "client_secret": "its secret", "jwt": "a.user's.jwt"}
 ADDRESS = "https://gateway.example.com/webhooks/phones"
 
@@ -97,14 +97,6 @@ def ringcentral(url: str = "https://ringcentral.example.com", **settings: Any) -
 def call_log(url: str):
     (poller,) = ringcentral(url).pollers()
     return poller
-
-
-def read(poller, cursor=None, now=NOW):
-    pulled = []
-    for page in poller.pull(cursor, now):
-        pulled += page.pulled
-        cursor = page.cursor or cursor
-    return pulled, cursor
 
 
 def ids(pulled) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -15,8 +15,8 @@ from gateway.domain.interactions import fold, interaction_of
 from gateway.sdk import ConfigError, Delivery, RetryableError
 from gateway.sdk.discovery import configured
 from gateway.sdk.testing import PollerSuite, StandIn, Told
+from tests.connectors.pulling import NOW, read
 
-NOW = datetime(2026, 3, 2, 15, tzinfo=UTC)
 ACCOUNT = "AC00000000000000000000000000000000"
 TOKEN = "12345"
 
@@ -74,14 +74,6 @@ def poller(url: str):
 
 def twilio(**settings: Any) -> TwilioConnector:
     return configured(TwilioConnector, {"auth_token": TOKEN, **settings})
-
-
-def read(calls, cursor=None, now=NOW):
-    pulled = []
-    for page in calls.pull(cursor, now):
-        pulled += page.pulled
-        cursor = page.cursor or cursor
-    return pulled, cursor
 
 
 def sids(pulled) -> list[str]:
