@@ -69,7 +69,7 @@ BATCH = 200
 ROUNDS = timedelta(seconds=5)
 """How long a lane is kept from one full batch to the next: to give it back and take it again costs two commits."""
 
-LEASE_SECONDS = 125
+LEASE_SECONDS = 120 + ROUNDS.total_seconds()
 """Longer than these and one round more may take: two reading and two writing calls with their time limits."""
 
 FRESH = timedelta(seconds=5)
