@@ -34,6 +34,10 @@ class DeliveryStatus(IntEnum):
     CONFLICT = 4
 
 
+SAME_KEY = "Another body came before with the same key, and stands. Replay this one if it is right, too."
+"""Why a delivery is a conflict."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewDelivery:
     """A verified request, ready to be stored; unique on (connection, key). `headers` hold no secrets."""

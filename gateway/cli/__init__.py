@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from gateway.sdk.testing.running import Outcome
 
 EXIT_FAILED, EXIT_USAGE = 1, 2
+FEW = 3
+"""Interactions of a delivery that a table names."""
 
 
 def main() -> None:
@@ -445,14 +447,14 @@ def list_deliveries(
 ) -> None:
     """List deliveries; `--status parked` shows those that could not be read, with the reason."""
     wanted = DeliveryStatus[status.upper()] if status else None
-    with open_store(path) as store:
+    with open_store(path, connection=connection) as store:
         found = store.deliveries.list(status=wanted, connection=connection, limit=limit)
     if as_json:
         print_json([_delivery_row(delivery) for delivery in found])
         return
     table = new_table("id", "received", "connection", "status", "repeats", "interactions", "reason")
     for delivery in found:
-        row = _delivery_row(delivery)
+        row = _delivery_row(delivery) | {"interactions": _some(delivery.interactions)}
         table.add_row(*(str(row[name] if row[name] is not None else "") for name in row))
     out.print(table)
 
@@ -477,7 +479,7 @@ def show_delivery(path: Path | None, id: int) -> None:
 def replay_deliveries(path: Path | None, ids: tuple[int, ...], status: str | None, connection: str | None) -> None:
     """Have parked, ignored or conflicting deliveries read again: those of the IDS, or all of a status."""
     _check_choice(ids, connection, everything=status is not None)
-    with open_store(path) as store:
+    with open_store(path, connection=connection) as store:
         if status:
             count = operations.replay_all(store.deliveries, DeliveryStatus[status.upper()], connection=connection)
             out.print(f"Deliveries that are due again: {count}", highlight=False)
@@ -540,7 +542,7 @@ def fetches() -> None:
 @click.pass_obj
 def list_fetches(path: Path | None, connection: str | None, limit: int, *, as_json: bool) -> None:
     """List what was given up, with the reason; what is still asked for is counted by `gateway status`."""
-    with open_store(path) as store:
+    with open_store(path, connection=connection) as store:
         found = store.fetches.given_up(connection=connection, limit=limit)
     if as_json:
         print_json([asdict(fetch) for fetch in found])
@@ -559,7 +561,7 @@ def list_fetches(path: Path | None, connection: str | None, limit: int, *, as_js
 def retry_fetches(path: Path | None, ids: tuple[int, ...], connection: str | None, *, everything: bool) -> None:
     """Have platforms asked again: for those of the IDS, or for all that were given up."""
     _check_choice(ids, connection, everything=everything)
-    with open_store(path) as store:
+    with open_store(path, connection=connection) as store:
         if everything:
             count = operations.ask_again_for_all(store.fetches, now(), connection=connection)
             out.print(f"Fetches that are due again: {count}", highlight=False)
@@ -585,7 +587,7 @@ def list_interactions(
     path: Path | None, state: str | None, connection: str | None, limit: int, *, as_json: bool
 ) -> None:
     """List interactions with the decision on each."""
-    with open_store(path) as store:
+    with open_store(path, connection=connection) as store:
         found = store.interactions.list(state=state, connection=connection, limit=limit)
     if as_json:
         print_json([_interaction_row(interaction) for interaction in found])
@@ -626,7 +628,7 @@ def retry_interactions(
     A Task that was deleted in Salesforce is written anew only where its interaction is among the IDS.
     """
     _check_choice(ids, org, connection, everything=everything)
-    with open_store(path) as store:
+    with open_store(path, connection=connection, org=org) as store:
         if everything:
             count = operations.retry_all(store.interactions, org=org, connection=connection)
             out.print(f"Interactions that are due again: {count}", highlight=False)
@@ -695,7 +697,7 @@ def rematch(
 
     It decides with the rules and the mirror as they are now. What a person has decided stays.
     """
-    with open_store(path) as store:
+    with open_store(path, connection=connection, org=org) as store:
         pages = rematching.preview(
             _decider(path, store), store.interactions, since.replace(tzinfo=UTC), org=org, connection=connection
         )
@@ -832,6 +834,11 @@ def _delivery_row(delivery: StoredDelivery) -> dict[str, Any]:
         "interactions": ", ".join(delivery.interactions),
         "reason": delivery.reason,
     }
+
+
+def _some(names: Sequence[str]) -> str:
+    """The first few, and how many more: a delivery may tell of a thousand."""
+    return ", ".join(names[:FEW]) + (f" and {len(names) - FEW} more" if len(names) > FEW else "")
 
 
 def _interaction_row(interaction: StoredInteraction) -> dict[str, Any]:

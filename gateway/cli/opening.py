@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gateway.cli.printing import err
 from gateway.engine.clock import now
 from gateway.sdk.discovery import discover
 
@@ -27,11 +28,19 @@ def read_config(path: Path | None) -> Config:
 
 
 @contextmanager
-def open_store(path: Path | None) -> Iterator[Database]:
-    """The store of the settings in a file, closed at the end."""
+def open_store(path: Path | None, *, connection: str | None = None, org: str | None = None) -> Iterator[Database]:
+    """The store of the settings in a file, closed at the end.
+
+    Of a connection or an org that is asked for and is not in the settings a note is printed: the store may still have
+    what came while it was.
+    """
     from gateway.storage.database import Database  # noqa: PLC0415 - only commands that read the store wait for it
 
-    store = Database(read_config(path).database)
+    config = read_config(path)
+    for kind, name, known in (("connection", connection, config.connections), ("org", org, config.orgs)):
+        if name is not None and name not in known:
+            err.print(f"Note: {config.path} has no {kind} {name!r}; it has {', '.join(known)}.", highlight=False)
+    store = Database(config.database)
     try:
         yield store
     finally:

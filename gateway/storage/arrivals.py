@@ -14,7 +14,7 @@ from sqlalchemy.exc import DataError
 
 from gateway.domain.interactions import clean_text
 from gateway.errors import GatewayError, RejectedError, RetryableError
-from gateway.ports import DeliveryStatus, NewDelivery, Receipt
+from gateway.ports import SAME_KEY, DeliveryStatus, NewDelivery, Receipt
 from gateway.storage.columns import Listed, among, json_of, micros_of
 from gateway.storage.tables import deliveries
 from gateway.storage.transactions import LostConnectionError, Transactions
@@ -223,7 +223,8 @@ def _receipts(connection: Connection, rows: Sequence[dict[str, Any]]) -> list[Re
 
 
 def _conflict(row: dict[str, Any]) -> dict[str, Any]:
-    return row | {"key": conflict_key(row["key"], row["body_hash"]), "status": DeliveryStatus.CONFLICT.value}
+    key = conflict_key(row["key"], row["body_hash"])
+    return row | {"key": key, "status": DeliveryStatus.CONFLICT.value, "reason": SAME_KEY}
 
 
 def _found(connection: Connection, rows: Sequence[dict[str, Any]]) -> dict[tuple[str, str], tuple[int, str]]:

@@ -20,6 +20,7 @@ from gateway.errors import RejectedError, RetryableError, VersionConflictError
 from gateway.ports import (
     MOST_COUNTED,
     MOST_OF_ONE_KEY,
+    SAME_KEY,
     AuditLine,
     Backlog,
     ChangePage,
@@ -140,7 +141,7 @@ class MemoryDeliveries:
         place = (delivery.connection, f"{delivery.key}~{delivery.body_hash}")
         if place in self._places:
             return self._repeated(self._places[place][0], conflict=True)
-        return Receipt(self._insert(delivery, place, DeliveryStatus.CONFLICT), conflict=True)
+        return Receipt(self._insert(delivery, place, DeliveryStatus.CONFLICT, SAME_KEY), conflict=True)
 
     def waiting(self, limit: int) -> list[StoredDelivery]:
         with self._lock:
@@ -203,7 +204,9 @@ class MemoryDeliveries:
         with self._lock:
             return {status: sum(row.status is status for row in self._rows.values()) for status in DeliveryStatus}
 
-    def _insert(self, delivery: NewDelivery, place: tuple[str, str], status: DeliveryStatus) -> int:
+    def _insert(
+        self, delivery: NewDelivery, place: tuple[str, str], status: DeliveryStatus, reason: str | None = None
+    ) -> int:
         id = len(self._rows) + 1
         self._places[place] = (id, delivery.body_hash)
         self._rows[id] = StoredDelivery(
@@ -216,6 +219,7 @@ class MemoryDeliveries:
             body=delivery.body,
             received_at=_aware(delivery.received_at),
             status=status,
+            reason=reason,
         )
         return id
 

@@ -749,6 +749,32 @@ def test_deliveries_are_listed_by_connection_and_number(run, deliveries):
     assert len(json.loads(run("deliveries", "list", "--limit", "2", "--json").out)) == 2
 
 
+def test_of_a_delivery_that_tells_of_many_interactions_a_few_are_named(run, database):
+    deliver(database, "d-1", DeliveryStatus.FOLDED, interactions=tuple(f"c-{number}" for number in range(100)))
+
+    assert "c-0, c-1, c-2 and 97 more" in run("deliveries", "list").out
+    assert "c-99" in run("deliveries", "list", "--json").out
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        (["deliveries", "list", "--connection", "nope"], "has no connection 'nope'; it has front-desk"),
+        (["interactions", "retry", "--all", "--connection", "nope"], "has no connection 'nope'; it has front-desk"),
+        (["rematch", "--since", "2026-01-01", "--org", "nope"], "has no org 'nope'; it has main"),
+    ],
+)
+def test_a_name_that_the_settings_lack_is_noted(run, command, told):
+    shown = run(*command)
+
+    assert shown.code == 0
+    assert told in shown.err
+
+
+def test_a_name_of_the_settings_is_not_noted(run):
+    assert run("interactions", "list", "--connection", "front-desk").err == ""
+
+
 def test_a_body_is_shown_byte_by_byte(run, deliveries):
     assert run("deliveries", "show", "1").out == '{"id": "d-1", "name": "ليلى"}'
 

@@ -56,6 +56,8 @@ class TestPut:
         assert again == Receipt(other.id, duplicate=True, conflict=True)
         assert len({first.id, other.id, third.id}) == 3
         assert store.deliveries.get(other.id).status is DeliveryStatus.CONFLICT
+        assert "the same key" in store.deliveries.get(other.id).reason
+        assert store.deliveries.get(first.id).reason is None
         assert store.deliveries.get(other.id).body == b"2"
         assert store.deliveries.get(other.id).repeats == 1
         assert [row.id for row in store.deliveries.waiting(10)] == [first.id]
