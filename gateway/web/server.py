@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterable
 from concurrent.futures import Future
+from operator import attrgetter
 from typing import Any, Protocol
 
 from waitress import wasyncore
@@ -28,6 +29,9 @@ from gateway.web.workers import RELIEF_SECONDS, Workers
 
 THREADS = 32
 """Requests in work at once; those that wait for their commit need no thread."""
+
+CONNECTIONS = 900
+"""Most connections at once: below the 1,024 files that a process may mostly have open, with the store's among them."""
 
 _FRAMES = 2
 """Chunks have frames around them, which count here and not in the application."""
@@ -171,7 +175,12 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
     @property
     def is_idle(self) -> bool:
         """Nothing is being read, worked on or sent."""
-        return not (self.requests or self.request or self.total_outbufs_len)
+        return not (self.request or self.is_owed)
+
+    @property
+    def is_owed(self) -> bool:
+        """A request came whole, and is not answered to its last byte."""
+        return bool(self.requests or self.total_outbufs_len)
 
 
 class _Listener(TcpWSGIServer):  # type: ignore[misc]
@@ -194,11 +203,20 @@ class _Listener(TcpWSGIServer):  # type: ignore[misc]
     def turn(self) -> None:
         """The loop is about to look at all connections."""
         self._is_pulled = False
+        if len(self.active_channels) >= self.adj.connection_limit * 0.9:
+            self._make_room()
         late = time.monotonic() - ANSWER_SECONDS
         for channel, since in list(self.waiting.items()):
             if since > late:
                 return
             channel.go_on()
+
+    def _make_room(self) -> None:
+        """Whoever keeps connections open without asking anything does not keep others out: the longest silent go."""
+        silent = [channel for channel in self.active_channels.values() if not channel.is_owed]
+        silent.sort(key=attrgetter("last_activity"))
+        for channel in silent[: self.adj.connection_limit // 10]:
+            channel.handle_close()
 
 
 class Server:
@@ -287,7 +305,7 @@ def _adjustments(host: str, port: int, max_body: int) -> Adjustments:
         max_request_body_size=_FRAMES * max_body,
         max_request_header_size=_MAX_HEADERS,
         inbuf_overflow=_FRAMES * max_body,
-        connection_limit=1000,
+        connection_limit=CONNECTIONS,
         channel_timeout=60,
         log_socket_errors=False,
         # Nothing here reads X-Forwarded-*: `public_url` says what platforms call.

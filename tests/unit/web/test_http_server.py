@@ -8,7 +8,7 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from typing import Any
 
 import pytest
@@ -308,6 +308,23 @@ def test_the_url_is_the_raw_one(served):
     served.exchange(head(path="/webhooks/front%2Ddesk?a=%41%2f", X_Signature=sign(b""), Content_Length="0"))
 
     assert served.connector.seen[0].url == "http://h/webhooks/front%2Ddesk?a=%41%2f"
+
+
+def test_who_keeps_connections_and_asks_nothing_keeps_nobody_out(monkeypatch):
+    monkeypatch.setattr(server, "CONNECTIONS", 20)
+    with serving() as served, ExitStack() as held:
+        served.inbox.gate = threading.Event()
+        asking = held.enter_context(served.connect())
+        asking.sendall(post(b"[]"))
+        assert served.inbox.entered.wait(30)
+        silent = [held.enter_context(served.connect()) for _ in range(60)]
+        silent[0].sendall(b"POST / HTTP/1.1\r\n")
+        late = held.enter_context(served.connect())
+        late.sendall(post(b"{}"))
+        until(lambda: served.inbox.put_down == 2)
+        served.inbox.gate.set()
+
+        assert [read_answer(connection)[0].status for connection in (asking, late)] == [202, 202]
 
 
 def test_closing_finishes_what_was_begun_and_takes_nothing_new(served):
