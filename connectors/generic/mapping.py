@@ -36,6 +36,8 @@ class Problem:
 
 UNITS: Mapping[str, Callable[[float], datetime]] = {"ms": epoch_ms, "s": lambda seconds: epoch_ms(seconds * 1000)}
 RULE_KEYS = frozenset({"path", "values", "default", "unit"})
+MAX_MEMBERS = 1000
+"""Most members of a list that `each` names: each of them costs a search of its own."""
 NEEDED = ("id", "event", "occurred_at")
 
 
@@ -58,7 +60,7 @@ def compile_mapping(given: Mapping[str, Any], problems: list[Problem]) -> Callab
     for name in NEEDED:
         if name not in rules:
             problems.append(Problem(name, "is needed: a JMESPath to the value in the sender's JSON."))
-    each = _path(rules.pop("each"), "each", problems) if "each" in rules else None
+    each = _list_at(rules.pop("each"), "each", problems) if "each" in rules else None
     event = _object(rules, EVENT, "", problems)
 
     def read(body: object) -> list[object]:
@@ -151,7 +153,7 @@ def _part(rule: Any, shape: Shape, where: str, problems: list[Problem]) -> Calla
         problems.append(Problem(where, "must be an object with one rule for each field, and `each` for a list."))
         return lambda _: iter(())
     rules = dict(rule)
-    each = _path(rules.pop("each"), f"{where}.each", problems) if "each" in rules else None
+    each = _list_at(rules.pop("each"), f"{where}.each", problems) if "each" in rules else None
     member = _object(rules, shape, where, problems)
     return lambda body: (member(one) for one in _each(each, body))
 
@@ -235,6 +237,19 @@ def _each(path: Read | None, body: object) -> list[object]:
     if found is None:
         return []
     return found if isinstance(found, list) and path is not None else [found]
+
+
+def _list_at(text: Any, where: str, problems: list[Problem]) -> Read:
+    """What `each` names, bounded."""
+    path = _path(text, where, problems)
+
+    def read(body: object) -> object:
+        found = path(body)
+        if isinstance(found, list) and len(found) > MAX_MEMBERS:
+            raise RejectedError(f"The list at {where} must have at most {MAX_MEMBERS} members, but has {len(found)}.")
+        return found
+
+    return read
 
 
 def _path(text: Any, where: str, problems: list[Problem]) -> Read:

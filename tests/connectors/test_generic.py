@@ -218,6 +218,15 @@ def test_a_word_outside_values_becomes_the_default_or_nothing():
     assert mapped({"d": "??"}, direction={"path": "d", "values": values, "default": "internal"}).direction == "internal"
 
 
+def test_a_list_that_each_names_is_bounded():
+    legs = {"each": "agents", "id": "n"}
+    agents = [{"n": str(number)} for number in range(50)]
+
+    assert len(mapped({"agents": agents + [{}] * 950}, legs=legs).legs) == 50
+    with pytest.raises(RejectedError, match=r"^The list at legs\.each must have at most 1000 members, but has 1001\.$"):
+        mapped({"agents": agents + [{}] * 951}, legs=legs)
+
+
 def test_a_path_that_does_not_fit_the_body_is_the_bodys_fault():
     with pytest.raises(RejectedError, match=r"^The mapping's path for queue does not fit the body\.$"):
         mapped({"q": 7}, queue="length(q)")
