@@ -3,21 +3,23 @@
 Sources: https://www.twilio.com/docs/voice/twiml (the request's parameters),
 https://www.twilio.com/docs/usage/webhooks/webhooks-security (the signature),
 https://www.twilio.com/docs/taskrouter/api/event/reference and https://www.twilio.com/docs/events/webhook-quickstart;
-what no callback brought is asked for, see `calls.py`.
+what no callback brought is asked for, see `calls.py` and `events.py`.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
-from marshmallow import fields, validate
+from marshmallow import ValidationError, fields, validate, validates_schema
 
 from connectors.twilio.call import EVENTS, interaction
 from connectors.twilio.calls import RECORD, calls, told_by_record
 from connectors.twilio.conversation import CONVERSATION_EVENTS, told_by_conversation
+from connectors.twilio.events import RESOURCE, task_events, told_by_resource
 from connectors.twilio.signature import FORM, messages, require_body_hash, with_body_hash
 from connectors.twilio.task import TASK_EVENTS, as_payload, told_by_task
 from gateway.sdk import (
@@ -52,9 +54,26 @@ class TwilioSettings(Settings):
         validate=validate.Regexp(r"AC[0-9a-fA-F]{32}$"),
         metadata={"description": "The account, whose list of calls is read every hour for what no callback brought"},
     )
+    workspace_sid = fields.String(
+        validate=validate.Regexp(r"WS[0-9a-fA-F]{32}$"),
+        metadata={
+            "description": "The account's workspace, whose events are read every hour for what no callback brought"
+        },
+    )
+    finds_calls = fields.Boolean(
+        load_default=True, metadata={"description": "Whether the account's calls are read: not where tasks tell them"}
+    )
     api_url = Address(
         load_default="https://api.twilio.com", metadata={"description": "The interface of the account's region"}
     )
+    taskrouter_url = Address(
+        load_default="https://taskrouter.twilio.com", metadata={"description": "The interface of TaskRouter"}
+    )
+
+    @validates_schema
+    def _workspace_has_its_account(self, loaded: Mapping[str, Any], **_: object) -> None:
+        if "workspace_sid" in loaded and "account_sid" not in loaded:
+            raise ValidationError("A workspace's events are read with its account's account_sid.", "workspace_sid")
 
 
 class TwilioConnector(Connector):
@@ -68,7 +87,7 @@ class TwilioConnector(Connector):
     title = "Twilio"
     settings_schema = TwilioSettings
     content_types = (FORM, "application/json")
-    events = (*EVENTS, *TASK_EVENTS, *CONVERSATION_EVENTS, RECORD)
+    events = (*EVENTS, *TASK_EVENTS, *CONVERSATION_EVENTS, RECORD, RESOURCE)
     covers = ("body", "url")
     quality = {
         "nothing_invented": "done",
@@ -76,7 +95,7 @@ class TwilioConnector(Connector):
         "covers_time": "exempt: Twilio's signature holds no time.",
         "vectors": "done: those of twilio-python, in tests/connectors/test_twilio.py.",
         "replay": "done",
-        "reconciled": "to do: calls are found, tasks and conversations are not.",
+        "reconciled": "to do: calls and tasks are found, conversations are not.",
     }
 
     def verify(self, request: Request) -> None:
@@ -124,11 +143,7 @@ class TwilioConnector(Connector):
 
     def parse(self, delivery: Delivery) -> Sequence[PartialInteraction]:
         if delivery.content_type != FORM:
-            body = read_object(delivery.body)
-            if RECORD not in body:
-                return self._streamed(body, delivery.received_at)
-            told = told_by_record(body.inner(RECORD), delivery.received_at)
-            return () if told is None else (told,)
+            return self._told_as_json(read_object(delivery.body), delivery.received_at)
         pairs = dict(form_pairs(delivery.body))
         form = Fields(pairs)
         if "EventType" not in form:
@@ -142,7 +157,21 @@ class TwilioConnector(Connector):
         account, token = self.settings.get("account_sid"), several(self.settings["auth_token"])[0]
         if account is None:
             return ()
-        return (calls(Api(self.settings["api_url"], authorize=lambda _: basic(account, token)), account),)
+        found: list[Poller] = []
+        if self.settings["finds_calls"]:
+            found.append(calls(Api(self.settings["api_url"], authorize=lambda _: basic(account, token)), account))
+        if workspace := self.settings.get("workspace_sid"):
+            taskrouter = Api(self.settings["taskrouter_url"], authorize=lambda _: basic(account, token))
+            found.append(task_events(taskrouter, workspace))
+        return found
+
+    def _told_as_json(self, body: Fields, received_at: datetime) -> Sequence[PartialInteraction]:
+        if RECORD in body:
+            told = told_by_record(body.inner(RECORD), received_at)
+            return () if told is None else (told,)
+        if RESOURCE in body:
+            return told_by_resource(body.inner(RESOURCE), self.settings["task_attributes"], received_at)
+        return self._streamed(body, received_at)
 
     def _streamed(self, event: Fields, received_at: datetime) -> Sequence[PartialInteraction]:
         kind = event.needed("type", event.text("type"))
