@@ -60,7 +60,7 @@ class TwilioSettings(Settings):
             "description": "The account's workspace, whose events are read every hour for what no callback brought"
         },
     )
-    finds_calls = fields.Boolean(
+    find_calls = fields.Boolean(
         load_default=True, metadata={"description": "Whether the account's calls are read: not where tasks tell them"}
     )
     api_url = Address(
@@ -158,7 +158,7 @@ class TwilioConnector(Connector):
         if account is None:
             return ()
         found: list[Poller] = []
-        if self.settings["finds_calls"]:
+        if self.settings["find_calls"]:
             found.append(calls(Api(self.settings["api_url"], authorize=lambda _: basic(account, token)), account))
         if workspace := self.settings.get("workspace_sid"):
             taskrouter = Api(self.settings["taskrouter_url"], authorize=lambda _: basic(account, token))

@@ -65,7 +65,7 @@ def workspace() -> Twilio:
 
 
 def poller(url: str):
-    (events,) = twilio(account_sid=ACCOUNT, workspace_sid=WORKSPACE, finds_calls=False, taskrouter_url=url).pollers()
+    (events,) = twilio(account_sid=ACCOUNT, workspace_sid=WORKSPACE, find_calls=False, taskrouter_url=url).pollers()
     return events
 
 
@@ -129,6 +129,6 @@ def test_what_is_asked_for_is_what_the_settings_name():
 
     assert names(account_sid=ACCOUNT) == ["calls"]
     assert names(account_sid=ACCOUNT, workspace_sid=WORKSPACE) == ["calls", "events"]
-    assert names(account_sid=ACCOUNT, workspace_sid=WORKSPACE, finds_calls=False) == ["events"]
+    assert names(account_sid=ACCOUNT, workspace_sid=WORKSPACE, find_calls=False) == ["events"]
     with pytest.raises(ConfigError, match=r"workspace_sid.*account_sid"):
         twilio(workspace_sid=WORKSPACE)
