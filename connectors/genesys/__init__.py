@@ -1,6 +1,7 @@
 """Genesys Cloud: conversation detail events, as its Amazon EventBridge integration and an API destination post them.
 
-What no event told is asked for by `details.py`; its external contacts are kept the same as an org's by `contacts.py`.
+What no event told is asked for by `details.py` and `participants.py`; its external contacts are kept the same as an
+org's by `contacts.py`.
 
 Sources: https://github.com/MyPureCloud/platform-client-sdk-python (models `*_detail_event_topic_*`),
 https://github.com/GenesysCloudBlueprints/aws-eventbridge-analytics-detail-events-blueprint (the topics),
@@ -20,10 +21,13 @@ from connectors.genesys.conversation import EVENTS, Names, interaction
 from connectors.genesys.details import RECORD, Conversations, told_by_record
 from connectors.genesys.external_contact import LIMITS, Layout
 from connectors.genesys.login import login_to
+from connectors.genesys.participants import NOTED, Attributes, told_by_conversation
 from gateway.sdk import (
     Connector,
     ContactSide,
     Delivery,
+    Enricher,
+    Fetch,
     PartialInteraction,
     Poller,
     Request,
@@ -36,6 +40,7 @@ from gateway.sdk.http import Address, Api
 from gateway.sdk.reading import read_object
 from gateway.sdk.verify import check_token, several
 
+_FOUND = f'{{"{RECORD}"'.encode()
 _TOPIC = re.compile(r"v2\.detail\.events\.conversation\.[^.]{1,100}\.([a-z.]{1,40})")
 
 
@@ -118,7 +123,7 @@ class GenesysConnector(Connector):
     title = "Genesys Cloud"
     settings_schema = GenesysSettings
     contacts_every = 60.0
-    events = (*EVENTS, RECORD)
+    events = (*EVENTS, RECORD, NOTED)
     quality = {
         "nothing_invented": "done",
         "covers_body": "exempt: EventBridge sends a plain key.",
@@ -148,6 +153,18 @@ class GenesysConnector(Connector):
         is_wanted = self.settings["find_conversations"]
         return (Conversations(self._api, self._names),) if self._api and is_wanted else ()
 
+    def fetches(self, delivery: Delivery) -> Sequence[Fetch]:
+        """Of what was found, the attributes: what is posted is not read for it."""
+        if not delivery.body.startswith(_FOUND):
+            return ()
+        id = read_object(delivery.body).inner(RECORD).text("conversationId")
+        return (Fetch(id),) if id else ()
+
+    def enricher(self) -> Enricher | None:
+        """Without names for attributes there is nothing that they would tell a match."""
+        is_wanted = self.settings["find_conversations"] and self.settings["participant_attributes"]
+        return Attributes(self._api) if self._api and is_wanted else None
+
     def verify(self, request: Request) -> None:
         named = self.settings["api_key_name"]
         check_token(request.headers.get(named.lower()), several(self.settings["api_key_value"]), named=named)
@@ -159,6 +176,8 @@ class GenesysConnector(Connector):
         body = read_object(delivery.body)
         if RECORD in body:
             return told_by_record(body.inner(RECORD), self._names)
+        if NOTED in body:
+            return told_by_conversation(body.inner(NOTED), self._names)
         # A relay of Genesys' own notifications posts what EventBridge has in `detail`.
         told = body.inner("detail") if "detail" in body else body
         topic = _TOPIC.fullmatch(told.needed("topicName", told.text("topicName")))

@@ -7,6 +7,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from msgspec.structs import replace
@@ -65,11 +66,12 @@ def conversation(id: str, *participants: dict[str, Any], began: datetime = BEGAN
 
 
 class Genesys(StandIn):
-    """A login, and the conversations that began within the interval, two a page; no list behind the last page."""
+    """A login, the conversations that began within the interval, two a page, without a list behind, and whole ones."""
 
     def __init__(self, *conversations: dict[str, Any]) -> None:
         super().__init__()
         self.conversations = list(conversations)
+        self.whole: dict[str, dict[str, Any]] = {}
         self.logins = 0
 
     def answer(self, asked):
@@ -77,7 +79,10 @@ class Genesys(StandIn):
             return self.logged_in(asked)
         if asked.headers.get("authorization") != f"Bearer token-{self.logins}":
             return Told(401, b"{}")
-        return self.found(asked.json) if (asked.method, asked.path) == ("POST", QUERY) else Told(404, b"{}")
+        if (asked.method, asked.path) == ("POST", QUERY):
+            return self.found(asked.json)
+        whole = self.whole.get(unquote(asked.path.removeprefix("/api/v2/conversations/")))
+        return Told.of(whole) if whole and asked.method == "GET" else Told(404, b"{}")
 
     def logged_in(self, asked):
         proof = base64.b64encode(b"a client:its secret").decode()
@@ -134,10 +139,13 @@ class TestConversations(PollerSuite):
         return id
 
 
+def delivered(body: bytes) -> Delivery:
+    return Delivery(content_type="application/json", headers={}, body=body, received_at=NOW)
+
+
 def told(row: dict[str, Any], connector: GenesysConnector | None = None):
     body = json.dumps({"conversation detail": row}).encode()
-    delivery = Delivery(content_type="application/json", headers={}, body=body, received_at=NOW)
-    return (connector or genesys()).parse(delivery)
+    return (connector or genesys()).parse(delivered(body))
 
 
 def folded(partials):
@@ -149,13 +157,15 @@ def found(row: dict[str, Any]):
     return folded(told(row))
 
 
-def of_fixture(name: str):
+def of_case(name: str):
     (case,) = [case for case in cases_in(FIXTURES) if case.name == name]
+    return case
+
+
+def of_fixture(name: str):
+    case = of_case(name)
     connector = genesys(**case.settings)
-    deliveries = [
-        Delivery(content_type="application/json", headers={}, body=body, received_at=NOW) for body in case.bodies
-    ]
-    return [partial for delivery in deliveries for partial in connector.parse(delivery)]
+    return [partial for body in case.bodies for partial in connector.parse(delivered(body))]
 
 
 # --- what a record means
@@ -327,6 +337,76 @@ def test_a_client_that_may_not_ask_is_told_without_its_secret():
             read(poller(platform.url))
 
     assert "its secret" not in str(raised.value)
+
+
+# --- the attributes of its participants
+
+NAMED = {"participant_attributes": {"case_number": "CaseNumber"}}
+
+
+def fetched(platform: Genesys, id: str):
+    enricher = genesys(platform.url, **NAMED).enricher()
+    assert enricher is not None
+    return enricher.fetch(id, NOW)
+
+
+def test_the_attributes_of_what_was_found_are_asked_for_and_of_what_was_posted_not():
+    connector = genesys(**NAMED)
+    with organization() as platform:
+        pulled, _ = read(poller(platform.url))
+    posted = [b"nothing that can be read", *of_case("call_transferred").bodies]
+
+    assert [each.name for one in pulled for each in connector.fetches(delivered(one.body))] == ids(pulled)
+    assert [each for body in posted for each in connector.fetches(delivered(body))] == []
+
+
+def test_a_case_number_that_no_event_told_is_found_with_its_conversation():
+    row = conversation("c?1")
+    noted = {"purpose": "ivr", "attributes": {"CaseNumber": "00001026"}, "calls": [{"self": {"name": "secret"}}]}
+    asked_for = {"id": "c?1", "startTime": row["conversationStart"], "participants": [noted, {"purpose": "agent"}]}
+    with Genesys(row) as platform:
+        platform.whole["c?1"] = asked_for
+        (pulled,) = fetched(platform, "c?1")
+    call = folded([*told(row), *genesys(**NAMED).parse(delivered(pulled.body))])
+
+    assert call.references == {"case_number": "00001026"}
+    assert (call.status, len(call.legs), [party.phone for party in call.parties]) == (
+        Status.COMPLETED,
+        1,
+        ["+14155550123"],
+    )
+    assert b"secret" not in pulled.body
+
+
+def test_what_an_event_told_of_an_attribute_stands():
+    event = {"topicName": "v2.detail.events.conversation.c-1.attributes"}
+    body = {"conversationId": "c-1", "eventTime": int(NOW.timestamp() * 1000), "attributes": {"CaseNumber": "2"}}
+    asked_for = {"id": "c-1", "startTime": written(BEGAN), "participants": [{"attributes": {"CaseNumber": "1"}}]}
+    bodies = [
+        json.dumps(each).encode() for each in ({**event, "eventBody": body}, {"participant attributes": asked_for})
+    ]
+
+    assert folded([each for body in bodies for each in genesys(**NAMED).parse(delivered(body))]).references == {
+        "case_number": "2"
+    }
+
+
+def test_a_conversation_without_attributes_or_that_is_gone_tells_nothing():
+    with Genesys() as platform:
+        platform.whole["c-1"] = {"id": "c-1", "startTime": written(BEGAN), "participants": [{"attributes": {}}]}
+        platform.whole["c-2"] = {"errors": []}
+        assert fetched(platform, "c-1") == ()
+        with pytest.raises(RetryableError, match="without its participants"):
+            fetched(platform, "c-2")
+        with pytest.raises(RejectedError):
+            fetched(platform, "c-3")
+
+
+@pytest.mark.parametrize(
+    ("settings", "asks"), [(NAMED, True), ({}, False), ({**NAMED, "find_conversations": False}, False)]
+)
+def test_attributes_are_asked_for_where_conversations_are_found_and_attributes_named(settings, asks):
+    assert (genesys(external_source_id="a source", **settings).enricher() is not None) is asks
 
 
 # --- how it is switched on
