@@ -55,7 +55,7 @@ class ExternalContacts:
 
     def limits(self) -> Limits:
         divisions = {"divisionIds": self._division} if self._division else {}
-        total = self._read("contacts", {"pageSize": 1, "pageNumber": 1, **divisions}).get("total")
+        total = self._read("externalcontacts/contacts", {"pageSize": 1, "pageNumber": 1, **divisions}).get("total")
         if not isinstance(total, int):
             raise RetryableError("Genesys Cloud does not say how many contacts there are.")
         return Limits(fields=self._layout.limits, records=total, batch=self._bulk)
@@ -98,7 +98,7 @@ class ExternalContacts:
     def _scanned(self, after: str | None) -> Mapping[str, Any]:
         asked = {"limit": SCANNED, "cursor": after, "divisionId": self._division}
         try:
-            return _object(self._api.get("scan/contacts", asked))
+            return _object(self._api.get("externalcontacts/scan/contacts", asked))
         except RejectedError as error:
             if after is None:
                 raise _refused(error) from None
@@ -119,12 +119,12 @@ class ExternalContacts:
         if kind not in {"phone", "email"}:
             return []
         asked = {"lookupVal": value, "divisionId": self._division}
-        return _contacts(self._read("reversewhitepageslookup", asked), "contacts")
+        return _contacts(self._read("externalcontacts/reversewhitepageslookup", asked), "contacts")
 
     def _identified(self, other_id: str) -> list[Entity]:
         identifier = {"type": "ExternalId", **self._layout.external_id(other_id)}
         try:
-            found = _object(self._api.call("POST", "identifierlookup/contacts", json=identifier))
+            found = _object(self._api.call("POST", "externalcontacts/identifierlookup/contacts", json=identifier))
         except MissingError:
             return []
         except RejectedError as error:
@@ -150,7 +150,9 @@ class ExternalContacts:
 
     def _fetched_at_once(self, ids: Sequence[str]) -> dict[str, Entity]:
         try:
-            reply = self._api.call("POST", "bulk/contacts", json={"entities": [{"id": id} for id in ids]})
+            reply = self._api.call(
+                "POST", "externalcontacts/bulk/contacts", json={"entities": [{"id": id} for id in ids]}
+            )
         except RejectedError as error:
             raise _refused(error) from None
         results = _entities(_object(reply), "results")
@@ -169,7 +171,7 @@ class ExternalContacts:
         """One call for writes that do the same."""
         act = next(iter(due.values())).act
         body = {"entities": [self._body(write, held.get(write.id or "")) for write in due.values()]}
-        reply = self._api.call("POST", f"bulk/contacts{_CALLS[act]}", json=body, writes=True)
+        reply = self._api.call("POST", f"externalcontacts/bulk/contacts{_CALLS[act]}", json=body, writes=True)
         try:
             results = _entities(_object(reply), "results")
         except RetryableError as error:
