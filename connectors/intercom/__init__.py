@@ -1,4 +1,6 @@
-"""Intercom: conversations, posted by an app's webhook. `contacts.py` keeps its contacts the same as an org's.
+"""Intercom: conversations, posted by an app's webhook.
+
+`conversations.py` finds those whose end no notification told, `contacts.py` keeps its contacts the same as an org's.
 
 Sources: https://developers.intercom.com/docs/references/2.16/webhooks/webhook-models (the topics),
 https://developers.intercom.com/docs/webhooks/setting-up-webhooks, and for the conversation's fields
@@ -10,16 +12,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from marshmallow import fields
+from marshmallow import ValidationError, fields, validates_schema
 
 from connectors.intercom.contacts import ContactSettings, IntercomSide
-from connectors.intercom.conversation import EVENTS, Names, interaction
+from connectors.intercom.conversation import EVENTS, Names, interaction, told_by_search
+from connectors.intercom.conversations import RECORD, conversations
 from gateway.sdk import (
     Answer,
     Connector,
     ContactSide,
     Delivery,
     PartialInteraction,
+    Poller,
     RejectedError,
     Request,
     Secrets,
@@ -46,6 +50,14 @@ class IntercomSettings(Settings):
     teams = _names("The name of each team, by its id")
     custom_attributes = AttributeNames(metadata={"description": "Your conversation attributes, by what they mean"})
     contacts = fields.Nested(ContactSettings, metadata={"description": "Which contacts are kept the same as an org's"})
+    find_conversations = fields.Boolean(
+        load_default=False, metadata={"description": "Read every hour what no notification told, by contacts' token"}
+    )
+
+    @validates_schema
+    def _log_in(self, loaded: Mapping[str, Any], **_: object) -> None:
+        if loaded["find_conversations"] and "contacts" not in loaded:
+            raise ValidationError("needs the access token of contacts.", "find_conversations")
 
 
 class IntercomConnector(Connector):
@@ -54,7 +66,7 @@ class IntercomConnector(Connector):
     name = "intercom"
     title = "Intercom"
     settings_schema = IntercomSettings
-    events = (*EVENTS, PING)
+    events = (*EVENTS, PING, RECORD)
     accepted_status = 200
     covers = ("body",)
     quality = {
@@ -62,6 +74,7 @@ class IntercomConnector(Connector):
         "covers_body": "done",
         "covers_time": "exempt: Intercom's signature holds no time.",
         "replay": "done",
+        "reconciled": "done",
         "contacts": "done: tests/connectors/test_intercom_contacts.py.",
         "vectors": "exempt: Intercom publishes none; a derived one is tested.",
     }
@@ -109,8 +122,15 @@ class IntercomConnector(Connector):
         id = read_object(request.body).text("id")
         return f"notification:{id}" if id else super().delivery_key(request)
 
+    def pollers(self) -> Sequence[Poller]:
+        if self._side is None or not self.settings["find_conversations"]:
+            return ()
+        return (conversations(self._side.api, self._names),)
+
     def parse(self, delivery: Delivery) -> Sequence[PartialInteraction]:
         body = read_object(delivery.body)
+        if RECORD in body:
+            return told_by_search(body.inner(RECORD), self._names)
         topic = body.needed("topic", body.text("topic"))
         if topic not in EVENTS:
             return ()

@@ -82,11 +82,14 @@ class ContactSettings(Settings):
 
 
 class IntercomSide:
-    """`gateway.sdk.ContactSide` of a workspace's contacts. A version is a digest of the values."""
+    """`gateway.sdk.ContactSide` of a workspace's contacts. A version is a digest of the values.
+
+    `api` is the workspace's interface, for all that is asked of it.
+    """
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         proof = {"Authorization": f"Bearer {settings['access_token']}", "Intercom-Version": VERSION}
-        self._api = Api(settings["url"], authorize=lambda _: proof, heard=_heard)
+        self.api = Api(settings["url"], authorize=lambda _: proof, heard=_heard)
         self._attributes: Mapping[str, str] = settings["attributes"]
         self._roles = ("user", "lead") if settings["leads"] else ("user",)
         self._list_every = settings["list_every"] * 3600
@@ -196,13 +199,13 @@ class IntercomSide:
     def _asked(self, method: str, path: str, **more: Any) -> Fields:
         """What Intercom answers. ConfigError: it refuses to be asked like this."""
         try:
-            return self._api.call(method, path, **more).fields()
+            return self.api.call(method, path, **more).fields()
         except RejectedError as error:
             raise ConfigError(f"{error.reason} Look at url in contacts.") from None
 
     def _shown(self, path: str) -> ContactRecord | None:
         try:
-            told = self._api.get(path).fields()
+            told = self.api.get(path).fields()
         except MissingError:
             return None
         except RejectedError as error:
@@ -270,11 +273,11 @@ class IntercomSide:
         if held is None:
             told = {"role": "user", **({"external_id": write.other_id} if write.other_id else {})}
             told |= self._told(write.values, {})
-            return self._api.call("POST", "contacts", json=told, writes=True, also=_REFUSALS)
+            return self.api.call("POST", "contacts", json=told, writes=True, also=_REFUSALS)
         path = f"contacts/{held.id}"
         if write.act is Act.DELETE:
-            return self._api.call("DELETE", path, also=_REFUSALS)
-        return self._api.call("PUT", path, json=self._told(write.values, held.values), also=_REFUSALS)
+            return self.api.call("DELETE", path, also=_REFUSALS)
+        return self.api.call("PUT", path, json=self._told(write.values, held.values), also=_REFUSALS)
 
     def _told(self, values: Values, held: Values) -> dict[str, Any]:
         """What gives a contact these values. A name goes whole, with what is held of it."""

@@ -2,7 +2,8 @@
 
 https://github.com/intercom/Intercom-OpenAPI, `descriptions/2.11`, schema `conversation`. Times are epoch seconds.
 Until version 2.0 of the API the conversation had `user`, `assignee` and `conversation_message` instead of `contacts`,
-`admin_assignee_id` and `source`: the version is chosen per app, and both are read.
+`admin_assignee_id` and `source`: the version is chosen per app, and both are read. A search has the schema
+`conversation_list_item`, whose `teammates` are called `admins` in https://github.com/singer-io/tap-intercom.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from gateway.sdk import Channel, Direction, Event, Leg, PartialInteraction, Party
 from gateway.sdk.attributes import Named, named
@@ -53,8 +56,10 @@ AUTHORS = {
     "contact": Direction.INBOUND,
     "admin": Direction.OUTBOUND,
 }
+CLOSED_STATE = "closed"
+NOTHING = Fields({})
 NOBODY = "0"
-"""The id of the assignee where there is none."""
+"""The id of the assigned teammate, and team, where there is none."""
 CUSTOMERS = frozenset({"user", "lead", "contact"})
 STATISTICS = {
     "time_to_admin_reply": "first_response_seconds",
@@ -92,13 +97,47 @@ def interaction(topic: str, conversation: Fields, at: datetime, names: Names) ->
         legs=_legs(conversation, people, names, assigned_at=at if topic == ASSIGNED else None),
         started_at=conversation.epoch_s("created_at"),
         ended_at=_closed_at(conversation, at) if topic == CLOSED else None,
-        queue=ours.queue or (names.teams.get(team, team) if team else None),
+        queue=ours.queue or (names.teams.get(team, team) if team and team != NOBODY else None),
         subject=ours.subject or conversation.text("title") or source.text("subject"),
         disposition=ours.disposition,
         notes=ours.notes,
         references=ours.references,
         attributes={**told, **_details(conversation)} or None,
     )
+
+
+def told_by_search(record: Fields, names: Names) -> tuple[PartialInteraction, ...]:
+    """What a search tells of a closed conversation, with who the contacts and teammates are that it names by ids.
+
+    When it was closed is told as of then, so that a notification of it is not outdone.
+    """
+    conversation, contacts, admins = record.inner("conversation"), _by_id(record, "contacts"), _by_id(record, "admins")
+    if conversation.text("state") != CLOSED_STATE:
+        return ()
+    at = conversation.needed("updated_at", conversation.epoch_s("updated_at"))
+    told = interaction(CLOSED, conversation, at, names)
+    people = {each.identifier("id"): each for each in _writers(conversation)}
+    people |= {id: admins[id] for id in teammates_in(conversation) if id in admins}
+    legs = [leg for person in people.values() if (leg := _leg(person, names))]
+    parties = _filled_in(told.parties, _contact(conversation, contacts))
+    closed_at = conversation.inner("statistics").epoch_s("last_close_at")
+    known_since = closed_at or told.started_at or at
+    return (
+        replace(told, parties=parties, legs=(*told.legs, *legs), ended_at=None),
+        PartialInteraction(id=told.id, event=Event.COMPLETED, occurred_at=known_since, ended_at=closed_at or at),
+    )
+
+
+def teammates_in(conversation: Fields) -> list[str]:
+    """The ids of those who wrote, of the assignee, and of whoever closed it, which may be a bot."""
+    ids = [writer.identifier("id") for writer in _writers(conversation)]
+    closer = conversation.inner("statistics").identifier("last_closed_by_id")
+    return [id for id in dict.fromkeys([*ids, conversation.identifier("admin_assignee_id"), closer]) if id]
+
+
+def contacts_in(conversation: Fields) -> list[str]:
+    """The ids of the contacts: one, unless more were added."""
+    return [id for contact in conversation.inner("contacts").inners("contacts") if (id := contact.identifier("id"))]
 
 
 def _channel(source: Fields) -> Channel | None:
@@ -124,6 +163,34 @@ def _customer(people: Sequence[Fields], ours: Named) -> tuple[Party, ...]:
         email=ours.customer_email or one.text("email"),
         phone=ours.customer_phone,
     )
+
+
+def _filled_in(parties: Sequence[Party], contact: Fields) -> tuple[Party, ...]:
+    """The customer, with what the contact has that the conversation does not tell."""
+    told = parties[0] if parties else Party()
+    return customer(
+        name=told.name or contact.text("name"),
+        email=told.email or contact.text("email"),
+        phone=told.phone or contact.text("phone"),
+    )
+
+
+def _contact(conversation: Fields, contacts: Mapping[str | None, Fields]) -> Fields:
+    """The contact who began; where it was somebody else, or one who was merged since, the only one, or the first."""
+    author = conversation.inner("source").inner("author")
+    own = contacts.get(author.identifier("id"))
+    if own is None and (len(contacts) == 1 or author.text("type") not in CUSTOMERS):
+        own = next(iter(contacts.values()), None)
+    return NOTHING if own is None else own
+
+
+def _by_id(record: Fields, key: str) -> dict[str | None, Fields]:
+    return {each.identifier("id"): each for each in record.inners(key)}
+
+
+def _writers(conversation: Fields) -> Sequence[Fields]:
+    teammates = conversation.inner("teammates")
+    return teammates.inners("teammates") or teammates.inners("admins")
 
 
 def _legs(

@@ -1,6 +1,6 @@
 """Zendesk Support: tickets, from event webhooks and from a trigger that tells who the requester is.
 
-`contacts.py` keeps its end users the same as an org's contacts.
+`tickets.py` finds the tickets whose end no event told, `contacts.py` keeps its end users the same as an org's contacts.
 
 Sources: https://developer.zendesk.com/api-reference/webhooks/event-types/ticket-events (events),
 https://developer.zendesk.com/documentation/webhooks/verifying (the signature; the page's older vector has body and
@@ -12,15 +12,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from marshmallow import fields
+from marshmallow import ValidationError, fields, validates_schema
 
 from connectors.zendesk.contacts import ContactSettings, ZendeskSide
-from connectors.zendesk.ticket import EVENTS, PREFIX, TRIGGER, Names, told_by_event, told_by_trigger
+from connectors.zendesk.ticket import EVENTS, PREFIX, TRIGGER, Names, told_by_event, told_by_export, told_by_trigger
+from connectors.zendesk.tickets import RECORD, tickets
 from gateway.sdk import (
     Connector,
     ContactSide,
     Delivery,
     PartialInteraction,
+    Poller,
     Request,
     Secrets,
     Settings,
@@ -45,6 +47,14 @@ class ZendeskSettings(Settings):
     groups = _names("The name of each group, by its id")
     ticket_fields = AttributeNames(metadata={"description": "Your ticket fields, or external_id, by what they mean"})
     contacts = fields.Nested(ContactSettings, metadata={"description": "Whose end users are kept the same as contacts"})
+    find_tickets = fields.Boolean(
+        load_default=False, metadata={"description": "Read every hour what no event told, by the log-in of contacts"}
+    )
+
+    @validates_schema
+    def _log_in(self, loaded: Mapping[str, Any], **_: object) -> None:
+        if loaded["find_tickets"] and "contacts" not in loaded:
+            raise ValidationError("needs the log-in of contacts.", "find_tickets")
 
 
 class ZendeskConnector(Connector):
@@ -53,13 +63,14 @@ class ZendeskConnector(Connector):
     name = "zendesk"
     title = "Zendesk Support"
     settings_schema = ZendeskSettings
-    events = (*(PREFIX + event for event in EVENTS), TRIGGER)
+    events = (*(PREFIX + event for event in EVENTS), TRIGGER, RECORD)
     covers = ("body", "time")
     quality = {
         "nothing_invented": "done",
         "covers_body": "done",
         "covers_time": "done",
         "replay": "done",
+        "reconciled": "done",
         "contacts": "done: tests/connectors/test_zendesk_contacts.py.",
         "vectors": "exempt: the published one is of an order that Zendesk left, and refused; a derived one is tested.",
     }
@@ -102,9 +113,16 @@ class ZendeskConnector(Connector):
         id = read_object(request.body).text("id")
         return f"event:{id}" if id else super().delivery_key(request)
 
+    def pollers(self) -> Sequence[Poller]:
+        if self._side is None or not self.settings["find_tickets"]:
+            return ()
+        return (tickets(self._side.exports, self._names),)
+
     def parse(self, delivery: Delivery) -> Sequence[PartialInteraction]:
         body = read_object(delivery.body)
         if "ticket" in body:
             return (told_by_trigger(body.inner("ticket"), self._names),)
+        if RECORD in body:
+            return told_by_export(body.inner(RECORD), self._names)
         kind = body.needed("type", body.text("type")).removeprefix(PREFIX)
         return (told_by_event(body, kind, self._names),) if kind in EVENTS else ()

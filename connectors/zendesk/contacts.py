@@ -83,12 +83,15 @@ class _Sent:
 
 
 class ZendeskSide:
-    """`gateway.sdk.ContactSide` of an account's end users. A version is a digest of the values."""
+    """`gateway.sdk.ContactSide` of an account's end users. A version is a digest of the values.
+
+    `exports` is what all exports of the account are asked by: they have one limit together.
+    """
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         proof = base64.b64encode(f"{settings['email']}/token:{settings['api_token']}".encode()).decode()
         self._url = settings["url"].rstrip("/")
-        self._api, self._exports = (
+        self._api, self.exports = (
             Api(
                 f"{self._url}/api/v2",
                 authorize=lambda _: {"Authorization": f"Basic {proof}"},
@@ -138,7 +141,7 @@ class ZendeskSide:
     def _exported(self, after: str | None) -> tuple[list[ContactRecord], str | None, bool]:
         """A page behind that cursor, the first for None: its users, the cursor behind it, whether it is the last."""
         since = {"cursor": after} if after else {"start_time": 0}
-        told = _asked(self._exports, "incremental/users/cursor", {**since, "per_page": PAGE, "include": "identities"})
+        told = _asked(self.exports, "incremental/users/cursor", {**since, "per_page": PAGE, "include": "identities"})
         records = self._records(told)
         with expecting("a page of users"):
             new = told.text("after_cursor") or after

@@ -1,13 +1,15 @@
 """A Zendesk ticket as an interaction: the vendor's words and ours.
 
 https://developer.zendesk.com/api-reference/webhooks/event-types/ticket-events. Every event carries the ticket as it is
-in `detail`, with ids only: who the requester is, a trigger has to tell. Times have up to nine decimals. The order of
-the events of one action is in `meta.sequence.position`, which starts anew with each action: the time decides.
+in `detail`, with ids only: who the requester is, a trigger or the export has to tell. Times have up to nine decimals.
+The order of the events of one action is in `meta.sequence.position`, which starts anew with each action: the time
+decides. The export has the ticket of https://developer.zendesk.com/api-reference/ticketing/tickets/tickets, its channel
+in the words of "Ticket created by" in https://developer.zendesk.com/documentation/ticketing/reference-guides/via-types.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -31,10 +33,10 @@ FINISHED = frozenset({"solved", "closed"})
 CHANNELS = {
     **dict.fromkeys(("mail", "email", "connect_mail", "mailgun"), Channel.EMAIL),
     **dict.fromkeys(("chat", "chat_transcript", "chat_offline_message", "native_messaging"), Channel.CHAT),
-    **dict.fromkeys(("phone_call_inbound", "phone_call_outbound", "voicemail"), Channel.VOICE),
+    **dict.fromkeys(("phone_call_inbound", "phone_call_outbound", "voicemail", "voice"), Channel.VOICE),
     **dict.fromkeys(("api_phone_call_inbound", "api_phone_call_outbound", "api_voicemail"), Channel.VOICE),
     **dict.fromkeys(("sms", "text_message", "twilio_sms", "messagebird_sms", "connect_sms"), Channel.SMS),
-    **dict.fromkeys(("facebook_message", "facebook_post"), Channel.FACEBOOK),
+    **dict.fromkeys(("facebook_message", "facebook_post", "facebook"), Channel.FACEBOOK),
     "instagram_dm": Channel.INSTAGRAM,
     "whatsapp": Channel.WHATSAPP,
     "line": Channel.LINE,
@@ -52,6 +54,12 @@ TEXTS = {
     "organization_id": "organization_id", "brand_id": "brand_id", "form_id": "form_id", "status": "status",
 }  # fmt: skip
 EXTERNAL = {"external_id": "external_id"}
+EXPORTED = {"ticket_form_id": "form_id"}
+"""The export's name and the events'."""
+IN_CAPITALS = ("priority", "ticket_type", "status")
+"""What events write in capitals, and the export does not."""
+MOST_FIELDS = 1000
+NOTHING = Fields({})
 NOBODY = frozenset({"", "0"})
 """Ids that stand for nobody in the vendor's samples."""
 
@@ -117,6 +125,33 @@ def told_by_trigger(ticket: Fields, names: Names) -> PartialInteraction:
     )
 
 
+def told_by_export(record: Fields, names: Names) -> tuple[PartialInteraction, ...]:
+    """What the export tells of a ticket as it is, and who the people and the group in it are.
+
+    When it was assigned and solved is told as of then: the event of it has a moment later, and is the more exact.
+    """
+    ticket, users, groups = record.inner("ticket"), _by_id(record, "users"), _by_id(record, "groups")
+    ours = named({**_custom_fields(ticket, names), **ticket.told(EXTERNAL, Fields.identifier)}, names.fields)
+    group, word = _id(ticket, "group_id"), (ticket.inner("via").text("channel") or "").lower()
+    now = PartialInteraction(
+        id=ticket.needed("id", ticket.identifier("id")),
+        event=_event((ticket.text("status") or "").lower(), is_new=False),
+        occurred_at=ticket.needed("updated_at", ticket.iso_time("updated_at")),
+        channel=CHANNELS.get(word),
+        direction=_direction(ticket, word),
+        legs=_assignee(ticket, users, names),
+        parties=_requester(users.get(_id(ticket, "requester_id"), NOTHING), ours),
+        started_at=ticket.iso_time("created_at"),
+        queue=ours.queue or (group and (names.groups.get(group) or groups.get(group, NOTHING).text("name") or group)),
+        subject=ours.subject or ticket.text("subject"),
+        disposition=ours.disposition,
+        notes=ours.notes,
+        references=ours.references,
+        attributes=_exported_details(ticket) or None,
+    )
+    return (now, *_moments(now, ticket.inner("metric_set")))
+
+
 def _event(status: str, *, is_new: bool) -> Event:
     if status in FINISHED:
         return Event.COMPLETED
@@ -145,6 +180,37 @@ def _legs(detail: Fields, change: Fields, kind: str, at: datetime, names: Names)
             email = names.agents.get(writer)
             legs.append(Leg(id=writer, agent_id=writer, agent_email=email, agent_name=author.text("name")))
     return tuple(legs)
+
+
+def _assignee(ticket: Fields, users: Mapping[str | None, Fields], names: Names) -> tuple[Leg, ...]:
+    id = _id(ticket, "assignee_id")
+    if id is None:
+        return ()
+    user = users.get(id, NOTHING)
+    email = names.agents.get(id) or user.text("email")
+    return (Leg(id=id, agent_id=id, agent_email=email, agent_name=user.text("name")),)
+
+
+def _moments(now: PartialInteraction, metrics: Fields) -> Iterator[PartialInteraction]:
+    """When the assignee's part began, and the ticket was solved; where that is not told, its last change counts."""
+    assigned_at = metrics.iso_time("assigned_at")
+    if assigned_at and now.legs:
+        legs = tuple([Leg(id=leg.id, started_at=assigned_at) for leg in now.legs])
+        yield PartialInteraction(id=now.id, event=Event.UPDATED, occurred_at=assigned_at, legs=legs)
+    if now.event is Event.COMPLETED:
+        solved_at = metrics.iso_time("solved_at") or now.occurred_at
+        yield PartialInteraction(id=now.id, event=Event.COMPLETED, occurred_at=solved_at, ended_at=solved_at)
+
+
+def _by_id(record: Fields, key: str) -> dict[str | None, Fields]:
+    return {each.identifier("id"): each for each in record.inners(key)}
+
+
+def _custom_fields(ticket: Fields, names: Names) -> dict[str, str]:
+    """What is filled in of those that the settings name."""
+    fields = ticket.inners("custom_fields", most=MOST_FIELDS)
+    values = {id: each.anything("value") for each in fields if (id := each.identifier("id")) in names.fields.values()}
+    return Fields({"values": values}).filled_in("values")
 
 
 def _told_fields(detail: Fields, change: Fields, kind: str) -> dict[str, str]:
@@ -181,6 +247,11 @@ def _details(detail: Fields, change: Fields, kind: str) -> dict[str, object]:
         if comment.flag("is_public") and (text := comment.text("body")):
             details["last_comment"] = text
     return details
+
+
+def _exported_details(ticket: Fields) -> dict[str, object]:
+    details = _details(ticket.renamed(EXPORTED), NOTHING, "")
+    return {**details, **{name: str(details[name]).upper() for name in IN_CAPITALS if name in details}}
 
 
 def _id(source: Fields, key: str) -> str | None:
