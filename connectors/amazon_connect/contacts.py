@@ -22,7 +22,7 @@ from connectors.amazon_connect.contact import EXTERNAL, LEVELS, MONITOR, told_by
 from gateway.sdk import Cursor, Page, PartialInteraction, Pulled, RejectedError
 from gateway.sdk.http import Api, MissingError
 from gateway.sdk.kept import Kept
-from gateway.sdk.reading import MAX_ENTRIES, Fields, expecting, iso_time, objects_of
+from gateway.sdk.reading import Fields, expecting, iso_time, objects_of
 from gateway.sdk.recent import list_in
 
 DESCRIPTION = "DescribeContact"
@@ -34,6 +34,11 @@ NAMES = {
     "HierarchyGroup": ("user-hierarchy-groups", "Name"),
 }
 """And the names that ids stand for: where each is asked for, and its field there."""
+SAME = (
+    "InitialContactId", "InitiationMethod", "Channel", "SegmentAttributes", "DisconnectReason", "CustomerId",
+    "CustomerEndpoint", "SystemEndpoint", "Attributes", "Recordings",
+)  # fmt: skip
+"""What a description and a record call the same."""
 TIMES = ("InitiationTimestamp", "DisconnectTimestamp", "LastUpdateTimestamp")
 AGENT_TIMES = ("ConnectedToAgentTimestamp", "AfterContactWorkEndTimestamp")
 BESIDE = frozenset({MONITOR, EXTERNAL})
@@ -75,7 +80,7 @@ def _as_record(told: Fields) -> Fields:
         "Agent": _agent(told, contact.inner("AgentInfo"), instance),
         "Queue": queue and {"ARN": f"{instance}/queue/{queue}", "Name": _name(told, "Queue")},
     }
-    return Fields({**contact.everything(MAX_ENTRIES), **_times(contact, TIMES), **record})
+    return Fields({**{name: contact.anything(name) for name in SAME}, **_times(contact, TIMES), **record})
 
 
 def _agent(told: Fields, agent: Fields, instance: str) -> dict[str, object] | None:
