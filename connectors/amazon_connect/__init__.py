@@ -1,8 +1,9 @@
-"""Amazon Connect: contact records and contact events, as EventBridge, Firehose or SNS post them.
+"""Amazon Connect: contact records and contact events, as EventBridge, Firehose or SNS post them, and what they missed.
 
 Sources: https://docs.aws.amazon.com/connect/latest/adminguide/ctr-data-model.html (contact records) and
 contact-events.html (events); https://docs.aws.amazon.com/firehose/latest/dev/httpdeliveryrequestresponse.html;
-https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-api-destinations.html. For SNS see `sns.py`.
+https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-api-destinations.html. For SNS see `sns.py`, for what is
+asked for `contacts.py`.
 """
 
 from __future__ import annotations
@@ -17,18 +18,22 @@ from typing import Any
 from marshmallow import ValidationError, fields, validate, validates_schema
 
 from connectors.amazon_connect.contact import EVENTS, RECORD, told_by_event, told_by_record
+from connectors.amazon_connect.contacts import CONTACT, DESCRIPTION, Contacts, told_by_description
 from connectors.amazon_connect.sns import CONFIRMATIONS, TOPIC_ARN, Fetch, Sns, fetched
 from gateway.sdk import (
     Answer,
     Connector,
     Delivery,
     PartialInteraction,
+    Poller,
     RejectedError,
     Request,
+    Secret,
     Secrets,
     Settings,
 )
 from gateway.sdk.attributes import AttributeNames
+from gateway.sdk.http import Address, Api
 from gateway.sdk.reading import Fields, objects_of, read_json, read_object
 from gateway.sdk.verify import check_token, several
 
@@ -37,6 +42,8 @@ FIREHOSE_REQUEST = "x-amz-firehose-request-id"
 SNS_MESSAGE = "x-amz-sns-message-type"
 MAX_RECORDS = 10_000
 """Most records of one request that are looked at."""
+INSTANCE_ID = r"(arn:aws[a-z-]*:connect:[a-z0-9-]+:[0-9]+:instance/)?[0-9A-Za-z-]{1,100}$"
+ASKING = ("region", "instance_id", "access_key_id", "secret_access_key")
 
 
 class AmazonConnectSettings(Settings):
@@ -51,11 +58,34 @@ class AmazonConnectSettings(Settings):
     access_key = Secrets(metadata={"description": "The Firehose stream's access key (X-Amz-Firehose-Access-Key)"})
     topic_arn = fields.String(validate=validate.Regexp(TOPIC_ARN), metadata={"description": "The SNS topic"})
     contact_attributes = AttributeNames(metadata={"description": "Your contact attributes, by what they mean to us"})
+    region = fields.String(
+        validate=validate.Regexp(r"[a-z]{2,4}(-[a-z]+)+-[0-9]+$"),
+        metadata={"description": "The instance's region, where contacts are asked for that nothing told"},
+    )
+    instance_id = fields.String(
+        validate=validate.Regexp(INSTANCE_ID), metadata={"description": "The instance's id, or its ARN"}
+    )
+    access_key_id = fields.String(metadata={"description": "The access key of an IAM user who may read contacts"})
+    secret_access_key = Secret(metadata={"description": "Its secret"})
+    session_token = Secret(metadata={"description": "Its session token, where it is a temporary one"})
+    api_url = Address(metadata={"description": "Another address of the Amazon Connect API, such as a VPC endpoint's"})
+    calls_per_minute = fields.Integer(
+        load_default=60, validate=validate.Range(10, 100_000), metadata={"description": "Most calls in a minute"}
+    )
+    searches_per_minute = fields.Integer(
+        load_default=15, validate=validate.Range(10, 100_000), metadata={"description": "And most searches beside them"}
+    )
 
     @validates_schema
     def _some_way_in(self, loaded: Mapping[str, Any], **_: object) -> None:
         if not {"api_key_value", "access_key", "topic_arn"} & loaded.keys():
             raise ValidationError("At least one of api_key_value, access_key and topic_arn is needed.")
+
+    @validates_schema
+    def _asking_is_whole(self, loaded: Mapping[str, Any], **_: object) -> None:
+        missing = [name for name in ASKING if name not in loaded]
+        if missing and len(missing) < len(ASKING):
+            raise ValidationError(f"{', '.join(ASKING)} belong together.", missing[0])
 
 
 class AmazonConnectConnector(Connector):
@@ -68,13 +98,14 @@ class AmazonConnectConnector(Connector):
     title = "Amazon Connect"
     settings_schema = AmazonConnectSettings
     content_types = ("application/json", "text/plain")
-    events = (RECORD, *EVENTS, *CONFIRMATIONS)
+    events = (RECORD, *EVENTS, *CONFIRMATIONS, DESCRIPTION)
     quality = {
         "nothing_invented": "done",
         "covers_body": "exempt: EventBridge and Firehose send a plain key; SNS's signature covers it.",
         "covers_time": "exempt: a message that SNS sends again keeps its time for weeks.",
         "vectors": "exempt: SNS publishes none, and a plain key needs none.",
         "replay": "exempt: only SNS can sign as SNS; what EventBridge and Firehose post can be replayed.",
+        "reconciled": "done",
     }
     # Firehose gathers no less than 1 MiB, which base64 makes a third longer.
     max_body = 2 * 1024 * 1024
@@ -83,6 +114,7 @@ class AmazonConnectConnector(Connector):
         super().__init__(settings)
         self._header = settings["api_key_name"].lower()
         self._sns = Sns(settings.get("topic_arn"), fetch)
+        self._contacts = _contacts(settings) if "secret_access_key" in settings else None
 
     def verify(self, request: Request) -> None:
         if SNS_MESSAGE in request.headers:
@@ -138,10 +170,26 @@ class AmazonConnectConnector(Connector):
     def _told(self, body: Fields) -> Sequence[PartialInteraction]:
         names: Mapping[str, str] = self.settings["contact_attributes"]
         if "detail-type" not in body:
-            return told_by_record(body, names)
+            return told_by_description(body, names) if CONTACT in body else told_by_record(body, names)
         if body.text("detail-type") != CONTACT_EVENT:
             return ()
         return told_by_event(body.inner("detail"), body.needed("time", body.iso_time("time")))
+
+    def pollers(self) -> Sequence[Poller]:
+        return (self._contacts,) if self._contacts else ()
+
+
+def _contacts(settings: Mapping[str, Any]) -> Contacts:
+    from requests_aws4auth import AWS4Auth  # noqa: PLC0415 - a connection that asks for nothing does without
+
+    region, token = settings["region"], settings.get("session_token")
+    auth = AWS4Auth(settings["access_key_id"], settings["secret_access_key"], region, "connect", session_token=token)
+    url = settings.get("api_url") or f"https://connect.{region}.amazonaws.com"
+    return Contacts(
+        Api(url, auth=auth, per_minute=settings["searches_per_minute"]),
+        Api(url, auth=auth, per_minute=settings["calls_per_minute"]),
+        settings["instance_id"].rpartition("/")[2],
+    )
 
 
 def _decoded(record: Fields) -> bytes:

@@ -13,14 +13,14 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, TypeAlias
 
 from connectors.cxone.asking import each_row, object_of, objects, written
 from gateway.sdk import Pulled
 from gateway.sdk.http import Api, MissingError
+from gateway.sdk.kept import Kept
 from gateway.sdk.reading import iso_time
 
-T = TypeVar("T")
 Row: TypeAlias = Mapping[str, Any]
 
 NAMES_LAST = 600.0
@@ -32,31 +32,6 @@ FEW = 20
 LONGEST_RANGE = timedelta(days=15)
 LONGEST_CHAIN = 20
 A_SECOND = timedelta(seconds=1)
-
-
-class Kept(Generic[T]):
-    """Values that stay good for so many seconds."""
-
-    def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self._seconds = seconds
-        self._clock = clock
-        self._values: dict[str, tuple[float, T]] = {}
-
-    def get(self, key: str, ask: Callable[[], T]) -> T:
-        """The value of a key, asked for where it is not known."""
-        if key not in self:
-            self[key] = ask()
-        return self._values[key][1]
-
-    def __contains__(self, key: str) -> bool:
-        oldest = self._clock() - self._seconds
-        while self._values and next(iter(self._values.values()))[0] < oldest:
-            del self._values[next(iter(self._values))]
-        return key in self._values
-
-    def __setitem__(self, key: str, value: T) -> None:
-        self._values.pop(key, None)
-        self._values[key] = (self._clock(), value)
 
 
 class Contacts:

@@ -15,6 +15,7 @@ from urllib.parse import urljoin, urlsplit
 
 import requests
 from marshmallow import fields
+from requests.auth import AuthBase
 from urllib3.exceptions import HTTPError, NewConnectionError
 
 from gateway.errors import ConfigError, RejectedError, RetryableError, UnknownOutcomeError
@@ -89,8 +90,9 @@ class Api:
     """Calls one interface, at most `per_minute` times a minute; safe for threads.
 
     `authorize` gives the headers that prove who we are; asked with True, it logs in anew first, which is done once for
-    an answer of 401. `base_url` may have a path; what is called stays at its host. `heard` raises what a platform says
-    in the body of its answer rather than by the status.
+    an answer of 401. `auth` is for a proof that depends on the request: it gets each one as it is sent, and is as safe
+    for threads as it is itself. `base_url` may have a path; what is called stays at its host. `heard` raises what a
+    platform says in the body of its answer rather than by the status.
     """
 
     def __init__(
@@ -98,6 +100,7 @@ class Api:
         base_url: str,
         *,
         authorize: Callable[[bool], Mapping[str, str]] = lambda _: {},
+        auth: AuthBase | None = None,
         per_minute: float | None = None,
         heard: Callable[[Reply], None] = lambda _: None,
         largest: int = LARGEST,
@@ -118,6 +121,7 @@ class Api:
         self._lock = threading.Lock()
         self._next_at = 0.0
         self._http = requests.Session()
+        self._http.auth = auth
 
     def get(self, path: str, params: Mapping[str, Any] | None = None, **more: Any) -> Reply:
         """`call` with GET."""

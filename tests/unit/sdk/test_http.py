@@ -4,6 +4,7 @@ import json
 
 import pytest
 from marshmallow import ValidationError
+from requests.auth import AuthBase
 
 from gateway.errors import ConfigError, RejectedError, RetryableError, UnknownOutcomeError
 from gateway.sdk.http import Address, Api, MissingError
@@ -75,6 +76,17 @@ def test_an_expired_session_is_renewed_once(platform):
     with pytest.raises(ConfigError, match="refuses the credentials"):
         api.get("calls")
     assert len(platform.asked) == 4
+
+
+def test_a_proof_may_depend_on_what_is_sent(platform):
+    class Signed(AuthBase):
+        def __call__(self, request):
+            request.headers["Signature"] = f"{request.method} {request.path_url} {request.body.decode()}"
+            return request
+
+    Api(platform.says(200).url, auth=Signed()).call("POST", "search", params={"page": 2}, json={"a": 1})
+
+    assert platform.asked[0].headers["signature"] == 'POST /api/v1/search?page=2 {"a": 1}'
 
 
 @pytest.mark.parametrize("told", [FAULTS["cut off"], Told(200, b"x" * 101)], ids=["cut off", "too long"])
