@@ -90,7 +90,7 @@ def told_by_event(body: Fields, kind: str, names: Names) -> PartialInteraction:
         direction=_direction(detail, channel),
         legs=_legs(detail, change, kind, at, names),
         started_at=detail.iso_time("created_at"),
-        ended_at=at if status in FINISHED and kind in {"status_changed", "custom_status_changed"} else None,
+        ended_at=at if _ends(kind, status, change) else None,
         queue=ours.queue or (group and names.groups.get(group, group)),
         subject=ours.subject or detail.text("subject"),
         disposition=ours.disposition,
@@ -150,6 +150,13 @@ def told_by_export(record: Fields, names: Names) -> tuple[PartialInteraction, ..
         attributes=_exported_details(ticket) or None,
     )
     return (now, *_moments(now, ticket.inner("metric_set")))
+
+
+def _ends(kind: str, status: str, change: Fields) -> bool:
+    """Whether the work ended by it. Zendesk itself closes what was solved days before: that is no end."""
+    if kind == "status_changed":
+        return status in FINISHED and (change.text("previous") or "").lower() not in FINISHED
+    return kind == "custom_status_changed" and status == "solved"
 
 
 def _event(status: str, *, is_new: bool) -> Event:

@@ -143,6 +143,22 @@ def test_only_the_change_of_status_is_the_end():
     assert told("tags_changed", status="SOLVED").ended_at is None
 
 
+@pytest.mark.parametrize(
+    ("kind", "previous", "status", "is_end"),
+    [
+        ("status_changed", "OPEN", "SOLVED", True),
+        ("status_changed", "OPEN", "CLOSED", True),
+        ("status_changed", "SOLVED", "CLOSED", False),
+        ("custom_status_changed", "8447320465790", "SOLVED", True),
+        ("custom_status_changed", "8447320465799", "CLOSED", False),
+    ],
+)
+def test_that_a_solved_ticket_is_closed_days_later_is_not_its_end(kind, previous, status, is_end):
+    ticket = told(kind, {"previous": previous}, status=status)
+
+    assert (ticket.event, ticket.ended_at is not None) == ("completed", is_end)
+
+
 @pytest.mark.parametrize("id", ["", "0", 0, None])
 def test_nobody_is_no_assignee(id):
     assert told(assignee_id=id).legs == ()
