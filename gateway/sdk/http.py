@@ -121,7 +121,7 @@ class Api:
         self._lock = threading.Lock()
         self._next_at = 0.0
         self._http = requests.Session()
-        self._http.auth = auth
+        self._http.auth = auth or _as_it_is
 
     def get(self, path: str, params: Mapping[str, Any] | None = None, **more: Any) -> Reply:
         """`call` with GET."""
@@ -204,6 +204,11 @@ class Api:
             self._next_at = turn + self._spacing
         if (seconds := turn - self._clock()) > 0:
             self._sleep(seconds)
+
+
+def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Keeps requests from putting what a ~/.netrc has for the host in place of our own proof."""
+    return request
 
 
 def _was_sent(error: Exception) -> bool:

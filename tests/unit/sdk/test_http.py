@@ -78,6 +78,14 @@ def test_an_expired_session_is_renewed_once(platform):
     assert len(platform.asked) == 4
 
 
+def test_a_netrc_does_not_take_the_place_of_our_proof(platform, tmp_path, monkeypatch):
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login somebody password else\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    Api(platform.says(200).url, authorize=lambda _: {"Authorization": "Bearer ours"}).get("calls")
+
+    assert platform.asked[0].headers["authorization"] == "Bearer ours"
+
+
 def test_a_proof_may_depend_on_what_is_sent(platform):
     class Signed(AuthBase):
         def __call__(self, request):
