@@ -263,7 +263,7 @@ def interaction_of(external_id: str, state: State) -> Interaction:
         duration_seconds=told.get("duration_seconds", _duration(started, ended)),
         queue=told.get("queue"),
         subject=told.get("subject"),
-        disposition=told.get("disposition") or _last(legs, "disposition"),
+        disposition=told.get("disposition") or _last(handling(legs), "disposition"),
         notes=told.get("notes"),
         references={name: latest for name, (latest, _) in references if latest},
         earlier_references={name: earlier for name, (_, earlier) in references if earlier},
@@ -272,6 +272,13 @@ def interaction_of(external_id: str, state: State) -> Interaction:
         attributes={name: register[-1] for name, register in _sorted(state["attributes"])},
         last_event_at=_time(state["seen"][1]),
     )
+
+
+def handling(legs: tuple[Leg, ...]) -> tuple[Leg, ...]:
+    """The legs of those who dealt with the customer: who was only consulted did not, unless nobody else had a part."""
+    if len(legs) < 2:
+        return legs
+    return tuple([leg for leg in legs if leg.call_type is not CallType.CONSULT]) or legs
 
 
 def words_of(interaction: Interaction) -> dict[str, Any]:

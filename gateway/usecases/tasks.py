@@ -21,6 +21,7 @@ from msgspec.structs import replace
 from gateway.domain.canonical import canonical_record
 from gateway.domain.changes import Changes
 from gateway.domain.creation import stop_listed
+from gateway.domain.interactions import handling
 from gateway.domain.matching import Sought
 from gateway.domain.records import Known
 from gateway.domain.reports import is_same_decision
@@ -248,7 +249,7 @@ class TaskWriter:
     ) -> Plan:
         self.give_way()
         row, interaction, decision = decided.row, decided.interaction, decided.match
-        emails = [leg.agent_email for leg in interaction.legs if leg.agent_email]
+        emails = [leg.agent_email for leg in handling(interaction.legs) if leg.agent_email]
         listed = bool(stop_listed(decided.looked_for, decided.point))
         record = canonical_record(interaction, decision, decided.policy, stop_listed=listed)
         desired = desired_task(record, decision, owner_of(emails, known), self.rules.mapping, abilities)

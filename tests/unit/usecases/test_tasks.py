@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from gateway.domain.interactions import Event, Party
+from gateway.domain.interactions import CallType, Event, Party
 from gateway.domain.mappings import compile_mapping
 from gateway.domain.policies import ConnectionPolicy, ContactPoint
 from gateway.domain.tasks import DELETED, Outcome, TaskDraft, Verdict
@@ -78,6 +78,35 @@ def test_a_finished_interaction_becomes_a_task_with_everybody_filled_in(desk):
     assert row.match["problems"] == []
     assert desk.ledger.results == {"created": 1}
     assert desk.ledger.lags == [3.0]
+
+
+@pytest.mark.parametrize(
+    ("others", "owner", "disposition"),
+    [
+        ([leg(disposition="Resolved", started_at=START)], ADA, "Resolved"),
+        ([leg(started_at=START)], ADA, None),
+        ([], BEN, "Internal advice"),
+    ],
+)
+def test_who_was_only_consulted_does_not_get_the_task(desk, others, owner, disposition):
+    consulted = leg(
+        "ben",
+        id="l-2",
+        call_type=CallType.CONSULT,
+        disposition="Internal advice",
+        started_at=START + timedelta(minutes=2),
+    )
+    desk.take_in(told(legs=(*others, consulted)))
+
+    assert desk.task().fields["OwnerId"] == owner.id
+    assert desk.task().fields.get("CallDisposition") == disposition
+
+
+def test_who_took_over_gets_the_task(desk):
+    given = leg("ben", id="l-2", call_type=CallType.TRANSFER, started_at=START + timedelta(minutes=2))
+    desk.take_in(told(legs=(leg(started_at=START), given)))
+
+    assert desk.task().fields["OwnerId"] == BEN.id
 
 
 def test_what_is_written_is_not_written_again(desk):
