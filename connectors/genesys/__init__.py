@@ -35,19 +35,13 @@ from gateway.sdk import (
     Secrets,
     Settings,
 )
-from gateway.sdk.attributes import AttributeNames, own_fields
+from gateway.sdk.attributes import AttributeNames, names_by_id, own_fields
 from gateway.sdk.http import Address, Api
 from gateway.sdk.reading import read_object
 from gateway.sdk.verify import check_token, several
 
 _FOUND = f'{{"{RECORD}"'.encode()
 _TOPIC = re.compile(r"v2\.detail\.events\.conversation\.[^.]{1,100}\.([a-z.]{1,40})")
-
-
-def _names(description: str) -> fields.Dict:
-    return fields.Dict(
-        keys=fields.String(), values=fields.String(), load_default=dict, metadata={"description": description}
-    )
 
 
 class GenesysSettings(Settings):
@@ -59,9 +53,9 @@ class GenesysSettings(Settings):
         validate=validate.Regexp(r"[A-Za-z0-9-]+$"),
         metadata={"description": "The header that the EventBridge connection puts it in"},
     )
-    wrapup_codes = _names("The name of each wrap-up code, by its id")
-    queues = _names("The name of each queue, by its id")
-    users = _names("The e-mail address of each user, by their id")
+    wrapup_codes = names_by_id("The name of each wrap-up code, by its id")
+    queues = names_by_id("The name of each queue, by its id")
+    users = names_by_id("The e-mail address of each user, by their id")
     participant_attributes = AttributeNames(
         metadata={"description": "Your participant attributes, by what they mean to us"}
     )

@@ -29,25 +29,19 @@ from gateway.sdk import (
     Secrets,
     Settings,
 )
-from gateway.sdk.attributes import AttributeNames
+from gateway.sdk.attributes import AttributeNames, names_by_id
 from gateway.sdk.reading import read_object
 from gateway.sdk.verify import check_hmac, several, signature
 
 PING = "ping"
 
 
-def _names(description: str) -> fields.Dict:
-    return fields.Dict(
-        keys=fields.String(), values=fields.String(), load_default=dict, metadata={"description": description}
-    )
-
-
 class IntercomSettings(Settings):
     """The app's secret, and the names that notifications leave out."""
 
     client_secret = Secrets(required=True, metadata={"description": "The app's client secret"})
-    admins = _names("The e-mail address of each teammate, by their id")
-    teams = _names("The name of each team, by its id")
+    admins = names_by_id("The e-mail address of each teammate, by their id")
+    teams = names_by_id("The name of each team, by its id")
     custom_attributes = AttributeNames(metadata={"description": "Your conversation attributes, by what they mean"})
     contacts = fields.Nested(ContactSettings, metadata={"description": "Which contacts are kept the same as an org's"})
     find_conversations = fields.Boolean(

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from connectors.quiq.conversation import EVENTS, interaction
 from gateway.sdk import Answer, Connector, Delivery, PartialInteraction, RejectedError, Request, Secrets, Settings
+from gateway.sdk.attributes import names_by_id
 from gateway.sdk.reading import read_object
 from gateway.sdk.verify import check_token, several
 
@@ -22,6 +23,7 @@ class QuiqSettings(Settings):
     """What Quiq shows when the webhook is registered."""
 
     hook_token = Secrets(required=True, metadata={"description": "The webhook's secret (X-Centricient-Hook-Token)"})
+    agents = names_by_id("The e-mail address of each agent, by the id that Quiq names as owner")
 
 
 class QuiqConnector(Connector):
@@ -62,5 +64,6 @@ class QuiqConnector(Connector):
         body = read_object(delivery.body)
         if body.needed("eventType", body.text("eventType")) != STATUS_CHANGED:
             return ()
-        partial = interaction(body.inner("data"), body.needed("timestamp", body.epoch_ms("timestamp")))
+        at = body.needed("timestamp", body.epoch_ms("timestamp"))
+        partial = interaction(body.inner("data"), at, self.settings["agents"])
         return () if partial is None else (partial,)

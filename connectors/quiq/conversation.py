@@ -8,7 +8,7 @@ whatever else comes is `other`.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from gateway.sdk import Channel, Direction, Event, Leg, PartialInteraction, Party
@@ -76,8 +76,11 @@ _EMAIL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._%+-]{0,63}@[A-Za-z0-9-]{1,63}(?:\.[
 _SALESFORCE_ID = re.compile(r"[A-Za-z0-9]{15}(?:[A-Za-z0-9]{3})?")
 
 
-def interaction(conversation: Fields, occurred_at: datetime) -> PartialInteraction | None:
-    """What one event tells; None for a status that is none of the four. The side talk of agents is not looked at."""
+def interaction(conversation: Fields, occurred_at: datetime, agents: Mapping[str, str]) -> PartialInteraction | None:
+    """What one event tells; None for a status that is none of the four. The side talk of agents is not looked at.
+
+    `agents` are their addresses by id.
+    """
     event = EVENTS.get(conversation.needed("status", conversation.text("status")).lower())
     if event is None:
         return None
@@ -93,7 +96,7 @@ def interaction(conversation: Fields, occurred_at: datetime) -> PartialInteracti
         direction=_direction(messages),
         contact_point=_contact_point(conversation, channel, said),
         parties=(_customer(conversation, channel, messages),),
-        legs=_legs(conversation, messages, occurred_at, ended_at, closed=event is Event.COMPLETED),
+        legs=_legs(conversation, messages, occurred_at, agents, is_closed=event is Event.COMPLETED),
         started_at=conversation.epoch_ms("startTime"),
         ended_at=ended_at,
         queue=conversation.text("queue"),
@@ -174,11 +177,12 @@ def _typed_email(messages: Sequence[Message]) -> str | None:
 
 
 def _legs(
-    conversation: Fields, messages: Sequence[Message], now: datetime, ended_at: datetime | None, *, closed: bool
+    conversation: Fields, messages: Sequence[Message], now: datetime, agents: Mapping[str, str], *, is_closed: bool
 ) -> tuple[Leg, ...]:
     """The owner's part; a transfer shows as another owner in a later event.
 
-    Quiq does not tell when an owner took over: the first message of theirs does, else the event that names them.
+    Quiq does not tell when an owner took over: the first message of theirs does, else the event that names them, unless
+    it is the last one.
     """
     owner = conversation.identifier("owner")
     if owner is None:
@@ -186,9 +190,9 @@ def _legs(
     leg = Leg(
         id=owner,
         agent_id=owner,
-        agent_email=owner if _is_email(owner) else None,
-        started_at=_first_written(messages, owner) or min(now, ended_at or now),
-        ended_at=ended_at if closed else None,
+        agent_email=owner if _is_email(owner) else agents.get(owner),
+        started_at=_first_written(messages, owner) or (None if is_closed else now),
+        ended_at=conversation.epoch_ms("endTime") if is_closed else None,
     )
     return (leg,)
 

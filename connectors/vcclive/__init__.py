@@ -39,7 +39,7 @@ from gateway.sdk import (
     Settings,
     UnauthorizedError,
 )
-from gateway.sdk.attributes import AttributeNames
+from gateway.sdk.attributes import AttributeNames, names_by_id
 from gateway.sdk.http import Address, Api, basic
 from gateway.sdk.listed import ListedSide
 from gateway.sdk.reading import read_object
@@ -69,6 +69,7 @@ class VccLiveSettings(Settings):
         metadata={"description": "The method of the webhook's body encryption"},
     )
     client_data = AttributeNames(metadata={"description": "Your fields of a record, by what they mean to us"})
+    agents = names_by_id("The e-mail address of each agent, by user name or user id")
     time_zone = Zone(metadata={"description": "The zone of VCC Live's times"})
     customer = fields.String(
         validate=validate.Regexp(r"[A-Za-z0-9][A-Za-z0-9-]{0,62}$"),
@@ -155,10 +156,10 @@ class VccLiveConnector(Connector):
         return (replace(request, body=self._opened(request)),)
 
     def parse(self, delivery: Delivery) -> Sequence[PartialInteraction]:
-        body, zone = read_object(delivery.body), self.settings.get("time_zone")
+        body, agents, zone = read_object(delivery.body), self.settings["agents"], self.settings.get("time_zone")
         if is_record(body):
-            return (told_by_record(body, zone, delivery.received_at),)
-        return (told_by_disposition(body, self.settings["client_data"], zone, delivery.received_at),)
+            return (told_by_record(body, agents, zone, delivery.received_at),)
+        return (told_by_disposition(body, self.settings["client_data"], agents, zone, delivery.received_at),)
 
     def fetches(self, delivery: Delivery) -> Sequence[Fetch]:
         body = read_object(delivery.body)

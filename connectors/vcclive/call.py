@@ -64,7 +64,7 @@ def is_record(body: Fields) -> bool:
 
 
 def told_by_disposition(
-    call: Fields, names: Mapping[str, str], zone: tzinfo | None, received_at: datetime
+    call: Fields, names: Mapping[str, str], agents: Mapping[str, str], zone: tzinfo | None, received_at: datetime
 ) -> PartialInteraction:
     """What a disposition tells: neither when the call ended nor what the disposition is called."""
     if "disposition" not in call:
@@ -81,7 +81,7 @@ def told_by_disposition(
         disposition=ours.disposition or call.inner("disposition").text("assesment"),
         notes=ours.notes or call.text("agent_description"),
     )
-    legs = _legs(call, direction, part)
+    legs = _legs(call, direction, part, agents)
     return PartialInteraction(
         id=call.needed("uuid", call.text("uuid")),
         event=Event.WRAPPED_UP if legs else Event.COMPLETED,
@@ -101,7 +101,9 @@ def told_by_disposition(
     )
 
 
-def told_by_record(call: Fields, zone: tzinfo | None, read_at: datetime) -> PartialInteraction:
+def told_by_record(
+    call: Fields, agents: Mapping[str, str], zone: tzinfo | None, read_at: datetime
+) -> PartialInteraction:
     """What a record tells, as of when it was read: a supervisor's change has no time of its own."""
     zone = zone or zone_between(local_time(call, "billing_ts"), moment(call, "billing_ts", None))
     started_at = moment(call, "start_ts", zone)
@@ -118,7 +120,7 @@ def told_by_record(call: Fields, zone: tzinfo | None, read_at: datetime) -> Part
         disposition=call.text("disposition_label"),
         notes=call.text("disposition_comment"),
     )
-    legs = _legs(call, direction, part)
+    legs = _legs(call, direction, part, agents)
     is_missed = direction is Direction.INBOUND and not legs and not details.get("talk_seconds")
     return PartialInteraction(
         id=call.needed("uuid", call.text("uuid")),
@@ -150,12 +152,12 @@ def _brands_number(call: Fields, direction: Direction | None) -> str | None:
     return _number(call, "source" if direction is Direction.OUTBOUND else "destination")
 
 
-def _legs(call: Fields, direction: Direction | None, part: Leg) -> tuple[Leg, ...]:
+def _legs(call: Fields, direction: Direction | None, part: Leg, agents: Mapping[str, str]) -> tuple[Leg, ...]:
     """The agent's part, of which is told what is told of the call; a call that nobody took has -1 for its user."""
     id, login = call.identifier("userid"), call.text("username")
     if id is None or id == "0" or id.startswith("-"):
         return ()
-    address = login if login and "@" in login else None
+    address = login if login and "@" in login else agents.get(login or id) or agents.get(id)
     call_type = CALL_TYPES.get(direction) if direction else None
     name = part.agent_name or login
     return (replace(part, id=id, call_type=call_type, agent_id=id, agent_name=name, agent_email=address),)

@@ -28,23 +28,17 @@ from gateway.sdk import (
     Settings,
     UnauthorizedError,
 )
-from gateway.sdk.attributes import AttributeNames
+from gateway.sdk.attributes import AttributeNames, names_by_id
 from gateway.sdk.reading import iso_time, read_object
 from gateway.sdk.verify import check_fresh, check_hmac, several, signature
-
-
-def _names(description: str) -> fields.Dict:
-    return fields.Dict(
-        keys=fields.String(), values=fields.String(), load_default=dict, metadata={"description": description}
-    )
 
 
 class ZendeskSettings(Settings):
     """The webhook's signing secret, and the names that events leave out."""
 
     signing_secret = Secrets(required=True, metadata={"description": "The webhook's signing secret"})
-    agents = _names("The e-mail address of each agent, by their id")
-    groups = _names("The name of each group, by its id")
+    agents = names_by_id("The e-mail address of each agent, by their id")
+    groups = names_by_id("The name of each group, by its id")
     ticket_fields = AttributeNames(metadata={"description": "Your ticket fields, or external_id, by what they mean"})
     contacts = fields.Nested(ContactSettings, metadata={"description": "Whose end users are kept the same as contacts"})
     find_tickets = fields.Boolean(

@@ -51,6 +51,12 @@ def named(told: Mapping[str, str], names: Mapping[str, str]) -> Named:
     return Named(references=references or None, **found)
 
 
+def names_by_id(description: str) -> setting.Dict:
+    """The setting of what a platform's ids stand for, where it tells ids only; empty by default."""
+    metadata = {"description": description}
+    return setting.Dict(keys=setting.String(), values=setting.String(), load_default=dict, metadata=metadata)
+
+
 def own_fields(known: Collection[str], description: str) -> setting.Dict:
     """The setting of a contact side that names fields of the customer's by ours; none of the `known` is one of them."""
     own = validate.NoneOf(known, error="{input}: every contact has that.")

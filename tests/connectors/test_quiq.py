@@ -12,6 +12,7 @@ import pytest
 from connectors.quiq import QuiqConnector
 from gateway.sdk import Channel, Delivery, Direction, RejectedError, Request
 from gateway.sdk.discovery import configured
+from gateway.sdk.reading import epoch_ms
 from gateway.sdk.testing import ConnectorSuite
 
 FIXTURES = Path(__file__).parents[2] / "connectors/quiq/fixtures"
@@ -30,13 +31,13 @@ class TestQuiq(ConnectorSuite):
         return {**headers, "x-centricient-hook-token": TOKEN}
 
 
-def quiq() -> QuiqConnector:
-    return configured(QuiqConnector, {"hook_token": TOKEN})
+def quiq(**settings: Any) -> QuiqConnector:
+    return configured(QuiqConnector, {"hook_token": TOKEN, **settings})
 
 
-def parsed(event: dict[str, Any]):
+def parsed(event: dict[str, Any], **settings: Any):
     body = json.dumps(event).encode()
-    return quiq().parse(Delivery(content_type="application/json", headers={}, body=body, received_at=NOW))
+    return quiq(**settings).parse(Delivery(content_type="application/json", headers={}, body=body, received_at=NOW))
 
 
 def told(*, at: int = AT, **conversation: Any):
@@ -217,6 +218,27 @@ def test_other_links_are_attributes():
 
     assert partial.references is None
     assert partial.attributes == {"rightnow_incident": "7"}
+
+
+def test_an_owners_address_is_what_the_settings_say():
+    body = {"eventType": "ConversationStatusChanged", "timestamp": AT, "data": {"id": "c-1", "status": "active"}}
+    body["data"]["owner"] = "agent.ada"
+    (partial,) = parsed(body, agents={"agent.ada": "ada@example.com"})
+
+    assert [(leg.agent_id, leg.agent_email) for leg in partial.legs] == [("agent.ada", "ada@example.com")]
+
+
+def test_the_closing_alone_tells_no_beginning_of_the_owners_part():
+    (leg,) = told(status="closed", owner="agent.ada", startTime=AT - 9000, endTime=AT - 1000).legs
+    (wrote,) = told(
+        status="closed",
+        owner="agent.ada",
+        endTime=AT,
+        messages=[said("Hi", customer=False, author="agent.ada", at=AT - 5000)],
+    ).legs
+
+    assert (leg.started_at, leg.ended_at) == (None, epoch_ms(AT - 1000))
+    assert wrote.started_at == epoch_ms(AT - 5000)
 
 
 def test_the_owner_is_the_agent_and_an_address_only_where_it_is_one():

@@ -376,6 +376,14 @@ class TestDailyRecords(PollerSuite):
         return json.loads(pulled.body)["uuid"]
 
 
+def test_an_agents_address_is_what_the_settings_say():
+    by_name, by_id = {"ada": "ada@example.com"}, {"12": "ada@example.com"}
+    for body in (disposition(username="ada", userid=12), record(username="ada", userid=12)):
+        for agents in (by_name, by_id):
+            assert [leg.agent_email for leg in told(body, agents=agents).legs] == ["ada@example.com"]
+        assert [leg.agent_email for leg in told(body).legs] == [None]
+
+
 def test_a_changed_record_has_another_key_and_an_unchanged_one_the_same():
     with database() as platform:
         (poller,) = api(platform.url).pollers()
