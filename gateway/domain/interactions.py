@@ -244,7 +244,10 @@ def is_finished(state: State) -> bool:
 
 
 def interaction_of(external_id: str, state: State) -> Interaction:
-    """The interaction that a folded state describes; legs in order of time, parties as first listed."""
+    """The interaction that a folded state describes; parties as first listed, legs in order of time.
+
+    Of whose part no time is known comes first: the last one is who had it at last.
+    """
     told = _told(state["fields"])
     legs = _legs(state["legs"])
     references = [(name, _texts(registers)) for name, registers in _sorted(state["references"])]
@@ -323,7 +326,7 @@ def _last(legs: tuple[Leg, ...], field: str) -> Any:
 def _legs(members: Mapping[str, Mapping[str, Any]]) -> tuple[Leg, ...]:
     legs = [_leg(name, _told(members[name]["fields"])) for name in _in_order(members)]
     if len(legs) > 1:
-        legs.sort(key=lambda leg: leg.started_at or leg.ended_at or _AFTER_ALL)
+        legs.sort(key=lambda leg: leg.started_at or leg.ended_at or _BEFORE_ALL)
     return tuple(legs)
 
 
@@ -507,7 +510,7 @@ _canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_AFTER_ALL = datetime.max.replace(tzinfo=UTC)
+_BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 

@@ -109,6 +109,12 @@ def test_who_took_over_gets_the_task(desk):
     assert desk.task().fields["OwnerId"] == BEN.id
 
 
+def test_whose_part_has_no_time_does_not_come_before_who_had_it_at_last(desk):
+    desk.take_in(told(legs=(leg(started_at=START), leg("ben", id="l-2"))))
+
+    assert desk.task().fields["OwnerId"] == ADA.id
+
+
 def test_what_is_written_is_not_written_again(desk):
     desk.take_in(COMPLETED)
     desk.org.calls.clear()
