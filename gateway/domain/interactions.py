@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, TypeAlias
 
-from msgspec import Struct
+from msgspec import Struct, convert, to_builtins
 from msgspec.structs import asdict
 
 from gateway.errors import RejectedError
@@ -230,12 +230,21 @@ def merge(one: State, other: State) -> State:
 
 def fold(state: State | None, partials: Iterable[PartialInteraction]) -> State:
     """`state` with the partials folded in; None is the state before anything was told."""
-    for partial in partials:
-        told = state_of(partial)
+    return merged(state, map(state_of, partials))
+
+
+def merged(state: State | None, states: Iterable[State]) -> State:
+    """`state` with the others merged in; None is the state before anything was told."""
+    for told in states:
         state = told if state is None else merge(state, told)
     if state is None:
-        raise ValueError("fold needs a state or at least one partial")
+        raise ValueError("There is neither a state nor anything told.")
     return state
+
+
+def check_types(partial: PartialInteraction) -> None:
+    """ValueError: a value is not of its field's type, which no constructor looks at; it says where, and what it is."""
+    convert(to_builtins(partial, builtin_types=(datetime,), enc_hook=dict), PartialInteraction)
 
 
 def is_finished(state: State) -> bool:
@@ -489,7 +498,9 @@ def _plain(value: Any) -> Any:
         return {clean_text(str(key)): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
-    return value
+    if value is None or isinstance(value, (int, float)):
+        return value
+    raise TypeError(f"No store can hold a {type(value).__name__}.")
 
 
 # Looking is much cheaper than rebuilding a transcript that is clean already.

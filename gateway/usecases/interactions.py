@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from zlib import crc32
 
-from msgspec import Struct
+from msgspec import Struct, ValidationError
 
 from gateway.domain.identity import email_key, phone_key
-from gateway.domain.interactions import PartialInteraction, fold, is_finished
+from gateway.domain.interactions import PartialInteraction, State, check_types, is_finished, merged, state_of
 from gateway.domain.policies import ConnectionPolicy
 from gateway.errors import RejectedError, VersionConflictError
 from gateway.ports import (
@@ -78,21 +78,21 @@ class Folding:
     def _store(self, readings: list[_Reading]) -> None:
         if not readings:
             return
-        told: dict[tuple[str, str], list[PartialInteraction]] = {}
+        told: dict[tuple[str, str], list[_Told]] = {}
         for reading in readings:
-            for partial in reading.partials:
-                told.setdefault((reading.delivery.connection, partial.id), []).append(partial)
+            for one in reading.told:
+                told.setdefault((reading.delivery.connection, one.partial.id), []).append(one)
         known = self.interactions.load(told)
-        folded = [self._fold(key, partials, known.get(key)) for key, partials in told.items()]
+        folded = [self._fold(key, all_told, known.get(key)) for key, all_told in told.items()]
         named = [fetch for reading in readings for fetch in reading.named]
         self.deliveries.fold([row for row in folded if row], [reading.settled for reading in readings], named)
 
     def _fold(
-        self, key: tuple[str, str], partials: list[PartialInteraction], stored: StoredInteraction | None
+        self, key: tuple[str, str], told: list[_Told], stored: StoredInteraction | None
     ) -> FoldedInteraction | None:
-        """The row to store; None if the partials told nothing new."""
+        """The row to store; None if nothing new was told."""
         self.give_way()
-        state = fold(stored.state if stored else None, partials)
+        state = merged(stored.state if stored else None, [one.state for one in told])
         if stored and state == stored.state:
             return None
         policy = self.connections[key[0]].policy
@@ -100,7 +100,7 @@ class Folding:
             org=policy.org,
             connection=key[0],
             external_id=key[1],
-            lane=stored.lane if stored else _lane(partials, policy),
+            lane=stored.lane if stored else _lane([one.partial for one in told], policy),
             state=state,
             ready=is_finished(state),
             version=stored.version if stored else 0,
@@ -108,12 +108,19 @@ class Folding:
         )
 
 
+class _Told(Struct, frozen=True):
+    """What a delivery told of one interaction, and the state that it amounts to."""
+
+    partial: PartialInteraction
+    state: State
+
+
 class _Reading(Struct, frozen=True):
     """A delivery with what it told, and what it named that is still to be asked for."""
 
     delivery: StoredDelivery
     settled: SettledDelivery
-    partials: tuple[PartialInteraction, ...] = ()
+    told: tuple[_Told, ...] = ()
     named: tuple[NewFetch, ...] = ()
 
 
@@ -122,19 +129,30 @@ def _read(delivery: StoredDelivery, connection: Connection | None) -> _Reading:
         reason = f"The connection {delivery.connection} is not in gateway.yaml any more; add it and replay."
         return _set_aside(delivery, DeliveryStatus.PARKED, reason)
     try:
-        partials, named = tuple(connection.read(delivery)), connection.named_in(delivery)
+        told, named = tuple(map(_told, connection.read(delivery))), connection.named_in(delivery)
     except RejectedError as error:
         return _set_aside(delivery, DeliveryStatus.PARKED, error.reason)
+    except ValidationError as error:
+        reason = (
+            f"The connector {connection.connector.name} tells a value of a wrong type: {error}. This is its defect."
+        )
+        return _set_aside(delivery, DeliveryStatus.PARKED, reason)
     except Exception as error:  # noqa: BLE001 - a defect of one connector must not stop the deliveries of the others
         reason = f"The connector {connection.connector.name} failed on it ({type(error).__name__}); this is its defect."
         return _set_aside(delivery, DeliveryStatus.PARKED, reason)
-    if not (partials or named):
+    if not (told or named):
         return _set_aside(delivery, DeliveryStatus.IGNORED, "An event that is not logged.")
-    ids = tuple(dict.fromkeys(partial.id for partial in partials))
+    ids = tuple(dict.fromkeys(one.partial.id for one in told))
     settled = SettledDelivery(id=delivery.id, status=DeliveryStatus.FOLDED, interactions=ids)
     org, at = connection.org, delivery.received_at
     fetches = (NewFetch(org, delivery.connection, fetch.name, at + fetch.after) for fetch in named)
-    return _Reading(delivery, settled, partials, tuple(fetches))
+    return _Reading(delivery, settled, told, tuple(fetches))
+
+
+def _told(partial: PartialInteraction) -> _Told:
+    """What cannot be folded is its delivery's alone to suffer for: all others are folded with it."""
+    check_types(partial)
+    return _Told(partial, state_of(partial))
 
 
 def _set_aside(delivery: StoredDelivery, status: DeliveryStatus, reason: str) -> _Reading:

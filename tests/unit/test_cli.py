@@ -595,7 +595,7 @@ def test_a_connector_is_shown_with_events_settings_and_the_reasons_of_its_marks(
 def test_connectors_are_listed_as_json(run):
     (quiq,) = json.loads(run("connectors", "list", "quiq", "--json").out)
 
-    assert (quiq["ways"], quiq["settings"], quiq["quality"]["live"]) == (["push"], ["hook_token"], "to do")
+    assert (quiq["ways"], quiq["settings"], quiq["quality"]["live"]) == (["push"], ["hook_token", "agents"], "to do")
     assert {"generic", "quiq", "twilio"} <= {
         item["name"] for item in json.loads(run("connectors", "list", "--json").out)
     }

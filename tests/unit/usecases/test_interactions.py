@@ -126,6 +126,30 @@ def test_a_defect_of_a_connector_parks_its_delivery_and_no_other(desk):
     assert desk.delivery(good).status is desk.delivery(also_good).status is DeliveryStatus.FOLDED
 
 
+@pytest.mark.parametrize(
+    ("wrong", "reason"),
+    [
+        ({"parties": (Party(phone=14155550123),)}, "Expected `str | null`, got `int` - at `$.parties[0].phone`"),
+        ({"references": {"case_number": 7}}, "Expected `str`, got `int` - at `$.references[...]`"),
+        ({"channel": "fax"}, "Invalid enum value 'fax' - at `$.channel`"),
+        ({"legs": (leg(started_at="14:00"),)}, "at `$.legs[0].started_at`"),
+        ({"legs": (leg(started_at=START.replace(tzinfo=None)),)}, "failed on it (TypeError)"),
+        ({"attributes": {"tags": {"a"}}}, "failed on it (TypeError)"),
+        ({"attributes": {"thing": object()}}, "failed on it (TypeError)"),
+    ],
+)
+def test_a_value_of_a_wrong_type_parks_its_delivery_and_no_other(desk, wrong, reason):
+    bad = desk.receive([told(id="c-bad", **wrong)])
+    desk.receive([told()])
+    desk.fold()
+    desk.write()
+
+    assert desk.delivery(bad).status is DeliveryStatus.PARKED
+    assert reason in desk.delivery(bad).reason
+    assert len(desk.tasks()) == 1
+    assert desk.row().written_version == 1
+
+
 def test_a_connection_that_was_taken_out_of_the_settings_parks_with_the_fix(desk):
     id = desk.receive([told()], connection="gone")
     desk.fold()
