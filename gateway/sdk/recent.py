@@ -38,18 +38,22 @@ class Recent:
     back: timedelta = timedelta(days=1)
 
     def pull(self, cursor: Cursor | None, now: datetime) -> Iterator[Page]:
-        """The cursor is since when, and the place where a reading was stopped."""
+        """The cursor is since when; where a reading was stopped, also its place, and since when the next one reads."""
         newest = now.astimezone(UTC) - self.back
+        cursor = cursor or {"since": newest.isoformat()}
         # Once our clock was wrong, it may not hide what comes.
-        since = min(iso_time(cursor["since"]), newest) if cursor else newest
-        rows, place = self._first(since, (cursor or {}).get("place"))
+        since = min(iso_time(cursor["since"]), newest)
+        place = cursor.get("place")
+        # What came after a reading began may not be in it, however late it is gone on with.
+        behind = min(iso_time(cursor.get("next", cursor["since"])), newest) if place else newest
+        rows, place = self._first(since, place)
         while True:
             pulled = [self._pulled(row) for row in rows if self._is_told(row)]
-            yield Page(pulled, {"since": since.isoformat(), "place": place})
+            yield Page(pulled, {"since": since.isoformat(), "place": place, "next": behind.isoformat()})
             if place is None:
                 break
             rows, place = self.page(since, place)
-        yield Page((), {"since": newest.isoformat()})
+        yield Page((), {"since": behind.isoformat()})
 
     def _first(self, since: datetime, stopped_at: Place | None) -> Rows:
         try:

@@ -50,6 +50,19 @@ def test_a_stopped_reading_goes_on_at_its_place_or_begins_again_where_that_is_go
     assert {since for since, _ in asked} == {datetime(2026, 2, 1, tzinfo=UTC)}
 
 
+def test_what_came_while_a_reading_was_stopped_is_read_by_the_next_one():
+    """Lists begin with the newest: behind the place where a reading goes on is nothing that came since."""
+    asked, poller = recent({None: ([{"id": 2}], "p2"), "p2": ([{"id": 1}], None)})
+    stopped = next(poller.pull(None, NOW))
+    *_, ended = poller.pull(stopped.cursor, NOW + timedelta(days=4))
+    list(poller.pull(ended.cursor, NOW + timedelta(days=4)))
+
+    assert asked[-2:] == [(NOW - timedelta(days=1), None), (NOW - timedelta(days=1), "p2")]
+    assert [page.cursor for page in poller.pull(ended.cursor, NOW + timedelta(days=4))][-1] == {
+        "since": (NOW + timedelta(days=3)).isoformat()
+    }
+
+
 def test_a_list_that_is_refused_from_the_start_is_told_so():
     _, poller = recent({})
     with pytest.raises(RejectedError):
