@@ -27,6 +27,9 @@ LEASE = timedelta(minutes=5)
 PAUSE = timedelta(minutes=30)
 """How often a job is tried for which a person has to change something; also at once when a process starts."""
 
+LONGEST = timedelta(hours=1)
+"""No failure puts a job off for longer, whatever a platform asks for."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -78,7 +81,15 @@ class Run:
 
     def take_in(self, pulled: Sequence[Pulled], cursor: Cursor | None = None) -> None:
         """Store the records, and after them the cursor behind them. VersionConflictError: the job is lost."""
-        receipts = self.place.inbox.put_all([self._delivery(each) for each in pulled])
+        self.store(self.deliveries(pulled), cursor)
+
+    def deliveries(self, pulled: Sequence[Pulled]) -> list[NewDelivery]:
+        """The records as they are to be stored. Any error is the connector's: they are none."""
+        return [self._delivery(each) for each in pulled]
+
+    def store(self, deliveries: Sequence[NewDelivery], cursor: Cursor | None = None) -> None:
+        """As `take_in`."""
+        receipts = self.place.inbox.put_all(deliveries)
         new = sum(not receipt.duplicate for receipt in receipts)
         self.place.ledger.pulled(self.job.connection, self.job.name, len(receipts), new)
         job = replace(self.job, records=self.job.records + len(receipts), new=self.job.new + new)
@@ -120,6 +131,10 @@ class Work(Protocol):
     @property
     def starts_anew(self) -> bool:
         """Whether it is due when a process starts, whatever was before."""
+
+    @property
+    def longest(self) -> timedelta:
+        """For so long it may not be due: what is due later still was put off by a clock that was wrong."""
 
     def is_wanted(self, place: Workplace) -> bool:
         """Whether there is anything to do, once it is due."""
@@ -166,11 +181,15 @@ class Duty:
     def _is_due(self) -> bool:
         place, now = self._place, self._place.now()
         job = place.jobs.get(self._connection.name, self._work.name)
-        if job and not self._is_started and (job.is_paused or self._work.starts_anew):
+        is_first = not self._is_started
+        if job and (self._is_far_off(job, now) or (is_first and (job.is_paused or self._work.starts_anew))):
             place.jobs.demand(job.connection, job.name, now)
             job = None
         self._is_started = True
         return (job is None or job.due_at <= now) and self._work.is_wanted(place)
+
+    def _is_far_off(self, job: Job, now: datetime) -> bool:
+        return job.due_at - now > max(self._work.longest, LONGEST)
 
     def _do(self, run: Run) -> None:
         try:
@@ -202,4 +221,5 @@ class Duty:
         )  # fmt: skip
 
     def _wait(self, failures: int, error: GatewayError) -> float:
-        return max(delay(failures, 0.5 + self._place.chance() / 2), error.after or 0.0)
+        wait = max(delay(failures, 0.5 + self._place.chance() / 2), error.after or 0.0)
+        return min(wait, LONGEST.total_seconds())

@@ -35,6 +35,11 @@ class Polling:
         """The poller's."""
         return self.poller.name
 
+    @property
+    def longest(self) -> timedelta:
+        """The poller's pause."""
+        return self.poller.every
+
     def is_wanted(self, place: Workplace) -> bool:  # noqa: ARG002 - one never knows before
         return True
 
@@ -52,6 +57,7 @@ class Fetching:
     enricher: Enricher
     connection: Connection
     starts_anew: bool = False
+    longest: timedelta = timedelta(0)
     name: str = FETCHES
 
     def is_wanted(self, place: Workplace) -> bool:
@@ -68,6 +74,7 @@ class Fetching:
         fetches = run.place.fetches
         try:
             found = self.enricher.fetch(fetch.name, run.now())
+            deliveries = run.deliveries(found or ())
         except RejectedError as error:
             fetches.give_up(fetch, error.reason)
         except GatewayError:
@@ -80,7 +87,7 @@ class Fetching:
             if found is None:
                 self._wait_for(fetch, run)
                 return
-            run.take_in(found)
+            run.store(deliveries)
             fetches.done(fetch)
 
     def _wait_for(self, fetch: StoredFetch, run: Run) -> None:
@@ -98,6 +105,7 @@ class Subscribing:
     subscription: Subscription
     address: str
     starts_anew: bool = True
+    longest: timedelta = timedelta.max
     name: str = SUBSCRIPTION
 
     RENEWED_AFTER: ClassVar[float] = 2 / 3

@@ -45,6 +45,7 @@ class Syncing:
     next_after: Callable[[datetime], datetime]
     on_request_only: bool = False
     starts_anew: bool = False
+    longest: timedelta = timedelta.max
 
     @property
     def name(self) -> str:

@@ -372,6 +372,25 @@ class TestFailing:
         again.step()
         assert len(desk.platform.calls[0].asked) == 1
 
+    def test_nobody_is_left_alone_for_longer_than_an_hour(self, desk):
+        """Some put a moment where seconds belong."""
+        (duty,) = desk.process()
+        desk.platform.calls[0].on_page = lambda start: fail(RetryableError("Too often.", after=1e15))
+        duty.step()
+
+        assert desk.job().due_at == desk.clock + timedelta(hours=1)
+
+    def test_a_clock_that_was_ahead_puts_nothing_off(self, desk):
+        (duty,) = desk.process()
+        right = desk.clock
+        desk.clock = right + timedelta(days=365)
+        duty.step()
+        desk.clock = right + MINUTE
+        duty.step()
+
+        assert len(desk.platform.calls[0].asked) == 2
+        assert desk.job().due_at < desk.clock + timedelta(hours=1)
+
     @pytest.mark.parametrize("error", [ConfigError("Mend the token."), RejectedError("Mend the token.")])
     def test_what_a_person_has_to_change_pauses_it(self, desk, error):
         (duty,) = desk.process()
@@ -518,6 +537,8 @@ class TestFetching:
         [
             (RejectedError("The platform does not know it (404)."), "The platform does not know it (404)."),
             (KeyError("secret"), "The connector platform failed on it (KeyError); this is its defect."),
+            ([pulled(2), "no record"], "The connector platform failed on it (AttributeError); this is its defect."),
+            ([sdk.Pulled(body="text")], "The connector platform failed on it (TypeError); this is its defect."),
         ],
     )
     def test_what_never_comes_is_given_up_and_the_others_are_asked_for(self, asking, error, reason):
