@@ -404,7 +404,9 @@ def connections_of(config: Config) -> dict[str, Connection]:
 
 
 def _connection(settings: ConnectionConfig, connect: type[Connector]) -> Connection:
-    connector = connect(settings.settings)
+    """Secrets that have ended already are left out: a connector may log in with the first of several."""
+    ended = [then for moment, then in settings.later if moment <= now()]
+    connector = connect(ended[-1] if ended else settings.settings)
     return Connection(
         connector=connector,
         later=tuple((moment, connect(then)) for moment, then in settings.later),

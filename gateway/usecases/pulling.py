@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from gateway.errors import ConfigError, GatewayError, RejectedError, RetryableError
 from gateway.ports import StoredFetch
-from gateway.sdk import Enricher, Poller, Subscription
+from gateway.sdk import Enricher, Poller
 from gateway.usecases.connections import Connection
 from gateway.usecases.jobs import Run, Work, Workplace
 
@@ -100,9 +100,12 @@ class Fetching:
 
 @dataclass(frozen=True, slots=True)
 class Subscribing:
-    """Has the platform post to us. Also when a process starts: the address may be another, and it costs one call."""
+    """Has the platform post to us. Also when a process starts: the address may be another, and it costs one call.
 
-    subscription: Subscription
+    And when a secret ends, which the platform may have been told: it is told the one that counts then.
+    """
+
+    connection: Connection
     address: str
     starts_anew: bool = True
     longest: timedelta = timedelta.max
@@ -115,12 +118,17 @@ class Subscribing:
         return True
 
     def do(self, run: Run) -> datetime:
-        renewal = self.subscription.renew(self.address, run.job.cursor, run.now())
+        now = run.now()
+        subscription = self.connection.verifier(now).subscription()
+        if subscription is None:
+            raise ConfigError("The secrets that are left do not do for a subscription.")
+        renewal = subscription.renew(self.address, run.job.cursor, now)
         run.take_in((), renewal.state)
         left = renewal.until - run.now()
         if left <= timedelta(0):
             raise RetryableError("The platform gave a subscription that has ended already.")
-        return run.now() + left * self.RENEWED_AFTER
+        ends = [moment for moment, _ in self.connection.later if moment > now]
+        return min([run.now() + left * self.RENEWED_AFTER, *ends])
 
 
 def works_of(connections: Mapping[str, Connection], public_url: str | None) -> list[tuple[Connection, Work]]:
@@ -143,8 +151,8 @@ def _works(connection: Connection, public_url: str | None) -> list[Work]:
     works: list[Work] = [Polling(poller) for poller in connection.connector.pollers()]
     if connection.enricher:
         works.append(Fetching(connection.enricher, connection))
-    if subscription := connection.connector.subscription():
-        works.append(Subscribing(subscription, _address(connection, public_url)))
+    if connection.connector.subscription():
+        works.append(Subscribing(connection, _address(connection, public_url)))
     twice = [name for name, count in Counter(work.name for work in works).items() if count > 1]
     if twice:
         raise ConfigError(f"connections.{connection.name}: its connector has several jobs called {twice[0]}")

@@ -74,9 +74,14 @@ def test_the_answer_to_a_trial_fits_the_1024_bytes_that_ringcentral_takes():
     assert sum(len(name) + len(value) + 4 for name, value in headers) + len(answer.body) + usual < 1024
 
 
-@pytest.mark.parametrize("token", ["", " ", "a\r\nSet-Cookie: x", "é", "x" * 257])
-def test_a_token_that_is_none_is_not_echoed(token):
-    assert ringcentral().handshake(request(b"", validation_token=token)) is None
+@pytest.mark.parametrize(
+    ("body", "token"),
+    [*((b"", token) for token in ("", " ", "a\r\nSet-Cookie: x", "é", "x" * 257)), (b" " * 1_000_000, "x")],
+)
+def test_what_is_no_trial_is_neither_echoed_nor_let_in(body, token):
+    assert ringcentral().handshake(request(body, validation_token=token)) is None
+    with pytest.raises(UnauthorizedError):
+        ringcentral().verify(request(body, validation_token=token))
 
 
 def test_an_event_needs_the_subscriptions_token_under_either_name():

@@ -134,6 +134,7 @@ class Desk:
         self.store = MemoryStore()
         self.platform = platform or Platform()
         self.ledger = Counting()
+        self.later: list[tuple[datetime, Platform]] = []
         self._processes = 0
 
     def now(self) -> datetime:
@@ -142,7 +143,7 @@ class Desk:
     @property
     def connection(self) -> Connection:
         policy = ConnectionPolicy(name="desk", org="main")
-        return Connection(connector=self.platform, policy=policy, enricher=self.platform.enricher())
+        return Connection(connector=self.platform, policy=policy, enricher=self.platform.enricher(), later=self.later)
 
     def process(self) -> list[Duty]:
         """The jobs of a new process."""
@@ -667,6 +668,22 @@ class TestSubscribing:
             duty.step()
             duty.step()
         assert [state for _, state in hooked.platform.hook.asked] == [None, {"id": 1}]
+
+    def test_the_platform_is_told_of_the_secrets_that_are_left_once_one_has_ended(self, hooked):
+        left = Platform()
+        left.calls, left.hook = [], Hook()
+        hooked.later = [(hooked.clock + 30 * MINUTE, left)]
+        (duty,) = hooked.process()
+        duty.step()
+        hooked.clock += 30 * MINUTE - timedelta(seconds=1)
+        duty.step()
+        assert (len(hooked.platform.hook.asked), left.hook.asked) == (1, [])
+
+        hooked.clock += timedelta(seconds=1)
+        duty.step()
+        hooked.clock += 40 * MINUTE
+        duty.step()
+        assert (len(hooked.platform.hook.asked), len(left.hook.asked)) == (1, 2)
 
     def test_one_that_has_ended_already_is_no_success(self, hooked):
         hooked.platform.hook.lasts = timedelta(0)
