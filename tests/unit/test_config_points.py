@@ -237,6 +237,21 @@ def test_the_example_of_the_documentation(tmp_path):
     assert created_in(loaded, "spare") == {}
 
 
+def test_a_connector_that_starts_has_no_secret_that_has_ended(tmp_path):
+    """It may log in, or have the platform sign, with the first of several."""
+    path = tmp_path / "gateway.yaml"
+    path.write_text(
+        "orgs:\n  main:\n    login_url: https://acme.my.salesforce.com\n"
+        "    auth: {flow: client_credentials, client_id: c, client_secret: {env: SF}}\n"
+        "connections:\n  phones: {connector: twilio, org: main, settings: {auth_token: [\n"
+        "    {env: ENDED, until: 2026-01-01}, {env: ENDS, until: 2999-01-01}, {env: STAYS}]}}\n"
+    )
+    names = {"SF": "s", "ENDED": "one", "ENDS": "two", "STAYS": "three"}
+    connection = connections_of(config.load(path, names, installed_connectors()))["phones"]
+
+    assert connection.connector.settings["auth_token"] == ["two", "three"]
+
+
 def test_people_from_a_connection_without_a_directory_are_a_mistake(tmp_path):
     loaded = load(tmp_path, f"{DESK}{SETTINGS}    create: {{policy: contact, from: desk}}\n")
 
