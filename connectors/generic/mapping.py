@@ -7,6 +7,7 @@ the settings load, and every mistake is told with its key.
 
 from __future__ import annotations
 
+import math
 import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -61,15 +62,24 @@ def compile_mapping(given: Mapping[str, Any], problems: list[Problem]) -> Callab
         if name not in rules:
             problems.append(Problem(name, "is needed: a JMESPath to the value in the sender's JSON."))
     each = _list_at(rules.pop("each"), "each", problems) if "each" in rules else None
-    event = _object(rules, EVENT, "", problems)
+    event, is_another = _object(rules, EVENT, "", problems), _another(rules.get("event"))
 
     def read(body: object) -> list[object]:
         try:
-            return [event(member) for member in _each(each, body)]
+            return [event(member) for member in _each(each, body) if not is_another(member)]
         except RecursionError:
             raise RejectedError(f"The body {TOO_DEEP}") from None
 
     return read
+
+
+def _another(rule: object) -> Callable[[object], bool]:
+    """Whether something says an event that the rule does not list: none of our business, as it is in canonical JSON."""
+    table = rule.get("values") if isinstance(rule, Mapping) else None
+    if not isinstance(rule, Mapping) or not isinstance(table, Mapping) or "default" in rule:
+        return lambda _: False
+    listed, path = frozenset(map(_key, table)), _path(rule.get("path", "`null`"), "event", [])
+    return lambda member: (word := path(member)) is not None and _key(word) not in listed
 
 
 def _nested(problems: list[Problem]) -> dict[str | int, Any]:
@@ -86,6 +96,10 @@ def _nested(problems: list[Problem]) -> dict[str | int, Any]:
 def _text(value: object) -> object:
     """Numbers are text where text is wanted: a phone number may well be a JSON number elsewhere."""
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _seconds(value: object) -> object:
+    return round(value) if isinstance(value, float) and math.isfinite(value) else _whole(value)
 
 
 def _whole(value: object) -> object:
@@ -109,7 +123,7 @@ LEG: Shape = {
 EVENT: Shape = {
     "id": _text, "event": _text, "occurred_at": _as_is, "sequence": _whole, "channel": _text, "direction": _text,
     "contact_point": _text, "parties": PARTY, "legs": LEG, "started_at": _as_is, "ended_at": _as_is,
-    "duration_seconds": _whole, "queue": _text, "subject": _text, "disposition": _text, "notes": _text,
+    "duration_seconds": _seconds, "queue": _text, "subject": _text, "disposition": _text, "notes": _text,
     "references": {}, "recording_url": _text, "transcript": _text, "attributes": {},
 }  # fmt: skip
 LISTED = frozenset({"parties", "legs"})

@@ -218,6 +218,23 @@ def test_a_word_outside_values_becomes_the_default_or_nothing():
     assert mapped({"d": "??"}, direction={"path": "d", "values": values, "default": "internal"}).direction == "internal"
 
 
+def test_an_event_that_the_mapping_does_not_list_is_left_alone():
+    at, event = "2026-03-02T14:41:07Z", {"path": "type", "values": {"ENDED": "completed"}}
+    mapping = {"id": "id", "event": event, "occurred_at": "at", "each": "calls"}
+    calls = [{"id": "1", "type": "HELD", "at": at}, {"id": "2", "type": "ENDED", "at": at}]
+    partials = parsed({"calls": calls}, mapping=mapping)
+
+    assert [partial.id for partial in partials] == ["2"]
+    with pytest.raises(RejectedError, match="event is missing"):
+        parsed({"calls": [{"id": "1", "at": at}]}, mapping=mapping)
+    with_default = {**mapping, "event": {**event, "default": "updated"}}
+    assert [partial.event for partial in parsed({"calls": calls}, mapping=with_default)] == ["updated", "completed"]
+
+
+def test_a_duration_in_fractions_is_rounded():
+    assert mapped({"d": 803.6}, duration_seconds="d").duration_seconds == 804
+
+
 def test_a_list_that_each_names_is_bounded():
     legs = {"each": "agents", "id": "n"}
     agents = [{"n": str(number)} for number in range(50)]
