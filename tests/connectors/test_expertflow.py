@@ -347,6 +347,101 @@ def test_who_reached_no_agent_was_missed_and_with_a_leg_was_not():
     assert folded([told(nobody), answered]).status is Status.COMPLETED
 
 
+ADA_TALKS = {
+    "assignedTo": {"id": "a", "name": "ada"},
+    "activeMedia": [{"answerTime": AT, "type": {"direction": "INBOUND"}, "queue": {"name": "Support"}}],
+}
+ADA = {"role": "PRIMARY", "participant": {"keycloakUser": {"id": "a", "username": "ada"}}}
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("TASK_STATE_CHANGED", {"task": {**ADA_TALKS, "state": {"name": "WRAP_UP"}}}),
+        ("TASK_STATE_CHANGED", {"task": {**ADA_TALKS, "state": {"name": "CLOSED", "reasonCode": "DONE"}}}),
+        ("AGENT_UNSUBSCRIBED", {"agentParticipant": ADA}),
+        ("CALL_LEG_ENDED", {"header": {"sender": {"id": "a", "type": "AGENT"}}}),
+    ],
+)
+def test_a_call_whose_agent_is_done_was_not_missed(name, data):
+    over = told(cim("CHANNEL_SESSION_ENDED", channelSession=CASEY_CALLS, at=AT + 9000))
+    done = told(cim(name, data, channelSession=CASEY_CALLS, at=AT + 8000))
+
+    assert folded([over]).status is Status.MISSED
+    assert folded([done, over]).status is folded([over, done]).status is Status.COMPLETED
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("TASK_STATE_CHANGED", {"task": {**ADA_TALKS, "state": {"name": "ACTIVE"}}}),
+        ("AGENT_SUBSCRIBED", {"agentParticipant": ADA}),
+        ("agent_subscribed", {"agentParticipant": ADA}),
+        ("CALL_LEG_STARTED", {"header": {"sender": {"id": "a", "type": "AGENT"}}}),
+    ],
+)
+def test_a_call_that_goes_on_is_not_complete(name, data):
+    partial = told(cim(name, data, channelSession=CASEY_CALLS))
+
+    assert (partial.event.value, [leg.started_at for leg in partial.legs]) == ("updated", [partial.occurred_at])
+
+
+@pytest.mark.parametrize("reason", ["RONA", "CANCELLED", "NO_AGENT_AVAILABLE"])
+def test_an_agent_who_only_rang_answered_nothing(reason):
+    media = [{"answerTime": None, "type": {"direction": "INBOUND"}, "queue": {"name": "Support"}}]
+    task = {**ADA_TALKS, "activeMedia": media, "state": {"name": "CLOSED", "reasonCode": reason}}
+    rang = told(cim("TASK_STATE_CHANGED", {"task": task}, channelSession=CASEY_CALLS))
+    over = told(cim("CHANNEL_SESSION_ENDED", channelSession=CASEY_CALLS, at=AT + 9000))
+    call = folded([rang, over])
+
+    assert (call.status, call.legs) == (Status.MISSED, ())
+
+
+def test_a_chat_goes_on_when_an_agent_leaves_it():
+    on_the_web = session({"firstName": "Casey"}, "113377701", "WEB")
+    left = told(cim("AGENT_UNSUBSCRIBED", {"agentParticipant": ADA}, channelSession=on_the_web))
+
+    assert left.event.value == "updated"
+
+
+def wrapped_up(*pairs: tuple[str, str], **settings: Any):
+    wrapups = [{"categoryName": category, "value": value} for category, value in pairs]
+    sender = {"id": "a", "type": "AGENT", "senderName": "ada"}
+    message = cim("WRAPUP_APPLIED", {"header": {"sender": sender}, "body": {"wrapups": wrapups}})
+    activity = cim("VOICE_ACTIVITY", {"wrapUps": wrapups, "callLegs": []})
+    return told(message, **settings), told(activity, **settings)
+
+
+def test_the_category_that_the_settings_name_is_the_outcome():
+    told_by = wrapped_up(
+        ("Issue Type", "internet"), ("Resolution", "plan upgrade"), attribute_names={"disposition": "Resolution"}
+    )
+
+    assert [partial.disposition for partial in told_by] == ["plan upgrade"] * 2
+    assert [leg.disposition for leg in told_by[0].legs] == ["plan upgrade"]
+    assert all(partial.attributes["Issue Type"] == "internet" for partial in told_by)
+
+
+def test_a_wrap_up_without_the_named_category_has_all_its_values_for_the_outcome():
+    told_by = wrapped_up(("Issue Type", "internet"), ("Topic", "t"), attribute_names={"disposition": "Resolution"})
+
+    assert [partial.disposition for partial in told_by] == ["internet; t"] * 2
+
+
+@pytest.mark.parametrize("names", [{}, {"disposition": "Issue Type"}])
+def test_no_value_of_a_category_is_lost(names):
+    told_by = wrapped_up(("Issue Type", "internet"), ("Issue Type", "billing"), attribute_names=names)
+
+    assert [partial.disposition for partial in told_by] == ["internet; billing"] * 2
+    assert all(partial.attributes["Issue Type"] == "internet; billing" for partial in told_by)
+
+
+def test_of_several_requests_in_one_wrap_up_the_last_one_counts():
+    told_by = wrapped_up(("Request", "R-1"), ("Request", "R-2"), attribute_names={"case_number": "Request"})
+
+    assert [partial.references for partial in told_by] == [{"case_number": "R-2"}] * 2
+
+
 def test_wrap_ups_of_an_unknown_shape_do_not_lose_the_call():
     partial = told(cim("VOICE_ACTIVITY", {"callLegs": [], "wrapUps": ["Resolved", {"value": "Sold"}, None]}))
 
