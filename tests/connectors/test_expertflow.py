@@ -480,6 +480,28 @@ def test_without_call_keys_a_consultation_belongs_to_the_call_that_it_is_about()
     assert [party.phone for party in call.parties] == ["04155550123"]
 
 
+@pytest.mark.parametrize("call_type", ["TRANSFER", "4", "CONFERENCE", "15", "BARGE_IN"])
+def test_without_call_keys_the_call_goes_on_in_the_dialog_that_names_it(call_type):
+    """Where the consultation survives the transfer, its dialog is the one that goes on."""
+    main = dialog("DROPPED", people=agent("2001", "DROPPED"), more="<fromAddress>+14155550123</fromAddress>")
+    on = dialog(
+        "DROPPED",
+        call_type,
+        people=agent("2001", "DROPPED") + agent("2002", "DROPPED", start="14:45:00", changed="14:55:00"),
+        more="<associatedDialogUri>/finesse/api/Dialog/7</associatedDialogUri>",
+    ).replace(b"<id>7</id>", b"<id>8</id>")
+    call = folded([shown(main), shown(on)])
+
+    assert (call.id, [leg.agent_id for leg in call.legs]) == ("7", ["2001", "2002"])
+    assert call.duration_seconds == 833
+
+
+def test_the_main_call_is_itself_whatever_call_it_took_in():
+    survivor = dialog("ACTIVE", "TRANSFER", more="<secondaryId>8</secondaryId>")
+
+    assert shown(survivor).id == "7"
+
+
 def test_a_consultation_is_the_part_of_who_was_asked_and_ends_no_call():
     people = agent("2001", "DROPPED") + agent("2002", "DROPPED")
     partial = shown(
