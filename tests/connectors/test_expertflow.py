@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from string import Template
 from typing import Any
 from urllib.parse import urlencode
 
@@ -583,5 +585,52 @@ def test_a_workflow_tells_its_call_by_key_and_its_agent():
     (partial,) = partials_of("workflow_form")
 
     assert (partial.id, partial.disposition) == ("152204-217", "Resolved")
-    assert partial.references == {"case_number": "00001026"}
     assert [(leg.id, leg.agent_email) for leg in partial.legs] == [("2001", "ada@example.com")]
+
+
+VARIABLES = {
+    "callKeyPrefix": "152204",
+    "callKeyCallId": "217",
+    "extension": "2001",
+    "fromAddress": "04155550123",
+    "wrapUpReason": "Resolved",
+}
+
+
+def posted(**values: str):
+    """What is read of the form that the README prints, once Finesse has filled in its variables, as they are."""
+    page = (FIXTURES.parent / "README.md").read_text()
+    (form,) = re.findall(r"^ *(state=DROPPED&.*)$", page, re.MULTILINE)
+    filled = Template(form).substitute(VARIABLES | values)
+    (partial,) = parsed(filled.encode(), "application/x-www-form-urlencoded")
+    return form, partial
+
+
+def test_the_form_that_is_printed_tells_of_a_customer_within_five_variables():
+    form, partial = posted()
+
+    assert len(Template(form).get_identifiers()) == 5
+    assert (partial.id, partial.disposition) == ("152204-217", "Resolved")
+    assert [party.phone for party in partial.parties] == ["04155550123"]
+    assert [leg.agent_id for leg in partial.legs] == ["2001"]
+
+
+def test_a_plus_that_a_workflow_does_not_escape_is_no_blank():
+    _, partial = posted(fromAddress="+14155550123")
+
+    assert [party.phone for party in partial.parties] == ["+14155550123"]
+
+
+@pytest.mark.parametrize(
+    ("words", "direction", "who"),
+    [
+        ("callType=ACD_IN&fromAddress=04155550123", Direction.INBOUND, "04155550123"),
+        ("callType=OUT&toAddress=904155550123", Direction.OUTBOUND, "04155550123"),
+        ("toAddress=904155550123", None, "04155550123"),
+    ],
+)
+def test_a_workflow_may_say_the_direction_in_words_of_its_own(words, direction, who):
+    body = f"state=DROPPED&callKeyPrefix=1&callKeyCallId=2&agent=2001&{words}".encode()
+    (partial,) = parsed(body, "application/x-www-form-urlencoded", outside_line="9")
+
+    assert (partial.direction, [party.phone for party in partial.parties]) == (direction, [who])
