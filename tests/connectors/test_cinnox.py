@@ -6,7 +6,7 @@ import json
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import islice
+from itertools import count, islice, permutations
 from pathlib import Path
 from typing import Any
 
@@ -555,6 +555,45 @@ def test_both_vocabularies_mean_the_same(notified, reported, event):
     assert (push.attributes or {}).get("enquiry_status") == (row.attributes or {}).get("enquiry_status")
 
 
+def read_at(at: datetime, **told: Any):
+    row = {"enquiry-detail": enquiry("E1", NOW - timedelta(hours=1), **told)}
+    body = json.dumps(row).encode()
+    return connector().parse(Delivery(content_type="application/json", headers={}, body=body, received_at=at))
+
+
+def test_what_was_read_last_stands_in_any_order():
+    first = read_at(NOW, tag="billing", destinationName="Support")
+    then = read_at(NOW + timedelta(minutes=10), tag="abuse", destinationName="Sales")
+    again = read_at(NOW + timedelta(minutes=5), tag="billing", destinationName="Support")
+
+    for partials in permutations([*first, *then, *again]):
+        whole = interaction_of("E1", fold(None, partials))
+        assert (whole.attributes["tag"], whole.queue) == ("abuse", "Sales")
+
+
+def test_the_life_of_an_enquiry_counts_more_than_when_it_was_read():
+    closed, late = read_at(NOW, tag="abuse"), read_at(NOW + timedelta(hours=1), status="ongoing", tag="billing")
+    whole = interaction_of("E1", fold(None, [*closed, *late]))
+
+    assert (whole.attributes["tag"], whole.attributes["enquiry_status"]) == ("abuse", "closed")
+
+
+def test_a_notification_of_the_same_stage_counts_more_than_a_row():
+    row = read_at(NOW + timedelta(hours=1), initChannel="IM", channel="ThirdParty")
+    notified = parsed(inquiry("Closed", channel="INSTAGRAM"))
+
+    assert interaction_of("E1", fold(None, [*notified, *row])).channel is Channel.INSTAGRAM
+
+
+@pytest.mark.parametrize(
+    ("label", "said"), [("VIP", "VIP"), (["VIP", "Late"], "VIP; Late"), ([], None), (None, None), ({"a": 1}, None)]
+)
+def test_labels_are_kept_whether_one_or_several(label, said):
+    (partial,) = parsed({"enquiry-detail": enquiry("E1", NOW, label=label)})
+
+    assert partial.attributes.get("label") == said
+
+
 def test_a_missed_enquiry_is_followed_up_by_a_call_and_closed():
     missed = [inquiry("Opened"), inquiry("Missed"), {"enquiry-detail": enquiry("E1", NOW, "missed")}]
     ringing = {"call-log": call("call-1", NOW, "Abandoned", displayCaseNumber="E1")}
@@ -610,6 +649,7 @@ def test_the_channel_of_a_notification(told, channel):
         ({"initChannel": "IM", "channel": "FACEBOOK"}, Channel.FACEBOOK),
         ({"initChannel": "IM", "channel": "VirtualNumber"}, Channel.OTHER),
         ({"initChannel": None, "channel": "Email"}, Channel.EMAIL),
+        ({"initChannel": None, "channel": "VirtualNumber"}, None),
         ({"initChannel": None}, None),
     ],
 )
@@ -625,6 +665,13 @@ def test_a_number_may_be_text_or_a_number_and_a_masked_one_is_none(number, phone
     row = call("call-1", NOW, callerInfo={"isStaff": False, "phoneNumber": number, "displayName": "Casey Customer"})
 
     assert parsed({"call-log": row})[0].parties[0].phone == phone
+
+
+def test_a_row_without_its_kind_leaves_a_call_one():
+    logged = {"call-log": call("call-1", NOW, displayCaseNumber="E1")}
+    row = {"enquiry-detail": enquiry("E1", NOW, initChannel=None, channel="VirtualNumber")}
+
+    assert folded(logged, row).channel is Channel.VOICE
 
 
 @pytest.mark.parametrize(
