@@ -308,6 +308,24 @@ def test_a_platform_that_takes_no_offset_is_not_read_for_ever(platform, reader):
         list(islice(reader.poller.pull(None, NOW), 9))
 
 
+@pytest.mark.parametrize(
+    ("report", "row", "grows"),
+    [(ENQUIRIES, enquiry("E1", NOW), "duration"), (CALLS, call("call-1", NOW), "callDuration")],
+)
+def test_nor_is_one_whose_records_go_on_meanwhile(platform, report, row, grows):
+    seconds = count()
+    platform.wrapped = lambda rows: [{**row, grows: next(seconds)}]
+
+    with pytest.raises(ConfigError, match="whatever the offset"):
+        list(islice(reports_of(platform).pages(report, NOW, NOW), 9))
+
+
+def test_the_first_reading_goes_back_as_far_as_all_others(platform, reader):
+    platform.records["enquiry-detail"] = [enquiry(f"E{days}", NOW - timedelta(days=days)) for days in (2, 4)]
+
+    assert reader.read() == ["E2"]
+
+
 def test_a_limit_that_is_too_large_is_a_matter_of_the_settings(platform):
     poller = Reconciliation(reports_of(platform, page_size=1001), CALLS, timedelta(days=3))
 
@@ -390,6 +408,37 @@ def test_what_is_fetched_and_what_is_polled_are_the_same(platform, reader):
 def test_what_is_not_there_yet_is_asked_for_again(platform):
     assert fetched(platform, CALL_END) is None
     assert fetched(platform, inquiry("Opened")) is None
+
+
+def test_a_call_of_an_enquiry_waits_for_its_number(platform):
+    """Asked for, it is asked for again; polled, its number is news."""
+    without = call("call-1", NOW - timedelta(minutes=5), inquiryID="i-E1", displayCaseNumber=None)
+    platform.records["call-log"] = [without]
+    assert fetched(platform, CALL_END) is None
+    assert parsed({"call-log": without}) == ()
+
+    platform.records["call-log"] = [{**without, "displayCaseNumber": "E1"}]
+    assert fetched(platform, CALL_END) == [{"call-log": {**without, "displayCaseNumber": "E1"}}]
+    assert folded({"call-log": without}, {"call-log": {**without, "displayCaseNumber": "E1"}}).id == "E1"
+    assert CALLS.pulled(without).key != CALLS.pulled({**without, "displayCaseNumber": "E1"}).key
+
+
+@pytest.mark.parametrize("inquiry_id", [None, "", " "])
+def test_a_call_of_no_enquiry_waits_for_none(platform, inquiry_id):
+    alone = call("call-1", NOW - timedelta(minutes=5), inquiryID=inquiry_id, displayCaseNumber=None)
+
+    assert folded({"call-log": alone}).id == "call-1"
+
+
+def test_of_a_call_what_can_be_told_is_told(platform):
+    """The rest is found by the report, once it has its number."""
+    rows = [
+        call("call-1", NOW - timedelta(minutes=6), hid=f"h-{number}", inquiryID="i-E1", displayCaseNumber=number)
+        for number in (None, "E1")
+    ]
+    platform.records["call-log"] = rows
+
+    assert fetched(platform, CALL_END) == [{"call-log": rows[1]}]
 
 
 def test_a_long_call_is_found_by_the_last_attempt(platform):
