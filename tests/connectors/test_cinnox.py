@@ -497,6 +497,48 @@ def test_what_was_said_in_the_chat_of_a_closed_enquiry_is_fetched_where_that_is_
     assert connector().fetches(delivered(CHAT)) == ()
 
 
+STAFF = {"staff-7": "ada@example.com", "staff-8": "bob@example.com"}
+
+
+def said(seq: int, sender: str, minute: int, **more: Any) -> dict[str, Any]:
+    at = f"2026-03-02T14:{minute:02}:00Z"
+    return {"seq": seq, "fromEID": sender, "createdAt": at, "msgText": "Hello", **more}
+
+
+def chatted(*messages: dict[str, Any]) -> Interaction:
+    chat = {"displayCaseNumber": "E1", "visitor": "visitor 7", "messages": list(messages)}
+    partials = [
+        partial
+        for told in (CHAT, {"enquiry-chat": chat})
+        for partial in connector(staff=STAFF, transcripts=True).parse(delivered(told))
+    ]
+    return interaction_of("E1", fold(None, partials))
+
+
+def test_each_of_the_staff_who_wrote_has_a_leg_and_the_chat_ends_with_what_was_said_last():
+    whole = chatted(
+        said(1, "visitor 7", 42),
+        said(2, "staff-7", 45),
+        said(3, "staff-8", 50),
+        said(4, "staff-7", 52),
+        said(5, "visitor 7", 54),
+        said(6, "system", 59, content={"from": {"system": True}}),
+    )
+
+    assert [(leg.agent_email, leg.started_at.minute, leg.ended_at.minute) for leg in whole.legs] == [
+        ("ada@example.com", 45, 52),
+        ("bob@example.com", 50, 50),
+    ]
+    assert (whole.ended_at, whole.duration_seconds) == (datetime(2026, 3, 2, 14, 54, tzinfo=UTC), 775)
+
+
+def test_a_sender_who_is_not_listed_has_no_leg_and_a_message_without_a_time_makes_none():
+    whole = chatted(said(1, "visitor 7", 42), said(2, "bot-1", 43), said(3, "staff-7", 44, createdAt=None))
+
+    assert (whole.legs, whole.ended_at) == ((), datetime(2026, 3, 2, 14, 43, tzinfo=UTC))
+    assert chatted().ended_at is None
+
+
 @pytest.mark.parametrize("told", [{"status": "ongoing"}, {"initChannel": "CALL"}, {"visitor": None}])
 def test_there_is_no_chat_of_what_goes_on_or_was_a_call_or_has_no_visitor(told):
     row = {"enquiry-detail": {**CHAT["enquiry-detail"], **told}}
@@ -706,6 +748,13 @@ def test_the_channel_of_a_row(told, channel):
     assert parsed({"enquiry-detail": enquiry("E1", NOW, **told)})[0].channel is channel
 
 
+def test_a_row_without_its_kind_leaves_a_call_one():
+    logged = {"call-log": call("call-1", NOW, displayCaseNumber="E1")}
+    row = {"enquiry-detail": enquiry("E1", NOW, initChannel=None, channel="VirtualNumber")}
+
+    assert folded(logged, row).channel is Channel.VOICE
+
+
 @pytest.mark.parametrize(
     ("number", "phone"),
     [("+14155550123", "+14155550123"), (14155550123, "+14155550123"), ("1415***0123", None), ("anonymous", None)],
@@ -714,13 +763,6 @@ def test_a_number_may_be_text_or_a_number_and_a_masked_one_is_none(number, phone
     row = call("call-1", NOW, callerInfo={"isStaff": False, "phoneNumber": number, "displayName": "Casey Customer"})
 
     assert parsed({"call-log": row})[0].parties[0].phone == phone
-
-
-def test_a_row_without_its_kind_leaves_a_call_one():
-    logged = {"call-log": call("call-1", NOW, displayCaseNumber="E1")}
-    row = {"enquiry-detail": enquiry("E1", NOW, initChannel=None, channel="VirtualNumber")}
-
-    assert folded(logged, row).channel is Channel.VOICE
 
 
 @pytest.mark.parametrize(
