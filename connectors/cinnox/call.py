@@ -2,7 +2,8 @@
 
 Sources: https://docs.cinnox.com/docs/createeditdelete-call-event-subscription (notification),
 https://docs.cinnox.com/docs/get-call-log-details (call log). A call of an enquiry is a leg of the enquiry, any other is
-an interaction of its own. A notification names no enquiry: so a call that starts is known by its own id.
+an interaction of its own. A notification names no enquiry: so a call that starts is known by its own id. A record with
+`inquiryID` belongs to an enquiry, whose number it may not have yet.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ DETAILS = {
     "mediaType": "media_type",
 }
 FIELDS = (
-    "hid", "callID", "displayCaseNumber", "type", "status", "callDate", "callEndTime", "callDuration", "virtualNumber",
-    "callerInfo", "calleeInfo", *DETAILS,
+    "hid", "callID", "inquiryID", "displayCaseNumber", "type", "status", "callDate", "callEndTime", "callDuration",
+    "virtualNumber", "callerInfo", "calleeInfo", *DETAILS,
 )  # fmt: skip
 """What is read of a row."""
 OUTBOUND, BEGINNING = -2, -3
@@ -56,14 +57,14 @@ def told_by_start(call: Fields, received_at: datetime) -> PartialInteraction:
 
 
 def told_by_row(row: Fields, staff: Mapping[str, str], received_at: datetime) -> Sequence[PartialInteraction]:
-    """A record of the call log, as part of its enquiry or for itself; () while it has not ended.
+    """A record of the call log, as part of its enquiry or for itself; () while it has not ended, or waits for a number.
 
     Calls of an enquiry leave its times alone, and one that reached nobody finishes it only if it was the customer's.
     """
     status = row.word("status", _KNOWN)
-    if status is None:
-        return ()
     enquiry, id = row.identifier("displayCaseNumber"), row.needed("callID", row.identifier("callID"))
+    if status is None or (enquiry is None and row.identifier("inquiryID")):
+        return ()
     direction, is_answered = _direction(row), status == ANSWERED
     began, over = row.iso_time("callDate"), row.iso_time("callEndTime")
     partial = PartialInteraction(

@@ -5,12 +5,12 @@ One enquiry is asked for at a time. Its messages name the sender by an EID; who 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from urllib.parse import quote
 
 from connectors.cinnox.enquiry import INITIAL, STAGES
-from gateway.sdk import Channel, Event, PartialInteraction
+from gateway.sdk import Channel, Event, Leg, PartialInteraction
 from gateway.sdk.reading import Fields
 from gateway.sdk.transcript import Message, transcript
 
@@ -30,15 +30,31 @@ def chat_of(enquiry: Fields) -> str | None:
 
 
 def told_by_chat(chat: Fields, staff: Mapping[str, str], received_at: datetime) -> PartialInteraction:
-    """What was said; what the system says is no part of it."""
+    """What was said, by whom of the staff, and until when; what the system says is no part of it."""
     visitor = chat.identifier("visitor")
     rows = sorted(chat.inners("messages", most=MAX_MESSAGES), key=lambda row: row.whole("seq") or 0)
-    messages = [_message(row, visitor, staff) for row in rows if _is_said(row)]
+    said = [row for row in rows if _is_said(row)]
+    messages = [_message(row, visitor, staff) for row in said]
     return PartialInteraction(
         id=chat.needed("displayCaseNumber", chat.identifier("displayCaseNumber")),
         event=Event.UPDATED,
         occurred_at=received_at,
+        legs=_legs(said, staff),
+        ended_at=max((message.at for message in messages if message.at), default=None),
         transcript=transcript(messages),
+    )
+
+
+def _legs(said: Sequence[Fields], staff: Mapping[str, str]) -> tuple[Leg, ...]:
+    """The part of each of the staff, from their first message to their last; who is not listed may be a bot."""
+    times: dict[str, list[datetime]] = {}
+    for row in said:
+        sender, at = row.identifier("fromEID"), row.iso_time("createdAt")
+        if sender and sender in staff and at:
+            times.setdefault(sender, []).append(at)
+    return tuple(
+        Leg(id=eid, agent_id=eid, agent_email=staff[eid], started_at=min(at), ended_at=max(at))
+        for eid, at in times.items()
     )
 
 

@@ -25,7 +25,8 @@ STAGES = {
 }
 """The words of both vocabularies: the status as CINNOX's own pages call it, and what it means to us."""
 ORDER = ("open", "ongoing", "missed", "followed-up", "closed")
-"""The life of an enquiry. A report tells no time of change, so that this is what tells a later row from an earlier."""
+"""The life of an enquiry. A report tells no time of change: a row is in order by this, below what was notified of the
+same stage, and then by when it was read."""
 
 CHANNELS = {
     "facebook": Channel.FACEBOOK,
@@ -51,20 +52,20 @@ DETAILS = {
     "channel": "channel_name",
     "destinationType": "destination_type",
 }
-FIELDS = ("displayCaseNumber", "status", "createdAt", "visitor", "initChannel", "destinationName", *DETAILS)
+FIELDS = ("displayCaseNumber", "status", "createdAt", "visitor", "initChannel", "destinationName", "label", *DETAILS)
 """What is read of a row; the rest, such as the duration so far, may change without any news."""
 
 
 def told_by_notification(enquiry: Fields, received_at: datetime) -> PartialInteraction:
     """What happened, and where; of the customer CINNOX says nothing here."""
     at = enquiry.iso_time("date") or received_at
-    stage, event, sequence = _stage(enquiry)
+    stage, event, place = _stage(enquiry)
     channel = enquiry.word("channel", CHANNELS) or enquiry.word("channelOri", CHANNELS)
     return PartialInteraction(
         id=enquiry.needed("displayCaseNumber", enquiry.identifier("displayCaseNumber")),
         event=event,
         occurred_at=at,
-        sequence=sequence,
+        sequence=place + 1,
         channel=channel,
         direction=Direction.INBOUND,
         contact_point=enquiry.identifier("socialId"),
@@ -73,16 +74,19 @@ def told_by_notification(enquiry: Fields, received_at: datetime) -> PartialInter
     )
 
 
-def told_by_row(row: Fields, received_at: datetime) -> PartialInteraction:
-    """All that the report knows of an enquiry; a status that is not listed tells the rest all the same."""
+def told_by_row(row: Fields, read_at: datetime) -> PartialInteraction:
+    """All that the report knows of an enquiry when it is read: a correction has no time of its own.
+
+    A status that is not listed tells the rest all the same.
+    """
     created_at = row.iso_time("createdAt")
-    stage, event, sequence = _stage(row)
+    stage, event, place = _stage(row)
     visitor = row.identifier("visitor")
     return PartialInteraction(
         id=row.needed("displayCaseNumber", row.identifier("displayCaseNumber")),
         event=event,
-        occurred_at=created_at or received_at,
-        sequence=sequence,
+        occurred_at=read_at,
+        sequence=place,
         channel=_channel(row),
         direction=Direction.INBOUND,
         parties=(Party(role="customer", handle=visitor),) if visitor else (),
@@ -93,18 +97,32 @@ def told_by_row(row: Fields, received_at: datetime) -> PartialInteraction:
 
 
 def _stage(enquiry: Fields) -> tuple[str | None, Event, int]:
+    """The status, what it means, and its place in the order, which has two for each."""
     known = enquiry.word("status", STAGES)
     if known is None:
         return None, Event.UPDATED, 0
-    return *known, ORDER.index(known[0])
+    return *known, 2 * ORDER.index(known[0])
 
 
 def _channel(row: Fields) -> Channel | None:
-    """A call is one, whatever it came over; messages are a chat unless their channel says more."""
-    initial = row.word("initChannel", INITIAL)
-    return initial if initial is Channel.VOICE else row.word("channel", CHANNELS) or initial
+    """A call is one, whatever it came over; messages are a chat unless their channel says more.
+
+    Where neither is told, a channel that is none of ours may be that of a call.
+    """
+    initial, channel = row.word("initChannel", INITIAL), row.word("channel", CHANNELS)
+    if initial is Channel.VOICE or (initial is None and channel is Channel.OTHER):
+        return initial
+    return channel or initial
 
 
 def _details(row: Fields, stage: str | None) -> dict[str, object]:
-    told = {ours: row.identifier(theirs) for theirs, ours in DETAILS.items()} | {"enquiry_status": stage}
+    told = {ours: row.identifier(theirs) for theirs, ours in DETAILS.items()}
+    told |= {"label": _labels(row), "enquiry_status": stage}
     return {name: value for name, value in told.items() if value is not None}
+
+
+def _labels(row: Fields) -> str | None:
+    """One or several: the report's page does not tell."""
+    told = row.anything("label")
+    labels = told if isinstance(told, list) else [told]
+    return "; ".join(label for label in labels if isinstance(label, str)) or None

@@ -35,9 +35,10 @@ SOON = timedelta(seconds=20)
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One of them by its path; `time` is when a record began, `fields` are those whose change is news."""
+    """One of them by its path; `id` names a record, `time` is when it began, a change of `fields` is news."""
 
     name: str
+    id: str
     time: str
     fields: tuple[str, ...]
 
@@ -45,6 +46,11 @@ class Report:
         """A record as `parse` gets it: under the name of its report."""
         known = {name: row.get(name) for name in self.fields} if isinstance(row, dict) else row
         return Pulled(body=_dumped({self.name: row}), key=f"{self.name}:{hashlib.sha256(_dumped(known)).hexdigest()}")
+
+    def named(self, row: Any) -> str:
+        """What tells a record from others, however it changes."""
+        id = row.get(self.id) if isinstance(row, dict) else None
+        return str(id) if id else _dumped(row).decode()
 
     def began(self, row: Any) -> datetime | None:
         """When the record began; None where that cannot be read, which `parse` will say."""
@@ -54,8 +60,8 @@ class Report:
             return None
 
 
-ENQUIRIES = Report("enquiry-detail", "createdAt", enquiry.FIELDS)
-CALLS = Report("call-log", "callDate", call.FIELDS)
+ENQUIRIES = Report("enquiry-detail", "displayCaseNumber", "createdAt", enquiry.FIELDS)
+CALLS = Report("call-log", "hid", "callDate", call.FIELDS)
 
 
 class Reports:
@@ -67,12 +73,13 @@ class Reports:
 
     def pages(self, report: Report, start: datetime, end: datetime, offset: int = 0) -> Iterator[list[Any]]:
         """The records between the two times, as many as each call brings, until one brings none."""
-        before: list[Any] = []
+        before: set[str] = set()
         while rows := self._rows(report, start, end, offset):
-            if rows == before:
+            here = {report.named(row) for row in rows}
+            if here == before:
                 raise ConfigError(f"CINNOX answers the same records of {report.name} whatever the offset.")
             yield rows
-            offset, before = offset + len(rows), rows
+            offset, before = offset + len(rows), here
 
     def chat(self, number: str) -> list[Any]:
         """The messages of one closed enquiry, in no certain order."""
@@ -163,10 +170,12 @@ class Details:
         return [Pulled(body=body, key=f"{CHAT}:{hashlib.sha256(body).hexdigest()}")] if messages else None
 
     def _calls(self, id: str, ended_at: datetime, now: datetime) -> list[dict[str, Any]]:
-        """All of the call's records: it has one for each that was called."""
+        """All of the call's records that can be told: it has one for each that was called."""
         back = min(max(LONG, 4 * (now - ended_at)), LONGEST)
         pages = self._reports.pages(CALLS, ended_at - back - NEAR, ended_at + NEAR)
-        return [row for rows in pages for row in rows if isinstance(row, dict) and str(row.get("callID")) == id]
+        found = (row for rows in pages for row in rows if isinstance(row, dict) and str(row.get("callID")) == id)
+        # One of an enquiry that has no number yet waits for it.
+        return [row for row in found if row.get("displayCaseNumber") or not row.get("inquiryID")]
 
     def _enquiries(self, numbers: set[str], at: datetime, near: timedelta) -> list[dict[str, Any]]:
         pages = self._reports.pages(ENQUIRIES, at - near, at + NEAR)

@@ -1,14 +1,14 @@
 """A CX conversation as an interaction: the vendor's words and ours.
 
-Classes: https://github.com/expertflow/object-model (`CimEvent`, `ChannelSession`, `CimMessage`, `VoiceActivity`, …);
-https://github.com/expertflow/expertflow-cx-documentation (`onCimEvent`, the wrap-up message). Times are epoch
-milliseconds.
+Classes: https://github.com/expertflow/object-model (`CimEvent`, `ChannelSession`, `CimMessage`, `VoiceActivity`, …;
+`schemas/v1/enums/task-state-name.json`); https://github.com/expertflow/expertflow-cx-documentation (`onCimEvent`, the
+wrap-up message, `Interaction-Model-Overview.md` on joining and leaving). Times are epoch milliseconds.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
 from msgspec.structs import replace
@@ -66,6 +66,8 @@ PEOPLE = ("contact_id", "lead_id", "account_id")
 """The references that belong to the customer, and go with them."""
 Told: TypeAlias = dict[str, Any]
 """What is told of an interaction, by the names of `PartialInteraction`."""
+OVER = frozenset({"WRAP_UP", "CLOSED"})
+"""The states of a task whose agent talks no more."""
 RELINKED = 1
 """The place in the order of what a person said of the customer: above all that the platform repeats from before."""
 
@@ -221,7 +223,7 @@ def _started(known: Told, event: Fields, site: Site) -> Told:
 
 
 def _over(known: Told, event: Fields, site: Site) -> Told:
-    """A call that came in was missed unless an agent's part in it is told; a chat was served by somebody, or a bot."""
+    """A call that came in was missed unless an agent's part in it ends too; a chat was served by somebody, or a bot."""
     told = _session(known, event, site)
     if told["channel"] is Channel.VOICE and told["direction"] is not Direction.OUTBOUND:
         told["event"] = Event.MISSED
@@ -235,7 +237,7 @@ def _activity(known: Told, event: Fields, site: Site) -> Told:
     activity = data.inner("body") if "body" in data else data
     legs = _legs_of(activity, site)
     missed = not legs and told["direction"] is Direction.INBOUND
-    disposition, noted = _wrap_ups(activity, "wrapUps", site)
+    told = _with_wrap_ups(told, _wrap_ups(activity, "wrapUps"), site)
     hold = activity.number("holdTime")
     told |= {
         "event": Event.MISSED if missed else Event.COMPLETED,
@@ -244,10 +246,8 @@ def _activity(known: Told, event: Fields, site: Site) -> Told:
         "started_at": moment(activity, "startTime"),
         "ended_at": moment(activity, "endTime"),
         "recording_url": activity.text("recordingUrl"),
-        "attributes": {**(told["attributes"] or {}), **noted, **({} if hold is None else {"hold_time": hold})} or None,
+        "attributes": {**(told["attributes"] or {}), **({} if hold is None else {"hold_time": hold})} or None,
     }
-    told = _with_named(told, named(noted, site.names))
-    told["disposition"] = disposition or told.get("disposition")
     return told
 
 
@@ -273,30 +273,50 @@ def _wrapped_up(known: Told, event: Fields, site: Site) -> Told:
     """The wrap-up message itself, or as the body of a message; who sent it is the agent."""
     data = event.inner("data")
     message = data.inner("body") if "body" in data else data
-    disposition, noted = _wrap_ups(message, "wrapups", site)
-    part: Told = {"disposition": disposition, "notes": message.text("note")}
+    found = _wrap_ups(message, "wrapups")
+    part: Told = {"disposition": _outcome(found, site), "notes": message.text("note")}
     leg = _agent(data.inner("header").inner("sender"), site, **part) or _agent(
         event.inner("eventEmitter"), site, **part
     )
-    told = _session(known, event, site)
-    told["attributes"] = {**(told["attributes"] or {}), **noted} or None
-    told = _with_named(told, named(noted, site.names))
+    told = _with_wrap_ups(_session(known, event, site), found, site)
     told |= {name: text for name, text in part.items() if text}
     told["legs"] = (leg,) if leg else ()
     return told
 
 
-def _wrap_ups(message: Fields, key: str, site: Site) -> tuple[str | None, dict[str, str]]:
-    """The values as the outcome, but for those with a meaning of their own, and each by its category.
+def _wrap_ups(message: Fields, key: str) -> dict[str, list[str]]:
+    """The values of each category, of which there may be several.
 
     The class of the entries is not documented: what has another shape is left out.
     """
     listed = message.anything(key)
     found = [entry for entry in listed if isinstance(entry, dict)] if isinstance(listed, list) else []
-    entries = [Fields(entry, message.path(key)) for entry in found]
-    told = {entry.text("categoryName") or key: value for entry in entries if (value := entry.identifier("value"))}
-    outcome = (value for category, value in told.items() if category not in site.names.values())
-    return "; ".join(dict.fromkeys(outcome)) or None, told
+    told: dict[str, list[str]] = {}
+    for entry in (Fields(each, message.path(key)) for each in found):
+        if value := entry.identifier("value"):
+            told.setdefault(entry.text("categoryName") or key, []).append(value)
+    return told
+
+
+def _with_wrap_ups(known: Told, found: Mapping[str, list[str]], site: Site) -> Told:
+    """With the values by category, and what they mean: of several for one reference the last one counts."""
+    noted = {category: _listed(values) for category, values in found.items()}
+    told = _with_named(known, named({category: values[-1] for category, values in found.items()}, site.names))
+    attributes = {**(known["attributes"] or {}), **noted} or None
+    return {**told, "disposition": _outcome(found, site) or known.get("disposition"), "attributes": attributes}
+
+
+def _outcome(found: Mapping[str, list[str]], site: Site) -> str | None:
+    """The category that the settings name for it; without one all values, but for those with a meaning of their own."""
+    own = site.names.get("disposition")
+    if own and own in found:
+        return _listed(found[own])
+    others = (values for category, values in found.items() if category not in site.names.values())
+    return _listed(value for values in others for value in values)
+
+
+def _listed(values: Iterable[str]) -> str | None:
+    return "; ".join(dict.fromkeys(values)) or None
 
 
 def _call_leg(known: Told, event: Fields, site: Site) -> Told:
@@ -314,14 +334,16 @@ def _call_leg(known: Told, event: Fields, site: Site) -> Told:
 
 
 def _participant(known: Told, event: Fields, site: Site) -> Told:
-    """An agent who joins a conversation or leaves it."""
+    """An agent who joins a conversation or leaves it: they join with their answer, who is only asked does not."""
     participant = event.inner("data").inner("agentParticipant")
     user = participant.inner("participant").inner("keycloakUser")
     id, username = user.identifier("id"), user.text("username")
     told = _session(known, event, site)
     if id is None or participant.text("role") == LISTENING:
         return told
-    joined = event.text("name") == "AGENT_SUBSCRIBED"
+    joined = (event.text("name") or "").upper() == "AGENT_SUBSCRIBED"
+    if not joined:
+        told["event"] = _served(told)
     told["legs"] = (
         Leg(
             id=id,
@@ -350,7 +372,14 @@ def _task(known: Told, event: Fields, site: Site) -> Told:
     leg = _agent(task.inner("assignedTo"), site, name_key="name", is_agent=True, **part)
     if leg:
         told["legs"] = (leg,)
+        if (task.inner("state").text("name") or "").upper() in OVER:
+            told["event"] = _served(told)
     return told
+
+
+def _served(told: Told) -> Event:
+    """What it means that an agent's part is over: a call was not missed, a chat goes on."""
+    return Event.COMPLETED if told["channel"] is Channel.VOICE else Event.UPDATED
 
 
 def _agent(who: Fields, site: Site, *, name_key: str = "senderName", is_agent: bool = False, **told: Any) -> Leg | None:

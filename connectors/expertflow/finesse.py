@@ -1,6 +1,7 @@
 """A Cisco Finesse dialog as an interaction: the vendor's words and ours.
 
-https://developer.cisco.com/docs/finesse/dialog, …/dialog-api-parameters, …/dialog-notification and
+https://developer.cisco.com/docs/finesse/dialog, …/dialog-api-parameters, …/dialog-notification (`secondaryId`),
+…/workflowaction-api-parameters (a workflow's five variables) and
 https://developer.cisco.com/docs/contact-center-express/calltype-values (the numbers). A dialog tells when its
 participants changed, not when it was sent: it is put in order by the newest of those times, then as it was received.
 """
@@ -47,6 +48,8 @@ CALL_TYPES = {
 ARTEFACTS = frozenset({"preview", "reservation", "supervisor_monitor", "17", "18", "21"})
 """A dialler's own calls, and who only listens."""
 DIRECTIONS = {CallType.INBOUND: Direction.INBOUND, CallType.OUTBOUND: Direction.OUTBOUND}
+FOLLOWING = frozenset({CallType.CONSULT, CallType.TRANSFER, CallType.CONFERENCE})
+"""Calls that are about another one, which they name as their associated dialog."""
 TALKED = frozenset({"ACTIVE", "HELD", "DROPPED", "WRAP_UP"})
 LEFT = frozenset({"DROPPED", "WRAP_UP"})
 
@@ -85,7 +88,7 @@ def interaction(dialog: Fields, site: Site, received_at: datetime) -> PartialInt
     ended_at = (newest or received_at) if event is Event.COMPLETED else None
     disposition = None if is_consult else _wrap_up(call) or ours.disposition
     return PartialInteraction(
-        id=_id(dialog, call, is_consult=is_consult),
+        id=_id(dialog, call, call_type),
         event=event,
         occurred_at=received_at,
         sequence=int(newest.timestamp() * 1000) if newest else None,
@@ -104,12 +107,15 @@ def interaction(dialog: Fields, site: Site, received_at: datetime) -> PartialInt
     )
 
 
-def _id(dialog: Fields, call: Fields, *, is_consult: bool) -> str:
-    """The global call key, which stays through transfers; where there is none, the main call's dialog."""
+def _id(dialog: Fields, call: Fields, call_type: CallType | None) -> str:
+    """The global call key, which stays through transfers; where there is none, the main call's dialog.
+
+    `secondaryId` does not tell which that is: whichever call survives a transfer has the other's id there.
+    """
     day, number = call.identifier("callKeyPrefix"), call.identifier("callKeyCallId")
     if day and number:
         return f"{day}-{number}"
-    main = (dialog.text("associatedDialogUri") or "").rpartition("/")[2] if is_consult else ""
+    main = (dialog.text("associatedDialogUri") or "").rpartition("/")[2] if call_type in FOLLOWING else ""
     return main or dialog.needed("id", dialog.identifier("id"))
 
 

@@ -6,7 +6,7 @@ import json
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import islice
+from itertools import count, islice, permutations
 from pathlib import Path
 from typing import Any
 
@@ -308,6 +308,24 @@ def test_a_platform_that_takes_no_offset_is_not_read_for_ever(platform, reader):
         list(islice(reader.poller.pull(None, NOW), 9))
 
 
+@pytest.mark.parametrize(
+    ("report", "row", "grows"),
+    [(ENQUIRIES, enquiry("E1", NOW), "duration"), (CALLS, call("call-1", NOW), "callDuration")],
+)
+def test_nor_is_one_whose_records_go_on_meanwhile(platform, report, row, grows):
+    seconds = count()
+    platform.wrapped = lambda rows: [{**row, grows: next(seconds)}]
+
+    with pytest.raises(ConfigError, match="whatever the offset"):
+        list(islice(reports_of(platform).pages(report, NOW, NOW), 9))
+
+
+def test_the_first_reading_goes_back_as_far_as_all_others(platform, reader):
+    platform.records["enquiry-detail"] = [enquiry(f"E{days}", NOW - timedelta(days=days)) for days in (2, 4)]
+
+    assert reader.read() == ["E2"]
+
+
 def test_a_limit_that_is_too_large_is_a_matter_of_the_settings(platform):
     poller = Reconciliation(reports_of(platform, page_size=1001), CALLS, timedelta(days=3))
 
@@ -392,6 +410,37 @@ def test_what_is_not_there_yet_is_asked_for_again(platform):
     assert fetched(platform, inquiry("Opened")) is None
 
 
+def test_a_call_of_an_enquiry_waits_for_its_number(platform):
+    """Asked for, it is asked for again; polled, its number is news."""
+    without = call("call-1", NOW - timedelta(minutes=5), inquiryID="i-E1", displayCaseNumber=None)
+    platform.records["call-log"] = [without]
+    assert fetched(platform, CALL_END) is None
+    assert parsed({"call-log": without}) == ()
+
+    platform.records["call-log"] = [{**without, "displayCaseNumber": "E1"}]
+    assert fetched(platform, CALL_END) == [{"call-log": {**without, "displayCaseNumber": "E1"}}]
+    assert folded({"call-log": without}, {"call-log": {**without, "displayCaseNumber": "E1"}}).id == "E1"
+    assert CALLS.pulled(without).key != CALLS.pulled({**without, "displayCaseNumber": "E1"}).key
+
+
+@pytest.mark.parametrize("inquiry_id", [None, "", " "])
+def test_a_call_of_no_enquiry_waits_for_none(platform, inquiry_id):
+    alone = call("call-1", NOW - timedelta(minutes=5), inquiryID=inquiry_id, displayCaseNumber=None)
+
+    assert folded({"call-log": alone}).id == "call-1"
+
+
+def test_of_a_call_what_can_be_told_is_told(platform):
+    """The rest is found by the report, once it has its number."""
+    rows = [
+        call("call-1", NOW - timedelta(minutes=6), hid=f"h-{number}", inquiryID="i-E1", displayCaseNumber=number)
+        for number in (None, "E1")
+    ]
+    platform.records["call-log"] = rows
+
+    assert fetched(platform, CALL_END) == [{"call-log": rows[1]}]
+
+
 def test_a_long_call_is_found_by_the_last_attempt(platform):
     details = Details(reports_of(platform))
     (fetch,) = connector().fetches(delivered(CALL_END))
@@ -446,6 +495,48 @@ def test_what_was_said_in_the_chat_of_a_closed_enquiry_is_fetched_where_that_is_
     assert folded(pulled.body).transcript == "14:41 Customer: Where is my order?"
     assert connector(transcripts=True).fetches(delivered(json.loads(pulled.body))) == ()
     assert connector().fetches(delivered(CHAT)) == ()
+
+
+STAFF = {"staff-7": "ada@example.com", "staff-8": "bob@example.com"}
+
+
+def said(seq: int, sender: str, minute: int, **more: Any) -> dict[str, Any]:
+    at = f"2026-03-02T14:{minute:02}:00Z"
+    return {"seq": seq, "fromEID": sender, "createdAt": at, "msgText": "Hello", **more}
+
+
+def chatted(*messages: dict[str, Any]) -> Interaction:
+    chat = {"displayCaseNumber": "E1", "visitor": "visitor 7", "messages": list(messages)}
+    partials = [
+        partial
+        for told in (CHAT, {"enquiry-chat": chat})
+        for partial in connector(staff=STAFF, transcripts=True).parse(delivered(told))
+    ]
+    return interaction_of("E1", fold(None, partials))
+
+
+def test_each_of_the_staff_who_wrote_has_a_leg_and_the_chat_ends_with_what_was_said_last():
+    whole = chatted(
+        said(1, "visitor 7", 42),
+        said(2, "staff-7", 45),
+        said(3, "staff-8", 50),
+        said(4, "staff-7", 52),
+        said(5, "visitor 7", 54),
+        said(6, "system", 59, content={"from": {"system": True}}),
+    )
+
+    assert [(leg.agent_email, leg.started_at.minute, leg.ended_at.minute) for leg in whole.legs] == [
+        ("ada@example.com", 45, 52),
+        ("bob@example.com", 50, 50),
+    ]
+    assert (whole.ended_at, whole.duration_seconds) == (datetime(2026, 3, 2, 14, 54, tzinfo=UTC), 775)
+
+
+def test_a_sender_who_is_not_listed_has_no_leg_and_a_message_without_a_time_makes_none():
+    whole = chatted(said(1, "visitor 7", 42), said(2, "bot-1", 43), said(3, "staff-7", 44, createdAt=None))
+
+    assert (whole.legs, whole.ended_at) == ((), datetime(2026, 3, 2, 14, 43, tzinfo=UTC))
+    assert chatted().ended_at is None
 
 
 @pytest.mark.parametrize("told", [{"status": "ongoing"}, {"initChannel": "CALL"}, {"visitor": None}])
@@ -555,6 +646,45 @@ def test_both_vocabularies_mean_the_same(notified, reported, event):
     assert (push.attributes or {}).get("enquiry_status") == (row.attributes or {}).get("enquiry_status")
 
 
+def read_at(at: datetime, **told: Any):
+    row = {"enquiry-detail": enquiry("E1", NOW - timedelta(hours=1), **told)}
+    body = json.dumps(row).encode()
+    return connector().parse(Delivery(content_type="application/json", headers={}, body=body, received_at=at))
+
+
+def test_what_was_read_last_stands_in_any_order():
+    first = read_at(NOW, tag="billing", destinationName="Support")
+    then = read_at(NOW + timedelta(minutes=10), tag="abuse", destinationName="Sales")
+    again = read_at(NOW + timedelta(minutes=5), tag="billing", destinationName="Support")
+
+    for partials in permutations([*first, *then, *again]):
+        whole = interaction_of("E1", fold(None, partials))
+        assert (whole.attributes["tag"], whole.queue) == ("abuse", "Sales")
+
+
+def test_the_life_of_an_enquiry_counts_more_than_when_it_was_read():
+    closed, late = read_at(NOW, tag="abuse"), read_at(NOW + timedelta(hours=1), status="ongoing", tag="billing")
+    whole = interaction_of("E1", fold(None, [*closed, *late]))
+
+    assert (whole.attributes["tag"], whole.attributes["enquiry_status"]) == ("abuse", "closed")
+
+
+def test_a_notification_of_the_same_stage_counts_more_than_a_row():
+    row = read_at(NOW + timedelta(hours=1), initChannel="IM", channel="ThirdParty")
+    notified = parsed(inquiry("Closed", channel="INSTAGRAM"))
+
+    assert interaction_of("E1", fold(None, [*notified, *row])).channel is Channel.INSTAGRAM
+
+
+@pytest.mark.parametrize(
+    ("label", "said"), [("VIP", "VIP"), (["VIP", "Late"], "VIP; Late"), ([], None), (None, None), ({"a": 1}, None)]
+)
+def test_labels_are_kept_whether_one_or_several(label, said):
+    (partial,) = parsed({"enquiry-detail": enquiry("E1", NOW, label=label)})
+
+    assert partial.attributes.get("label") == said
+
+
 def test_a_missed_enquiry_is_followed_up_by_a_call_and_closed():
     missed = [inquiry("Opened"), inquiry("Missed"), {"enquiry-detail": enquiry("E1", NOW, "missed")}]
     ringing = {"call-log": call("call-1", NOW, "Abandoned", displayCaseNumber="E1")}
@@ -610,11 +740,19 @@ def test_the_channel_of_a_notification(told, channel):
         ({"initChannel": "IM", "channel": "FACEBOOK"}, Channel.FACEBOOK),
         ({"initChannel": "IM", "channel": "VirtualNumber"}, Channel.OTHER),
         ({"initChannel": None, "channel": "Email"}, Channel.EMAIL),
+        ({"initChannel": None, "channel": "VirtualNumber"}, None),
         ({"initChannel": None}, None),
     ],
 )
 def test_the_channel_of_a_row(told, channel):
     assert parsed({"enquiry-detail": enquiry("E1", NOW, **told)})[0].channel is channel
+
+
+def test_a_row_without_its_kind_leaves_a_call_one():
+    logged = {"call-log": call("call-1", NOW, displayCaseNumber="E1")}
+    row = {"enquiry-detail": enquiry("E1", NOW, initChannel=None, channel="VirtualNumber")}
+
+    assert folded(logged, row).channel is Channel.VOICE
 
 
 @pytest.mark.parametrize(

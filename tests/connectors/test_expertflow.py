@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from string import Template
 from typing import Any
 from urllib.parse import urlencode
 
@@ -347,6 +349,101 @@ def test_who_reached_no_agent_was_missed_and_with_a_leg_was_not():
     assert folded([told(nobody), answered]).status is Status.COMPLETED
 
 
+ADA_TALKS = {
+    "assignedTo": {"id": "a", "name": "ada"},
+    "activeMedia": [{"answerTime": AT, "type": {"direction": "INBOUND"}, "queue": {"name": "Support"}}],
+}
+ADA = {"role": "PRIMARY", "participant": {"keycloakUser": {"id": "a", "username": "ada"}}}
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("TASK_STATE_CHANGED", {"task": {**ADA_TALKS, "state": {"name": "WRAP_UP"}}}),
+        ("TASK_STATE_CHANGED", {"task": {**ADA_TALKS, "state": {"name": "CLOSED", "reasonCode": "DONE"}}}),
+        ("AGENT_UNSUBSCRIBED", {"agentParticipant": ADA}),
+        ("CALL_LEG_ENDED", {"header": {"sender": {"id": "a", "type": "AGENT"}}}),
+    ],
+)
+def test_a_call_whose_agent_is_done_was_not_missed(name, data):
+    over = told(cim("CHANNEL_SESSION_ENDED", channelSession=CASEY_CALLS, at=AT + 9000))
+    done = told(cim(name, data, channelSession=CASEY_CALLS, at=AT + 8000))
+
+    assert folded([over]).status is Status.MISSED
+    assert folded([done, over]).status is folded([over, done]).status is Status.COMPLETED
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("TASK_STATE_CHANGED", {"task": {**ADA_TALKS, "state": {"name": "ACTIVE"}}}),
+        ("AGENT_SUBSCRIBED", {"agentParticipant": ADA}),
+        ("agent_subscribed", {"agentParticipant": ADA}),
+        ("CALL_LEG_STARTED", {"header": {"sender": {"id": "a", "type": "AGENT"}}}),
+    ],
+)
+def test_a_call_that_goes_on_is_not_complete(name, data):
+    partial = told(cim(name, data, channelSession=CASEY_CALLS))
+
+    assert (partial.event.value, [leg.started_at for leg in partial.legs]) == ("updated", [partial.occurred_at])
+
+
+@pytest.mark.parametrize("reason", ["RONA", "CANCELLED", "NO_AGENT_AVAILABLE"])
+def test_an_agent_who_only_rang_answered_nothing(reason):
+    media = [{"answerTime": None, "type": {"direction": "INBOUND"}, "queue": {"name": "Support"}}]
+    task = {**ADA_TALKS, "activeMedia": media, "state": {"name": "CLOSED", "reasonCode": reason}}
+    rang = told(cim("TASK_STATE_CHANGED", {"task": task}, channelSession=CASEY_CALLS))
+    over = told(cim("CHANNEL_SESSION_ENDED", channelSession=CASEY_CALLS, at=AT + 9000))
+    call = folded([rang, over])
+
+    assert (call.status, call.legs) == (Status.MISSED, ())
+
+
+def test_a_chat_goes_on_when_an_agent_leaves_it():
+    on_the_web = session({"firstName": "Casey"}, "113377701", "WEB")
+    left = told(cim("AGENT_UNSUBSCRIBED", {"agentParticipant": ADA}, channelSession=on_the_web))
+
+    assert left.event.value == "updated"
+
+
+def wrapped_up(*pairs: tuple[str, str], **settings: Any):
+    wrapups = [{"categoryName": category, "value": value} for category, value in pairs]
+    sender = {"id": "a", "type": "AGENT", "senderName": "ada"}
+    message = cim("WRAPUP_APPLIED", {"header": {"sender": sender}, "body": {"wrapups": wrapups}})
+    activity = cim("VOICE_ACTIVITY", {"wrapUps": wrapups, "callLegs": []})
+    return told(message, **settings), told(activity, **settings)
+
+
+def test_the_category_that_the_settings_name_is_the_outcome():
+    told_by = wrapped_up(
+        ("Issue Type", "internet"), ("Resolution", "plan upgrade"), attribute_names={"disposition": "Resolution"}
+    )
+
+    assert [partial.disposition for partial in told_by] == ["plan upgrade"] * 2
+    assert [leg.disposition for leg in told_by[0].legs] == ["plan upgrade"]
+    assert all(partial.attributes["Issue Type"] == "internet" for partial in told_by)
+
+
+def test_a_wrap_up_without_the_named_category_has_all_its_values_for_the_outcome():
+    told_by = wrapped_up(("Issue Type", "internet"), ("Topic", "t"), attribute_names={"disposition": "Resolution"})
+
+    assert [partial.disposition for partial in told_by] == ["internet; t"] * 2
+
+
+@pytest.mark.parametrize("names", [{}, {"disposition": "Issue Type"}])
+def test_no_value_of_a_category_is_lost(names):
+    told_by = wrapped_up(("Issue Type", "internet"), ("Issue Type", "billing"), attribute_names=names)
+
+    assert [partial.disposition for partial in told_by] == ["internet; billing"] * 2
+    assert all(partial.attributes["Issue Type"] == "internet; billing" for partial in told_by)
+
+
+def test_of_several_requests_in_one_wrap_up_the_last_one_counts():
+    told_by = wrapped_up(("Request", "R-1"), ("Request", "R-2"), attribute_names={"case_number": "Request"})
+
+    assert [partial.references for partial in told_by] == [{"case_number": "R-2"}] * 2
+
+
 def test_wrap_ups_of_an_unknown_shape_do_not_lose_the_call():
     partial = told(cim("VOICE_ACTIVITY", {"callLegs": [], "wrapUps": ["Resolved", {"value": "Sold"}, None]}))
 
@@ -383,6 +480,28 @@ def test_without_call_keys_a_consultation_belongs_to_the_call_that_it_is_about()
     assert call.id == "16804377"
     assert [leg.call_type for leg in call.legs] == [CallType.INBOUND, CallType.TRANSFER]
     assert [party.phone for party in call.parties] == ["04155550123"]
+
+
+@pytest.mark.parametrize("call_type", ["TRANSFER", "4", "CONFERENCE", "15", "BARGE_IN"])
+def test_without_call_keys_the_call_goes_on_in_the_dialog_that_names_it(call_type):
+    """Where the consultation survives the transfer, its dialog is the one that goes on."""
+    main = dialog("DROPPED", people=agent("2001", "DROPPED"), more="<fromAddress>+14155550123</fromAddress>")
+    on = dialog(
+        "DROPPED",
+        call_type,
+        people=agent("2001", "DROPPED") + agent("2002", "DROPPED", start="14:45:00", changed="14:55:00"),
+        more="<associatedDialogUri>/finesse/api/Dialog/7</associatedDialogUri>",
+    ).replace(b"<id>7</id>", b"<id>8</id>")
+    call = folded([shown(main), shown(on)])
+
+    assert (call.id, [leg.agent_id for leg in call.legs]) == ("7", ["2001", "2002"])
+    assert call.duration_seconds == 833
+
+
+def test_the_main_call_is_itself_whatever_call_it_took_in():
+    survivor = dialog("ACTIVE", "TRANSFER", more="<secondaryId>8</secondaryId>")
+
+    assert shown(survivor).id == "7"
 
 
 def test_a_consultation_is_the_part_of_who_was_asked_and_ends_no_call():
@@ -466,5 +585,52 @@ def test_a_workflow_tells_its_call_by_key_and_its_agent():
     (partial,) = partials_of("workflow_form")
 
     assert (partial.id, partial.disposition) == ("152204-217", "Resolved")
-    assert partial.references == {"case_number": "00001026"}
     assert [(leg.id, leg.agent_email) for leg in partial.legs] == [("2001", "ada@example.com")]
+
+
+VARIABLES = {
+    "callKeyPrefix": "152204",
+    "callKeyCallId": "217",
+    "extension": "2001",
+    "fromAddress": "04155550123",
+    "wrapUpReason": "Resolved",
+}
+
+
+def posted(**values: str):
+    """What is read of the form that the README prints, once Finesse has filled in its variables, as they are."""
+    page = (FIXTURES.parent / "README.md").read_text()
+    (form,) = re.findall(r"^ *(state=DROPPED&.*)$", page, re.MULTILINE)
+    filled = Template(form).substitute(VARIABLES | values)
+    (partial,) = parsed(filled.encode(), "application/x-www-form-urlencoded")
+    return form, partial
+
+
+def test_the_form_that_is_printed_tells_of_a_customer_within_five_variables():
+    form, partial = posted()
+
+    assert len(Template(form).get_identifiers()) == 5
+    assert (partial.id, partial.disposition) == ("152204-217", "Resolved")
+    assert [party.phone for party in partial.parties] == ["04155550123"]
+    assert [leg.agent_id for leg in partial.legs] == ["2001"]
+
+
+def test_a_plus_that_a_workflow_does_not_escape_is_no_blank():
+    _, partial = posted(fromAddress="+14155550123")
+
+    assert [party.phone for party in partial.parties] == ["+14155550123"]
+
+
+@pytest.mark.parametrize(
+    ("words", "direction", "who"),
+    [
+        ("callType=ACD_IN&fromAddress=04155550123", Direction.INBOUND, "04155550123"),
+        ("callType=OUT&toAddress=904155550123", Direction.OUTBOUND, "04155550123"),
+        ("toAddress=904155550123", None, "04155550123"),
+    ],
+)
+def test_a_workflow_may_say_the_direction_in_words_of_its_own(words, direction, who):
+    body = f"state=DROPPED&callKeyPrefix=1&callKeyCallId=2&agent=2001&{words}".encode()
+    (partial,) = parsed(body, "application/x-www-form-urlencoded", outside_line="9")
+
+    assert (partial.direction, [party.phone for party in partial.parties]) == (direction, [who])
