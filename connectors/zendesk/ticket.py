@@ -235,10 +235,13 @@ def _value(change: Fields) -> str | None:
 
 
 def _requester(requester: Fields, ours: Named) -> tuple[Party, ...]:
+    """The whole person: what is blank takes back what was told of a former requester."""
+    name, email, phone = (requester.text(key) for key in ("name", "email", "phone"))
+    blank = "" if name or email or phone else None
     return customer(
-        name=ours.customer_name or requester.text("name"),
-        email=ours.customer_email or requester.text("email"),
-        phone=ours.customer_phone or requester.text("phone"),
+        name=ours.customer_name or name or blank,
+        email=ours.customer_email or email or blank,
+        phone=ours.customer_phone or phone or blank,
     )
 
 

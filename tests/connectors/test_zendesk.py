@@ -126,6 +126,22 @@ def test_a_ticket_in_any_order_gives_one_interaction_with_a_leg_for_each_agent()
     assert all(folded(order) == ticket for order in itertools.islice(itertools.permutations(partials), 500))
 
 
+def trigger(at: str, **requester: str):
+    (partial,) = parsed({"ticket": {"id": "7", "updated_at_with_timestamp": at, "requester": requester}})
+    return partial
+
+
+def test_nothing_of_a_former_requester_stays_on_the_new_one():
+    caller = trigger("2026-03-02T14:45:00Z", name="Caller", email="", phone="+14155550123")
+    dana = trigger("2026-03-02T14:55:00Z", name="Dana Other", email="dana@example.com", phone="")
+    nobody = trigger("2026-03-02T15:00:00Z", name="", email="", phone="")
+
+    for order in itertools.permutations((caller, dana, nobody)):
+        assert [(party.name, party.email, party.phone) for party in folded(order).parties] == [
+            ("Dana Other", "dana@example.com", None)
+        ]
+
+
 def test_what_is_said_internally_stays_internal():
     ticket = folded(partials_of("mail_from_new_to_solved"))
 
