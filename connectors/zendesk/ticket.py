@@ -59,6 +59,8 @@ EXPORTED = {"ticket_form_id": "form_id"}
 IN_CAPITALS = ("priority", "ticket_type", "status")
 """What events write in capitals, and the export does not."""
 MOST_FIELDS = 1000
+BELOW_ALL = -2
+"""A sequence below that of what is told without one."""
 NOTHING = Fields({})
 NOBODY = frozenset({"", "0"})
 """Ids that stand for nobody in the vendor's samples."""
@@ -73,7 +75,7 @@ class Names:
     fields: Mapping[str, str]
 
 
-def told_by_event(body: Fields, kind: str, names: Names) -> PartialInteraction:
+def told_by_event(body: Fields, kind: str, names: Names) -> tuple[PartialInteraction, ...]:
     """What one of `EVENTS` tells: the whole ticket, and who did what."""
     at = body.needed("time", body.iso_time("time"))
     detail, change = body.inner("detail"), body.inner("event")
@@ -82,7 +84,7 @@ def told_by_event(body: Fields, kind: str, names: Names) -> PartialInteraction:
     status = (detail.text("status") or "").lower()
     word = detail.inner("via").text("channel")
     channel = word and word.lower()
-    return PartialInteraction(
+    now = PartialInteraction(
         id=detail.needed("id", detail.identifier("id")),
         event=_event(status, is_new=kind == "created"),
         occurred_at=at,
@@ -91,13 +93,14 @@ def told_by_event(body: Fields, kind: str, names: Names) -> PartialInteraction:
         legs=_legs(detail, change, kind, at, names),
         started_at=detail.iso_time("created_at"),
         ended_at=at if _ends(kind, status, change) else None,
-        queue=ours.queue or (group and names.groups.get(group, group)),
+        queue=ours.queue or (group and names.groups.get(group)),
         subject=ours.subject or detail.text("subject"),
         disposition=ours.disposition,
         notes=ours.notes,
         references=ours.references,
         attributes=_details(detail, change, kind) or None,
     )
+    return (now, *_unnamed(now, group))
 
 
 def told_by_trigger(ticket: Fields, names: Names) -> PartialInteraction:
@@ -142,14 +145,22 @@ def told_by_export(record: Fields, names: Names) -> tuple[PartialInteraction, ..
         legs=_assignee(ticket, users, names),
         parties=_requester(users.get(_id(ticket, "requester_id"), NOTHING), ours),
         started_at=ticket.iso_time("created_at"),
-        queue=ours.queue or (group and (names.groups.get(group) or groups.get(group, NOTHING).text("name") or group)),
+        queue=ours.queue or (group and (names.groups.get(group) or groups.get(group, NOTHING).text("name"))),
         subject=ours.subject or ticket.text("subject"),
         disposition=ours.disposition,
         notes=ours.notes,
         references=ours.references,
         attributes=_exported_details(ticket) or None,
     )
-    return (now, *_moments(now, ticket.inner("metric_set")))
+    return (now, *_unnamed(now, group), *_moments(now, ticket.inner("metric_set")))
+
+
+def _unnamed(now: PartialInteraction, group: str | None) -> tuple[PartialInteraction, ...]:
+    """The id of a group whose name is not known here: it stands below any name, whenever that is told."""
+    if now.queue or not group:
+        return ()
+    at = now.occurred_at
+    return (PartialInteraction(id=now.id, event=Event.UPDATED, occurred_at=at, sequence=BELOW_ALL, queue=group),)
 
 
 def _ends(kind: str, status: str, change: Fields) -> bool:

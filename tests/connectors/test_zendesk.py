@@ -142,6 +142,20 @@ def test_nothing_of_a_former_requester_stays_on_the_new_one():
         ]
 
 
+def test_a_groups_name_stands_whoever_tells_it_and_its_id_only_without_one():
+    """Events have fractions of seconds, the trigger and the export have none."""
+    trigger = {"id": "7", "updated_at_with_timestamp": "2026-03-02T14:55:31Z", "group": {"name": "Support"}}
+    exported = {"id": 7, "group_id": 430, "status": "solved", "updated_at": "2026-03-02T14:55:31Z"}
+    event = {"time": "2026-03-02T14:55:31.4Z", "detail": {"id": "7", "group_id": "430"}}
+    events = parsed({"type": "zen:event-type:ticket.status_changed", **event})
+    by_trigger, nameless = parsed({"ticket": trigger}), parsed({"exported ticket": {"ticket": exported}})
+    by_export = parsed({"exported ticket": {"ticket": exported, "groups": [{"id": 430, "name": "Support"}]}})
+
+    assert folded(events).queue == folded([*events, *nameless]).queue == "430"
+    assert folded([*events, *by_trigger]).queue == folded([*by_trigger, *nameless]).queue == "Support"
+    assert folded([*events, *by_export]).queue == "Support"
+
+
 def test_what_is_said_internally_stays_internal():
     ticket = folded(partials_of("mail_from_new_to_solved"))
 
