@@ -82,8 +82,7 @@ def told_by_event(body: Fields, kind: str, names: Names) -> tuple[PartialInterac
     ours = named(_told_fields(detail, change, kind), names.fields)
     group = _id(detail, "group_id")
     status = (detail.text("status") or "").lower()
-    word = detail.inner("via").text("channel")
-    channel = word and word.lower()
+    channel = (detail.inner("via").text("channel") or "").lower()
     now = PartialInteraction(
         id=detail.needed("id", detail.identifier("id")),
         event=_event(status, is_new=kind == "created"),
@@ -176,10 +175,10 @@ def _event(status: str, *, is_new: bool) -> Event:
     return Event.STARTED if is_new else Event.UPDATED
 
 
-def _direction(detail: Fields, channel: str | None) -> Direction | None:
-    """The channel says it of calls; otherwise a ticket that its requester submitted came in."""
-    if channel in DIRECTIONS:
-        return DIRECTIONS[channel]
+def _direction(detail: Fields, channel: str) -> Direction | None:
+    """Of calls the channel alone says it, if at all; another ticket came in where its requester submitted it."""
+    if CHANNELS.get(channel) is Channel.VOICE:
+        return DIRECTIONS.get(channel)
     requester = _id(detail, "requester_id")
     return Direction.INBOUND if requester and requester == _id(detail, "submitter_id") else None
 
