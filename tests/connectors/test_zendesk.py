@@ -189,6 +189,20 @@ def test_that_a_solved_ticket_is_closed_days_later_is_not_its_end(kind, previous
     assert (ticket.event, ticket.ended_at is not None) == ("completed", is_end)
 
 
+@pytest.mark.parametrize("time", ["2026-03-02T14:55:31Z", "2026-03-02T14:55:31.4000007Z"])
+def test_of_the_events_of_one_action_at_one_moment_the_last_counts(time):
+    def event(position: int, **detail: Any):
+        meta = {"meta": {"sequence": {"id": "01H", "position": position}}}
+        body = {"type": "zen:event-type:ticket.priority_changed", "time": time, "detail": {"id": "7", **detail}}
+        return parsed({**body, "event": meta})
+
+    first = event(9, priority="URGENT", group_id="9", status="OPEN")
+    last = event(10, priority="LOW", group_id="1", status="NEW")
+    for order in ([*first, *last], [*last, *first]):
+        ticket = folded(order)
+        assert (ticket.attributes["priority"], ticket.attributes["status"], ticket.queue) == ("LOW", "NEW", "1")
+
+
 @pytest.mark.parametrize("id", ["", "0", 0, None])
 def test_nobody_is_no_assignee(id):
     assert told(assignee_id=id).legs == ()
