@@ -61,6 +61,7 @@ EXPORTED = {"ticket_form_id": "form_id"}
 IN_CAPITALS = ("priority", "ticket_type", "status")
 """What events write in capitals, and the export does not."""
 MOST_FIELDS = 1000
+MOST_TAGS = 1000
 LAST_POSITION = 100_000
 """So that no place in an action passes for as much as a second."""
 BELOW_ALL = -2
@@ -168,6 +169,8 @@ def _unnamed(now: PartialInteraction, group: str | None) -> tuple[PartialInterac
 
 def _ends(kind: str, status: str, change: Fields) -> bool:
     """Whether the work ended by it. Zendesk itself closes what was solved days before: that is no end."""
+    if kind == "created":
+        return status in FINISHED
     if kind == "status_changed":
         return status in FINISHED and (change.text("previous") or "").lower() not in FINISHED
     return kind == "custom_status_changed" and status == "solved"
@@ -268,7 +271,7 @@ def _requester(requester: Fields, ours: Named) -> tuple[Party, ...]:
 def _details(detail: Fields, change: Fields, kind: str) -> dict[str, object]:
     """With the last public comment, and the ticket that it was merged into; internal comments are never looked at."""
     details: dict[str, object] = {**detail.told(TEXTS, _id)}
-    if tags := detail.strings("tags"):
+    if tags := detail.strings("tags", most=MOST_TAGS):
         details["tags"] = tags
     if kind == MERGED and (target := change.identifier("target_ticket_id")):
         details["merged_into"] = target

@@ -176,6 +176,8 @@ def test_only_the_change_of_status_is_the_end():
 @pytest.mark.parametrize(
     ("kind", "previous", "status", "is_end"),
     [
+        ("created", None, "SOLVED", True),
+        ("created", None, "CLOSED", True),
         ("status_changed", "OPEN", "SOLVED", True),
         ("status_changed", "OPEN", "CLOSED", True),
         ("status_changed", "SOLVED", "CLOSED", False),
@@ -201,6 +203,14 @@ def test_of_the_events_of_one_action_at_one_moment_the_last_counts(time):
     for order in ([*first, *last], [*last, *first]):
         ticket = folded(order)
         assert (ticket.attributes["priority"], ticket.attributes["status"], ticket.queue) == ("LOW", "NEW", "1")
+
+
+def test_a_ticket_may_have_as_many_tags_as_somebody_likes():
+    tags = [f"tag-{number}" for number in range(1000)]
+
+    assert told("tags_changed", tags=tags).attributes["tags"] == tags
+    with pytest.raises(RejectedError, match="at most 1000"):
+        told("tags_changed", tags=[*tags, "one-more"])
 
 
 @pytest.mark.parametrize("id", ["", "0", 0, None])
