@@ -176,10 +176,12 @@ def _filled_in(parties: Sequence[Party], contact: Fields) -> tuple[Party, ...]:
 
 
 def _contact(conversation: Fields, contacts: Mapping[str | None, Fields]) -> Fields:
-    """The contact who began; where it was somebody else, or one who was merged since, the only one, or the first."""
-    author = conversation.inner("source").inner("author")
-    own = contacts.get(author.identifier("id"))
-    if own is None and (len(contacts) == 1 or author.text("type") not in CUSTOMERS):
+    """The contact who began; where that was somebody else, or one who was merged since, the only one of it.
+
+    Which of several is the customer, of a conversation that we began, is told by who of them answers.
+    """
+    own = contacts.get(conversation.inner("source").inner("author").identifier("id"))
+    if own is None and len(contacts_in(conversation)) == 1:
         own = next(iter(contacts.values()), None)
     return NOTHING if own is None else own
 

@@ -132,12 +132,16 @@ class TestConversations(PollerSuite):
         return record(pulled)["conversation"]["id"]
 
 
+def told(pulled, **settings: Any):
+    delivery = Delivery(content_type=pulled.content_type, headers={}, body=pulled.body, received_at=NOW)
+    return intercom("https://api.example.com", **settings).parse(delivery)
+
+
 def found(platform, **settings: Any):
     with platform:
         (pulled,), _ = read(poller(platform.url))
-    delivery = Delivery(content_type=pulled.content_type, headers={}, body=pulled.body, received_at=NOW)
-    told = intercom("https://api.example.com", **settings).parse(delivery)
-    return interaction_of(told[0].id, fold(None, told))
+    partials = told(pulled, **settings)
+    return interaction_of(partials[0].id, fold(None, partials))
 
 
 def test_a_conversation_that_only_a_search_tells_is_complete():
@@ -222,6 +226,29 @@ def test_nobody_else_lends_the_customer_a_number():
     platform.merged = {"c1"}
 
     assert [party.phone for party in found(platform).parties] == [None]
+
+
+def test_of_several_contacts_to_whom_we_wrote_who_answers_is_the_customer():
+    two = {"contacts": [{"type": "contact", "id": id} for id in ("c1", "c2")]}
+    source = {"type": "email", "delivered_as": "admin_initiated", "author": {"type": "admin", "id": "19"}}
+    body = {
+        "topic": "conversation.user.replied", "created_at": CLOSED - 60,
+        "data": {"item": {"id": "1", "source": source, "contacts": two, "conversation_parts": {"conversation_parts": [
+            {"author": {"type": "user", "id": "c2", "name": "Dana Other", "email": "dana@example.com"}}
+        ]}}},
+    }  # fmt: skip
+    delivery = Delivery(content_type="", headers={}, body=json.dumps(body).encode(), received_at=NOW)
+    answered, searched = intercom("https://api.example.com").parse(delivery), conversation(1, source=source)
+    platform = Intercom({**searched, "contacts": two})
+    with platform:
+        listed = [told(each) for each in read(poller(platform.url))[0]]
+        platform.merged = {"c1"}
+        merged = [told(each) for each in read(poller(platform.url))[0]]
+
+    for (closed,) in (listed, merged):
+        assert [party for partial in closed for party in partial.parties] == []
+        (customer,) = interaction_of("1", fold(None, [*answered, *closed])).parties
+        assert (customer.name, customer.email, customer.phone) == ("Dana Other", "dana@example.com", None)
 
 
 def test_of_people_only_who_is_in_the_conversation_is_kept_and_what_is_read():
