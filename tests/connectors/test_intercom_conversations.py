@@ -144,6 +144,13 @@ def found(platform, **settings: Any):
     return interaction_of(partials[0].id, fold(None, partials))
 
 
+def told_by_a_notification(item: dict[str, Any], topic: str = "conversation.admin.closed", at: int = CLOSED):
+    body = json.dumps({"topic": topic, "created_at": at, "data": {"item": item}}).encode()
+    delivery = Delivery(content_type="", headers={}, body=body, received_at=NOW)
+    (partial,) = intercom("https://api.example.com").parse(delivery)
+    return partial
+
+
 def test_a_conversation_that_only_a_search_tells_is_complete():
     told = found(Intercom(conversation(1)))
 
@@ -197,6 +204,15 @@ def test_a_notification_that_says_when_it_was_closed_counts_more_than_the_last_c
     assert told.ended_at.timestamp() == CLOSED
 
 
+def test_the_part_of_who_closed_it_ends_with_that_whoever_tells_it():
+    closed = told_by_a_notification(conversation(1, conversation_parts={"conversation_parts": [
+        {"author": {"type": "admin", "id": id}} for id in ("19", "20")
+    ]}))  # fmt: skip
+
+    for legs in (found(Intercom(conversation(1))).legs, closed.legs):
+        assert {leg.id: leg.ended_at and leg.ended_at.timestamp() for leg in legs} == {"19": None, "20": CLOSED}
+
+
 @pytest.mark.parametrize("key", ["teammates", "admins"])
 def test_who_wrote_is_read_by_both_names(key):
     wrote = {"type": "admin.list", key: [{"type": "admin", "id": "77"}]}
@@ -231,23 +247,17 @@ def test_nobody_else_lends_the_customer_a_number():
 def test_of_several_contacts_to_whom_we_wrote_who_answers_is_the_customer():
     two = {"contacts": [{"type": "contact", "id": id} for id in ("c1", "c2")]}
     source = {"type": "email", "delivered_as": "admin_initiated", "author": {"type": "admin", "id": "19"}}
-    body = {
-        "topic": "conversation.user.replied", "created_at": CLOSED - 60,
-        "data": {"item": {"id": "1", "source": source, "contacts": two, "conversation_parts": {"conversation_parts": [
-            {"author": {"type": "user", "id": "c2", "name": "Dana Other", "email": "dana@example.com"}}
-        ]}}},
-    }  # fmt: skip
-    delivery = Delivery(content_type="", headers={}, body=json.dumps(body).encode(), received_at=NOW)
-    answered, searched = intercom("https://api.example.com").parse(delivery), conversation(1, source=source)
-    platform = Intercom({**searched, "contacts": two})
-    with platform:
+    dana = {"type": "user", "id": "c2", "name": "Dana Other", "email": "dana@example.com"}
+    ours, parts = conversation(1, source=source, contacts=two), {"conversation_parts": [{"author": dana}]}
+    answered = told_by_a_notification({**ours, "conversation_parts": parts}, "conversation.user.replied", CLOSED - 60)
+    with Intercom(ours) as platform:
         listed = [told(each) for each in read(poller(platform.url))[0]]
         platform.merged = {"c1"}
         merged = [told(each) for each in read(poller(platform.url))[0]]
 
     for (closed,) in (listed, merged):
         assert [party for partial in closed for party in partial.parties] == []
-        (customer,) = interaction_of("1", fold(None, [*answered, *closed])).parties
+        (customer,) = interaction_of("1", fold(None, [answered, *closed])).parties
         assert (customer.name, customer.email, customer.phone) == ("Dana Other", "dana@example.com", None)
 
 
