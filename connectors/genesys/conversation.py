@@ -55,6 +55,8 @@ TEXTS = {"acdOutcome": "acd_outcome", "disconnectType": "disconnect_type", "medi
 MAX_DURATION_MS = 366 * 86_400_000
 
 _PHONE = re.compile(r"\+?[0-9]{3,20}")
+_WORDS = re.compile(r"\D+")
+"""What stands for a number in a call but has no digit is a withheld one."""
 _SCHEME = re.compile(r"(?:tel|sips?):", re.IGNORECASE)
 
 Told: TypeAlias = dict[str, Any]
@@ -187,14 +189,13 @@ def _parties(event: Fields, side: str) -> tuple[Party, ...]:
     if address is None:
         return ()
     is_phone, is_email = bool(_PHONE.fullmatch(address)), "@" in address
-    party = Party(
-        role="customer",
+    is_withheld = _WORDS.fullmatch(address) is not None and _channel(event) is Channel.VOICE
+    return customer(
         phone=address if is_phone else None,
         email=address if is_email else None,
-        handle=None if is_phone or is_email else address,
+        handle=None if is_phone or is_email or is_withheld else address,
         name=event.text("callbackUserName"),
     )
-    return (party,)
 
 
 def _address(event: Fields, side: str) -> str | None:

@@ -122,6 +122,16 @@ def test_a_withheld_number_is_nobody(ani):
     assert partial.parties == ()
 
 
+@pytest.mark.parametrize(
+    ("media", "address", "handle"),
+    [("VOICE", "anonymous", None), ("VOICE", "(415) 555-0123", "(415) 555-0123"), ("CHAT", "anonymous", "anonymous")],
+)
+def test_a_word_in_the_place_of_a_callers_number_is_no_handle(media, address, handle):
+    (partial,) = told("customer.start", direction="INBOUND", mediaType=media, ani=address)
+
+    assert [party.handle for party in partial.parties] == ([handle] if handle else [])
+
+
 def test_an_outbound_call_has_its_sides_changed():
     (partial,) = told("customer.start", direction="OUTBOUND", ani="tel:+18005550100", dnis="tel:+14155550123")
 
