@@ -53,6 +53,8 @@ DURATIONS = {
 }
 TEXTS = {"acdOutcome": "acd_outcome", "disconnectType": "disconnect_type", "mediaType": "media_type"}
 MAX_DURATION_MS = 366 * 86_400_000
+BELOW_ALL = -2
+"""A sequence below that of what is told without one."""
 
 _PHONE = re.compile(r"\+?[0-9]{3,20}")
 _WORDS = re.compile(r"\D+")
@@ -73,8 +75,21 @@ class Names:
     attributes: Mapping[str, str]
 
 
-def interaction(kind: str, event: Fields, names: Names) -> PartialInteraction:
-    """What one event of a kind in `EVENTS` tells."""
+def told_by_event(kind: str, event: Fields, names: Names) -> tuple[PartialInteraction, ...]:
+    """What one event of a kind in `EVENTS` tells.
+
+    The medium in which a user talked is told below that of the customer's session, whichever comes first: a colleague
+    may be asked by phone about a chat.
+    """
+    now = _now(kind, event, names)
+    channel = _channel(event) if kind == "user.end" and now.legs else None
+    if channel is None or channel is Channel.OTHER:
+        return (now,)
+    at = now.occurred_at
+    return now, PartialInteraction(id=now.id, event=now.event, occurred_at=at, sequence=BELOW_ALL, channel=channel)
+
+
+def _now(kind: str, event: Fields, names: Names) -> PartialInteraction:
     queue = event.identifier("queueId")
     at = event.needed("eventTime", event.epoch_ms("eventTime"))
     told = {

@@ -144,6 +144,15 @@ def test_whom_an_agent_consults_is_no_customer():
     assert (partial.parties, partial.direction) == ((), None)
 
 
+def test_the_medium_of_a_user_counts_where_the_customers_is_not_told():
+    """An agent may ask a colleague by phone about a chat, and go on when the customer is gone."""
+    asked = told("user.end", mediaType="VOICE", userId="u", interactingDurationMs=1000, eventTime=AT + 5000)
+    chat = told("customer.start", mediaType="CHAT", direction="INBOUND")
+
+    assert folded(asked).channel is Channel.VOICE
+    assert folded([*asked, *chat]).channel is folded([*chat, *asked]).channel is Channel.CHAT
+
+
 def test_a_callback_is_to_the_number_that_was_left():
     (partial,) = told(
         "customer.start", mediaType="CALLBACK", direction="INBOUND", ani="tel:+14155550199",
