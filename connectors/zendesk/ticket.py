@@ -23,11 +23,12 @@ from gateway.sdk.reading import Fields
 PREFIX = "zen:event-type:ticket."
 TRIGGER = "trigger"
 ASSIGNED = "agent_assignment_changed"
+REGROUPED = "group_assignment_changed"
 COMMENTED = "comment_added"
 FIELD_CHANGED = "custom_field_changed"
 MERGED = "merged"
 EVENTS = frozenset({
-    "created", ASSIGNED, "group_assignment_changed", "status_changed", "custom_status_changed", COMMENTED,
+    "created", ASSIGNED, REGROUPED, "status_changed", "custom_status_changed", COMMENTED,
     FIELD_CHANGED, "external_id_changed", "subject_changed", "requester_changed", "organization_changed",
     "priority_changed", "tags_changed", "type_changed", "brand_changed", "form_changed", MERGED,
 })  # fmt: skip
@@ -62,6 +63,7 @@ IN_CAPITALS = ("priority", "ticket_type", "status")
 """What events write in capitals, and the export does not."""
 MOST_FIELDS = 1000
 MOST_TAGS = 1000
+A_MICROSECOND = timedelta(microseconds=1)
 LAST_POSITION = 100_000
 """So that no place in an action passes for as much as a second."""
 BELOW_ALL = -2
@@ -104,7 +106,7 @@ def told_by_event(body: Fields, kind: str, names: Names) -> tuple[PartialInterac
         references=ours.references,
         attributes=_details(detail, change, kind) or None,
     )
-    return (now, *_unnamed(now, group))
+    return (now, *_unnamed(now, group, detail.iso_time("updated_at") if kind == REGROUPED else None))
 
 
 def told_by_trigger(ticket: Fields, names: Names) -> PartialInteraction:
@@ -159,12 +161,17 @@ def told_by_export(record: Fields, names: Names) -> tuple[PartialInteraction, ..
     return (now, *_unnamed(now, group), *_moments(now, ticket.inner("metric_set")))
 
 
-def _unnamed(now: PartialInteraction, group: str | None) -> tuple[PartialInteraction, ...]:
-    """The id of a group whose name is not known here: it stands below any name, whenever that is told."""
+def _unnamed(
+    now: PartialInteraction, group: str | None, changed_at: datetime | None = None
+) -> tuple[PartialInteraction, ...]:
+    """The id of a group whose name is not known here: it stands below any name, whenever that is told.
+
+    Only a former group's name is outdone, by what was told right before the trigger and the export tell the new one.
+    """
     if now.queue or not group:
         return ()
-    at = now.occurred_at
-    return (PartialInteraction(id=now.id, event=Event.UPDATED, occurred_at=at, sequence=BELOW_ALL, queue=group),)
+    at, sequence = (changed_at - A_MICROSECOND, None) if changed_at else (now.occurred_at, BELOW_ALL)
+    return (PartialInteraction(id=now.id, event=Event.UPDATED, occurred_at=at, sequence=sequence, queue=group),)
 
 
 def _ends(kind: str, status: str, change: Fields) -> bool:
@@ -179,7 +186,7 @@ def _ends(kind: str, status: str, change: Fields) -> bool:
 def _position(change: Fields) -> timedelta:
     """The event's place in its action, in the least unit of time: it parts those of the same moment."""
     position = change.inner("meta").inner("sequence").whole("position", most=LAST_POSITION)
-    return timedelta(microseconds=position or 0)
+    return (position or 0) * A_MICROSECOND
 
 
 def _event(status: str, *, is_new: bool) -> Event:

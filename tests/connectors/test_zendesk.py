@@ -156,6 +156,21 @@ def test_a_groups_name_stands_whoever_tells_it_and_its_id_only_without_one():
     assert folded([*events, *by_export]).queue == "Support"
 
 
+def test_the_name_of_a_former_group_does_not_stay():
+    """The trigger has the time of the ticket's change, which the event of it has too, in whole seconds."""
+    moved = {"id": "7", "group_id": "431", "updated_at": "2026-03-02T15:10:00Z"}
+    events = parsed(
+        {"type": "zen:event-type:ticket.group_assignment_changed", "time": "2026-03-02T15:10:00.3Z", "detail": moved}
+    )
+    triggered = [
+        parsed({"ticket": {"id": "7", "updated_at_with_timestamp": at, "group": {"name": name}}})
+        for at, name in (("2026-03-02T14:45:00Z", "Support"), ("2026-03-02T15:10:00Z", "2nd level"))
+    ]
+
+    assert folded([*events, *triggered[0]]).queue == "431"
+    assert folded([*triggered[1], *events, *triggered[0]]).queue == "2nd level"
+
+
 def test_what_is_said_internally_stays_internal():
     ticket = folded(partials_of("mail_from_new_to_solved"))
 
