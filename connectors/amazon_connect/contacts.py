@@ -28,6 +28,8 @@ from gateway.sdk.recent import list_in
 DESCRIPTION = "DescribeContact"
 CONTACT, NEXT = "Contact", "Contacts"
 """What a description holds: the answer of `DescribeContact`, and of `SearchContacts` what the contact went on in."""
+REFUSED = "Refused"
+"""Or instead why AWS does not describe a contact that it lists."""
 NAMES = {
     "User": ("users", "Username"),
     "Queue": ("queues", "Name"),
@@ -65,7 +67,9 @@ Names: TypeAlias = dict[str, str]
 
 
 def told_by_description(told: Fields, names: Mapping[str, str]) -> tuple[PartialInteraction, ...]:
-    """What is told of a contact, as its record would tell it."""
+    """What is told of a contact, as its record would tell it; one that AWS refuses to describe is parked."""
+    if refused := told.text(REFUSED):
+        raise RejectedError(f"{DESCRIPTION} is refused: {refused}")
     return told_by_record(_as_record(told), names)
 
 
@@ -173,17 +177,22 @@ class Contacts:
             more = bool(asked["NextToken"])
 
     def _told(self, id: str, following: str | None) -> Pulled | None:
-        """A contact with the names of what it has ids of; None where it is no more."""
+        """A contact with the names of what it has ids of; None where it is no more.
+
+        One that is refused, for what is wrong with it alone, is told by its id, so that it holds up no other.
+        """
         try:
             told = self._api.get(f"contacts/{self._instance}/{_in_path(id)}").fields()
         except MissingError:
             return None
+        except RejectedError as error:
+            return _pulled({CONTACT: {"Id": id}, REFUSED: error.reason})
         with expecting("a contact"):
             contact = told.needed(CONTACT, told.anything(CONTACT))
         body = {CONTACT: contact, **{kind: self._named(kind, of) for kind, of in _ids(told).items()}}
         if following:
             body[NEXT] = [{"Id": following, "PreviousContactId": id}]
-        return Pulled(body=json.dumps(body, sort_keys=True).encode())
+        return _pulled(body)
 
     def _named(self, kind: str, id: str) -> Names:
         path, name = NAMES[kind]
@@ -197,6 +206,10 @@ class Contacts:
             return {}
 
         return self._names.get(f"{path}/{id}", ask)
+
+
+def _pulled(body: Mapping[str, Any]) -> Pulled:
+    return Pulled(body=json.dumps(body, sort_keys=True).encode())
 
 
 def _listed(row: Fields) -> _Listed:

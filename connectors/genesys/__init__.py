@@ -17,7 +17,7 @@ from typing import Any
 from marshmallow import ValidationError, fields, validate, validates_schema
 
 from connectors.genesys.contacts import ExternalContacts
-from connectors.genesys.conversation import EVENTS, Names, interaction
+from connectors.genesys.conversation import EVENTS, Names, told_by_event
 from connectors.genesys.details import RECORD, Conversations, told_by_record
 from connectors.genesys.external_contact import LIMITS, Layout
 from connectors.genesys.login import login_to
@@ -177,7 +177,7 @@ class GenesysConnector(Connector):
         topic = _TOPIC.fullmatch(told.needed("topicName", told.text("topicName")))
         if topic is None or topic[1] not in EVENTS:
             return ()
-        return (interaction(topic[1], told.inner("eventBody"), self._names),)
+        return told_by_event(topic[1], told.inner("eventBody"), self._names)
 
 
 def _api(settings: Mapping[str, Any]) -> Api:

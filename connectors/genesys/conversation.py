@@ -53,8 +53,12 @@ DURATIONS = {
 }
 TEXTS = {"acdOutcome": "acd_outcome", "disconnectType": "disconnect_type", "mediaType": "media_type"}
 MAX_DURATION_MS = 366 * 86_400_000
+BELOW_ALL = -2
+"""A sequence below that of what is told without one."""
 
 _PHONE = re.compile(r"\+?[0-9]{3,20}")
+_WORDS = re.compile(r"\D+")
+"""What stands for a number in a call but has no digit is a withheld one."""
 _SCHEME = re.compile(r"(?:tel|sips?):", re.IGNORECASE)
 
 Told: TypeAlias = dict[str, Any]
@@ -71,8 +75,21 @@ class Names:
     attributes: Mapping[str, str]
 
 
-def interaction(kind: str, event: Fields, names: Names) -> PartialInteraction:
-    """What one event of a kind in `EVENTS` tells."""
+def told_by_event(kind: str, event: Fields, names: Names) -> tuple[PartialInteraction, ...]:
+    """What one event of a kind in `EVENTS` tells.
+
+    The medium in which a user talked is told below that of the customer's session, whichever comes first: a colleague
+    may be asked by phone about a chat.
+    """
+    now = _now(kind, event, names)
+    channel = _channel(event) if kind == "user.end" and now.legs else None
+    if channel is None or channel is Channel.OTHER:
+        return (now,)
+    at = now.occurred_at
+    return now, PartialInteraction(id=now.id, event=now.event, occurred_at=at, sequence=BELOW_ALL, channel=channel)
+
+
+def _now(kind: str, event: Fields, names: Names) -> PartialInteraction:
     queue = event.identifier("queueId")
     at = event.needed("eventTime", event.epoch_ms("eventTime"))
     told = {
@@ -187,14 +204,13 @@ def _parties(event: Fields, side: str) -> tuple[Party, ...]:
     if address is None:
         return ()
     is_phone, is_email = bool(_PHONE.fullmatch(address)), "@" in address
-    party = Party(
-        role="customer",
+    is_withheld = _WORDS.fullmatch(address) is not None and _channel(event) is Channel.VOICE
+    return customer(
         phone=address if is_phone else None,
         email=address if is_email else None,
-        handle=None if is_phone or is_email else address,
+        handle=None if is_phone or is_email or is_withheld else address,
         name=event.text("callbackUserName"),
     )
-    return (party,)
 
 
 def _address(event: Fields, side: str) -> str | None:

@@ -4,7 +4,8 @@ Sources: https://github.com/MyPureCloud/platform-client-sdk-python (`post_analyt
 `ConversationQuery`, `AnalyticsConversationWithoutAttributes`, `AnalyticsSession`, `AnalyticsConversationSegment`), the
 record in https://github.com/GenesysCloudBlueprints/conversation-model-to-sql-blueprint and, for how the query behaves,
 https://github.com/MyPureCloud/developer-center-blog (`2022-04-21-Analytics-conversations-api-behavior`): records move
-to later pages while conversations come in, the present is best left out, and behind the last page there is no list.
+to later pages while conversations come in, the present is best left out, and behind the last page there is no list. Who
+the participants of each purpose are: https://docs.eccentex.com/doc1/people-bots-involved-in-a-conversation.
 """
 
 from __future__ import annotations
@@ -13,10 +14,13 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from itertools import chain
 from typing import Any, TypeAlias
 
-from connectors.genesys.conversation import Names, interaction
-from gateway.sdk import Cursor, Page, PartialInteraction, RetryableError
+from msgspec.structs import replace
+
+from connectors.genesys.conversation import Names, told_by_event
+from gateway.sdk import Cursor, Direction, Page, PartialInteraction, RetryableError
 from gateway.sdk.http import Api
 from gateway.sdk.reading import EARLIEST, Fields
 from gateway.sdk.recent import Place, Recent, Rows
@@ -31,6 +35,8 @@ MOST = 1000
 """Participants of a conversation, sessions and segments, that are read."""
 
 USERS = frozenset({"agent", "user"})
+INSIDE = USERS | {"acd", "group", "ivr", "station", "voicemail"}
+"""The purposes of participants who are our own, or machines: `customer` and `external` are people outside."""
 IS_OVER = {"type": "and", "predicates": [{"type": "dimension", "dimension": "conversationEnd", "operator": "exists"}]}
 OF_PARTICIPANT = ("participantId", "userId", "externalContactId", "externalOrganizationId")
 OF_SESSION = ("direction", "ani", "dnis", "addressFrom", "addressTo", "callbackUserName", "messageType")
@@ -51,8 +57,18 @@ def told_by_record(record: Fields, names: Names) -> tuple[PartialInteraction, ..
     What they did tell comes out the same, and is no news.
     """
     id = record.needed("conversationId", record.text("conversationId"))
-    told = [interaction(kind, Fields({**body, "conversationId": id}), names) for kind, body in _events(record)]
-    return tuple(told)
+    told = [told_by_event(kind, Fields({**body, "conversationId": id}), names) for kind, body in _events(record)]
+    return _internal(record, tuple(chain.from_iterable(told)))
+
+
+def _internal(record: Fields, told: tuple[PartialInteraction, ...]) -> tuple[PartialInteraction, ...]:
+    """The same, of a call with nobody outside in it as an internal one, which its events do not say."""
+    participants = record.inners("participants", most=MOST)
+    purposes = {(each.text("purpose") or "").lower() for each in participants}
+    media = {session.text("mediaType") for each in participants for session in each.inners("sessions", most=MOST)}
+    if not told or not purposes <= INSIDE or "voice" not in media or "callback" in media:
+        return told
+    return replace(told[0], direction=Direction.INTERNAL), *told[1:]
 
 
 def _events(record: Fields) -> Iterator[tuple[str, Body]]:

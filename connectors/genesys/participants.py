@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Any
 from urllib.parse import quote
 
-from connectors.genesys.conversation import Names, interaction
+from connectors.genesys.conversation import Names, told_by_event
 from gateway.sdk import PartialInteraction, Pulled, RetryableError
 from gateway.sdk.http import Api
 from gateway.sdk.reading import EARLIEST, Fields
@@ -29,7 +30,8 @@ def told_by_conversation(conversation: Fields, names: Names) -> tuple[PartialInt
     began = conversation.needed("startTime", conversation.iso_time("startTime"))
     event = {"conversationId": conversation.text("id"), "eventTime": (began - EARLIEST) // _MILLISECOND}
     noted = [each.filled_in("attributes") for each in conversation.inners("participants", most=MOST)]
-    return tuple([interaction("attributes", Fields({**event, "attributes": each}), names) for each in noted if each])
+    told = [told_by_event("attributes", Fields({**event, "attributes": each}), names) for each in noted if each]
+    return tuple(chain.from_iterable(told))
 
 
 class Attributes:

@@ -94,7 +94,7 @@ def interaction(topic: str, conversation: Fields, at: datetime, names: Names) ->
         channel=_channel(source),
         direction=source.word("delivered_as", DIRECTIONS) or _direction(source),
         parties=_customer(people, ours),
-        legs=_legs(conversation, people, names, assigned_at=at if topic == ASSIGNED else None),
+        legs=_closing(conversation, _legs(conversation, people, names, assigned_at=at if topic == ASSIGNED else None)),
         started_at=conversation.epoch_s("created_at"),
         ended_at=_closed_at(conversation, at) if topic == CLOSED else None,
         queue=ours.queue or (names.teams.get(team, team) if team and team != NOBODY else None),
@@ -123,7 +123,7 @@ def told_by_search(record: Fields, names: Names) -> tuple[PartialInteraction, ..
     closed_at = conversation.inner("statistics").epoch_s("last_close_at")
     known_since = closed_at or told.started_at or at
     return (
-        replace(told, parties=parties, legs=(*told.legs, *legs), ended_at=None),
+        replace(told, parties=parties, legs=_closing(conversation, (*told.legs, *legs)), ended_at=None),
         PartialInteraction(id=told.id, event=Event.COMPLETED, occurred_at=known_since, ended_at=closed_at or at),
     )
 
@@ -176,10 +176,12 @@ def _filled_in(parties: Sequence[Party], contact: Fields) -> tuple[Party, ...]:
 
 
 def _contact(conversation: Fields, contacts: Mapping[str | None, Fields]) -> Fields:
-    """The contact who began; where it was somebody else, or one who was merged since, the only one, or the first."""
-    author = conversation.inner("source").inner("author")
-    own = contacts.get(author.identifier("id"))
-    if own is None and (len(contacts) == 1 or author.text("type") not in CUSTOMERS):
+    """The contact who began; where that was somebody else, or one who was merged since, the only one of it.
+
+    Which of several is the customer, of a conversation that we began, is told by who of them answers.
+    """
+    own = contacts.get(conversation.inner("source").inner("author").identifier("id"))
+    if own is None and len(contacts_in(conversation)) == 1:
         own = next(iter(contacts.values()), None)
     return NOTHING if own is None else own
 
@@ -201,6 +203,13 @@ def _legs(
     assigned = _assigned(conversation, names, assigned_at)
     # Of the same teammate both may know something: they are one leg by their id.
     return (*writers.values(), assigned) if assigned else tuple(writers.values())
+
+
+def _closing(conversation: Fields, legs: tuple[Leg, ...]) -> tuple[Leg, ...]:
+    """The same, with the end of the part of whoever closed it last."""
+    statistics = conversation.inner("statistics")
+    closer, closed_at = statistics.identifier("last_closed_by_id"), statistics.epoch_s("last_close_at")
+    return tuple([replace(leg, ended_at=closed_at) if leg.id == closer else leg for leg in legs]) if closer else legs
 
 
 def _assigned(conversation: Fields, names: Names, at: datetime | None) -> Leg | None:

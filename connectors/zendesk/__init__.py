@@ -119,4 +119,4 @@ class ZendeskConnector(Connector):
         if RECORD in body:
             return told_by_export(body.inner(RECORD), self._names)
         kind = body.needed("type", body.text("type")).removeprefix(PREFIX)
-        return (told_by_event(body, kind, self._names),) if kind in EVENTS else ()
+        return told_by_event(body, kind, self._names) if kind in EVENTS else ()

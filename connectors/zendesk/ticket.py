@@ -3,15 +3,17 @@
 https://developer.zendesk.com/api-reference/webhooks/event-types/ticket-events. Every event carries the ticket as it is
 in `detail`, with ids only: who the requester is, a trigger or the export has to tell. Times have up to nine decimals.
 The order of the events of one action is in `meta.sequence.position`, which starts anew with each action: the time
-decides. The export has the ticket of https://developer.zendesk.com/api-reference/ticketing/tickets/tickets, its channel
-in the words of "Ticket created by" in https://developer.zendesk.com/documentation/ticketing/reference-guides/via-types.
+decides, and between equal ones the position.
+
+The export has the ticket of https://developer.zendesk.com/api-reference/ticketing/tickets/tickets, its channel in the
+words of "Ticket created by" in https://developer.zendesk.com/documentation/ticketing/reference-guides/via-types.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from gateway.sdk import Channel, Direction, Event, Leg, PartialInteraction, Party
 from gateway.sdk.attributes import Named, named
@@ -21,11 +23,12 @@ from gateway.sdk.reading import Fields
 PREFIX = "zen:event-type:ticket."
 TRIGGER = "trigger"
 ASSIGNED = "agent_assignment_changed"
+REGROUPED = "group_assignment_changed"
 COMMENTED = "comment_added"
 FIELD_CHANGED = "custom_field_changed"
 MERGED = "merged"
 EVENTS = frozenset({
-    "created", ASSIGNED, "group_assignment_changed", "status_changed", "custom_status_changed", COMMENTED,
+    "created", ASSIGNED, REGROUPED, "status_changed", "custom_status_changed", COMMENTED,
     FIELD_CHANGED, "external_id_changed", "subject_changed", "requester_changed", "organization_changed",
     "priority_changed", "tags_changed", "type_changed", "brand_changed", "form_changed", MERGED,
 })  # fmt: skip
@@ -59,6 +62,12 @@ EXPORTED = {"ticket_form_id": "form_id"}
 IN_CAPITALS = ("priority", "ticket_type", "status")
 """What events write in capitals, and the export does not."""
 MOST_FIELDS = 1000
+MOST_TAGS = 1000
+A_MICROSECOND = timedelta(microseconds=1)
+LAST_POSITION = 100_000
+"""So that no place in an action passes for as much as a second."""
+BELOW_ALL = -2
+"""A sequence below that of what is told without one."""
 NOTHING = Fields({})
 NOBODY = frozenset({"", "0"})
 """Ids that stand for nobody in the vendor's samples."""
@@ -73,31 +82,31 @@ class Names:
     fields: Mapping[str, str]
 
 
-def told_by_event(body: Fields, kind: str, names: Names) -> PartialInteraction:
+def told_by_event(body: Fields, kind: str, names: Names) -> tuple[PartialInteraction, ...]:
     """What one of `EVENTS` tells: the whole ticket, and who did what."""
     at = body.needed("time", body.iso_time("time"))
     detail, change = body.inner("detail"), body.inner("event")
     ours = named(_told_fields(detail, change, kind), names.fields)
     group = _id(detail, "group_id")
     status = (detail.text("status") or "").lower()
-    word = detail.inner("via").text("channel")
-    channel = word and word.lower()
-    return PartialInteraction(
+    channel = (detail.inner("via").text("channel") or "").lower()
+    now = PartialInteraction(
         id=detail.needed("id", detail.identifier("id")),
         event=_event(status, is_new=kind == "created"),
-        occurred_at=at,
+        occurred_at=at + _position(change),
         channel=CHANNELS.get(channel, Channel.OTHER) if channel else None,
         direction=_direction(detail, channel),
         legs=_legs(detail, change, kind, at, names),
         started_at=detail.iso_time("created_at"),
         ended_at=at if _ends(kind, status, change) else None,
-        queue=ours.queue or (group and names.groups.get(group, group)),
+        queue=ours.queue or (group and names.groups.get(group)),
         subject=ours.subject or detail.text("subject"),
         disposition=ours.disposition,
         notes=ours.notes,
         references=ours.references,
         attributes=_details(detail, change, kind) or None,
     )
+    return (now, *_unnamed(now, group, detail.iso_time("updated_at") if kind == REGROUPED else None))
 
 
 def told_by_trigger(ticket: Fields, names: Names) -> PartialInteraction:
@@ -142,21 +151,42 @@ def told_by_export(record: Fields, names: Names) -> tuple[PartialInteraction, ..
         legs=_assignee(ticket, users, names),
         parties=_requester(users.get(_id(ticket, "requester_id"), NOTHING), ours),
         started_at=ticket.iso_time("created_at"),
-        queue=ours.queue or (group and (names.groups.get(group) or groups.get(group, NOTHING).text("name") or group)),
+        queue=ours.queue or (group and (names.groups.get(group) or groups.get(group, NOTHING).text("name"))),
         subject=ours.subject or ticket.text("subject"),
         disposition=ours.disposition,
         notes=ours.notes,
         references=ours.references,
         attributes=_exported_details(ticket) or None,
     )
-    return (now, *_moments(now, ticket.inner("metric_set")))
+    return (now, *_unnamed(now, group), *_moments(now, ticket.inner("metric_set")))
+
+
+def _unnamed(
+    now: PartialInteraction, group: str | None, changed_at: datetime | None = None
+) -> tuple[PartialInteraction, ...]:
+    """The id of a group whose name is not known here: it stands below any name, whenever that is told.
+
+    Only a former group's name is outdone, by what was told right before the trigger and the export tell the new one.
+    """
+    if now.queue or not group:
+        return ()
+    at, sequence = (changed_at - A_MICROSECOND, None) if changed_at else (now.occurred_at, BELOW_ALL)
+    return (PartialInteraction(id=now.id, event=Event.UPDATED, occurred_at=at, sequence=sequence, queue=group),)
 
 
 def _ends(kind: str, status: str, change: Fields) -> bool:
     """Whether the work ended by it. Zendesk itself closes what was solved days before: that is no end."""
+    if kind == "created":
+        return status in FINISHED
     if kind == "status_changed":
         return status in FINISHED and (change.text("previous") or "").lower() not in FINISHED
     return kind == "custom_status_changed" and status == "solved"
+
+
+def _position(change: Fields) -> timedelta:
+    """The event's place in its action, in the least unit of time: it parts those of the same moment."""
+    position = change.inner("meta").inner("sequence").whole("position", most=LAST_POSITION)
+    return (position or 0) * A_MICROSECOND
 
 
 def _event(status: str, *, is_new: bool) -> Event:
@@ -165,10 +195,10 @@ def _event(status: str, *, is_new: bool) -> Event:
     return Event.STARTED if is_new else Event.UPDATED
 
 
-def _direction(detail: Fields, channel: str | None) -> Direction | None:
-    """The channel says it of calls; otherwise a ticket that its requester submitted came in."""
-    if channel in DIRECTIONS:
-        return DIRECTIONS[channel]
+def _direction(detail: Fields, channel: str) -> Direction | None:
+    """Of calls the channel alone says it, if at all; another ticket came in where its requester submitted it."""
+    if CHANNELS.get(channel) is Channel.VOICE:
+        return DIRECTIONS.get(channel)
     requester = _id(detail, "requester_id")
     return Direction.INBOUND if requester and requester == _id(detail, "submitter_id") else None
 
@@ -235,17 +265,20 @@ def _value(change: Fields) -> str | None:
 
 
 def _requester(requester: Fields, ours: Named) -> tuple[Party, ...]:
+    """The whole person: what is blank takes back what was told of a former requester."""
+    name, email, phone = (requester.text(key) for key in ("name", "email", "phone"))
+    blank = "" if name or email or phone else None
     return customer(
-        name=ours.customer_name or requester.text("name"),
-        email=ours.customer_email or requester.text("email"),
-        phone=ours.customer_phone or requester.text("phone"),
+        name=ours.customer_name or name or blank,
+        email=ours.customer_email or email or blank,
+        phone=ours.customer_phone or phone or blank,
     )
 
 
 def _details(detail: Fields, change: Fields, kind: str) -> dict[str, object]:
     """With the last public comment, and the ticket that it was merged into; internal comments are never looked at."""
     details: dict[str, object] = {**detail.told(TEXTS, _id)}
-    if tags := detail.strings("tags"):
+    if tags := detail.strings("tags", most=MOST_TAGS):
         details["tags"] = tags
     if kind == MERGED and (target := change.identifier("target_ticket_id")):
         details["merged_into"] = target

@@ -390,6 +390,21 @@ def test_a_contact_that_is_no_more_is_left_out():
     assert ids(pulled) == ["c-2"]
 
 
+def test_a_contact_that_aws_refuses_to_describe_is_parked_and_holds_up_no_other():
+    contacts = [contact(f"c-{number}", NOW - 2 * AN_HOUR + number * A_MINUTE) for number in range(1, 13)]
+    with AmazonConnect(*contacts) as platform:
+        answer = platform.answer
+        refused = Told.of({"Message": "The request is not valid."}, 400)
+        platform.answer = lambda asked: refused if asked.path.endswith("/c-4") else answer(asked)
+        pulled, cursor = read(poller(platform.url))
+        again, _ = read(poller(platform.url), cursor)
+
+    assert (ids(pulled), again) == ([each["Id"] for each in contacts], [])
+    with pytest.raises(RejectedError, match=r"^DescribeContact is refused: .* answers 400\.$"):
+        parsed(pulled[3].body)
+    assert folded(parsed(pulled[4].body)).id == "c-5"
+
+
 def test_a_contact_that_cannot_be_read_is_told_and_parked():
     with AmazonConnect(contact("c-1", AgentInfo=["u-1"])) as platform:
         (pulled,), _ = read(poller(platform.url))

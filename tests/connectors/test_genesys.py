@@ -122,6 +122,16 @@ def test_a_withheld_number_is_nobody(ani):
     assert partial.parties == ()
 
 
+@pytest.mark.parametrize(
+    ("media", "address", "handle"),
+    [("VOICE", "anonymous", None), ("VOICE", "(415) 555-0123", "(415) 555-0123"), ("CHAT", "anonymous", "anonymous")],
+)
+def test_a_word_in_the_place_of_a_callers_number_is_no_handle(media, address, handle):
+    (partial,) = told("customer.start", direction="INBOUND", mediaType=media, ani=address)
+
+    assert [party.handle for party in partial.parties] == ([handle] if handle else [])
+
+
 def test_an_outbound_call_has_its_sides_changed():
     (partial,) = told("customer.start", direction="OUTBOUND", ani="tel:+18005550100", dnis="tel:+14155550123")
 
@@ -132,6 +142,15 @@ def test_whom_an_agent_consults_is_no_customer():
     (partial,) = told("user.end", direction="OUTBOUND", dnis="tel:+14155550199", userId="u", interactingDurationMs=1000)
 
     assert (partial.parties, partial.direction) == ((), None)
+
+
+def test_the_medium_of_a_user_counts_where_the_customers_is_not_told():
+    """An agent may ask a colleague by phone about a chat, and go on when the customer is gone."""
+    asked = told("user.end", mediaType="VOICE", userId="u", interactingDurationMs=1000, eventTime=AT + 5000)
+    chat = told("customer.start", mediaType="CHAT", direction="INBOUND")
+
+    assert folded(asked).channel is Channel.VOICE
+    assert folded([*asked, *chat]).channel is folded([*chat, *asked]).channel is Channel.CHAT
 
 
 def test_a_callback_is_to_the_number_that_was_left():

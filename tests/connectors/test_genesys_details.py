@@ -184,7 +184,7 @@ def test_a_record_alone_tells_the_call_as_its_events_would_have_told_it():
     assert polled.status is Status.WRAPPED_UP
 
 
-@pytest.mark.parametrize("lost", range(9))
+@pytest.mark.parametrize("lost", range(11))
 def test_whichever_event_was_lost_the_record_stands_for_it(lost):
     pushed, polled = of_fixture("call_transferred"), of_fixture("call_that_no_event_told")
     heard = folded([*pushed[:lost], *pushed[lost + 1 :], *polled])
@@ -233,6 +233,21 @@ def test_who_is_called_outside_is_the_customer_where_there_is_no_other():
     assert [(leg.call_type, leg.agent_id) for leg in call.legs] == [(CallType.OUTBOUND, "u-1")]
     assert [party.phone for party in consulted.parties] == ["+14155550123"]
     assert consulted.direction is Direction.INBOUND
+
+
+def test_a_call_between_users_is_internal_and_any_other_is_not():
+    called = participant("user", segment("interact", 5, 90), userId="u-1", session={"direction": "outbound"})
+    answered = participant("agent", segment("interact", 5, 90), userId="u-2")
+    queue = participant("acd", segment("interact", 2, 5))
+    between = found(conversation("c-1", called, queue, answered))
+
+    assert (between.channel, between.direction, between.parties) == (Channel.VOICE, Direction.INTERNAL, ())
+    for other in (customer(), participant("external", segment("interact", 5, 90)), participant("dialer")):
+        assert found(conversation("c-1", called, answered, other)).direction is not Direction.INTERNAL
+    for medium in ("callback", "email"):
+        back = participant("agent", segment("interact", 5, 90), session={"mediaType": medium})
+        assert found(conversation("c-1", back)).direction is not Direction.INTERNAL
+    assert told(conversation("c-1", participant("user", session={"mediaType": "voice"}))) == ()
 
 
 def test_a_message_has_its_channel_its_handle_and_its_subject():

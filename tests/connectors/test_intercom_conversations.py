@@ -132,12 +132,23 @@ class TestConversations(PollerSuite):
         return record(pulled)["conversation"]["id"]
 
 
+def told(pulled, **settings: Any):
+    delivery = Delivery(content_type=pulled.content_type, headers={}, body=pulled.body, received_at=NOW)
+    return intercom("https://api.example.com", **settings).parse(delivery)
+
+
 def found(platform, **settings: Any):
     with platform:
         (pulled,), _ = read(poller(platform.url))
-    delivery = Delivery(content_type=pulled.content_type, headers={}, body=pulled.body, received_at=NOW)
-    told = intercom("https://api.example.com", **settings).parse(delivery)
-    return interaction_of(told[0].id, fold(None, told))
+    partials = told(pulled, **settings)
+    return interaction_of(partials[0].id, fold(None, partials))
+
+
+def told_by_a_notification(item: dict[str, Any], topic: str = "conversation.admin.closed", at: int = CLOSED):
+    body = json.dumps({"topic": topic, "created_at": at, "data": {"item": item}}).encode()
+    delivery = Delivery(content_type="", headers={}, body=body, received_at=NOW)
+    (partial,) = intercom("https://api.example.com").parse(delivery)
+    return partial
 
 
 def test_a_conversation_that_only_a_search_tells_is_complete():
@@ -193,6 +204,15 @@ def test_a_notification_that_says_when_it_was_closed_counts_more_than_the_last_c
     assert told.ended_at.timestamp() == CLOSED
 
 
+def test_the_part_of_who_closed_it_ends_with_that_whoever_tells_it():
+    closed = told_by_a_notification(conversation(1, conversation_parts={"conversation_parts": [
+        {"author": {"type": "admin", "id": id}} for id in ("19", "20")
+    ]}))  # fmt: skip
+
+    for legs in (found(Intercom(conversation(1))).legs, closed.legs):
+        assert {leg.id: leg.ended_at and leg.ended_at.timestamp() for leg in legs} == {"19": None, "20": CLOSED}
+
+
 @pytest.mark.parametrize("key", ["teammates", "admins"])
 def test_who_wrote_is_read_by_both_names(key):
     wrote = {"type": "admin.list", key: [{"type": "admin", "id": "77"}]}
@@ -222,6 +242,23 @@ def test_nobody_else_lends_the_customer_a_number():
     platform.merged = {"c1"}
 
     assert [party.phone for party in found(platform).parties] == [None]
+
+
+def test_of_several_contacts_to_whom_we_wrote_who_answers_is_the_customer():
+    two = {"contacts": [{"type": "contact", "id": id} for id in ("c1", "c2")]}
+    source = {"type": "email", "delivered_as": "admin_initiated", "author": {"type": "admin", "id": "19"}}
+    dana = {"type": "user", "id": "c2", "name": "Dana Other", "email": "dana@example.com"}
+    ours, parts = conversation(1, source=source, contacts=two), {"conversation_parts": [{"author": dana}]}
+    answered = told_by_a_notification({**ours, "conversation_parts": parts}, "conversation.user.replied", CLOSED - 60)
+    with Intercom(ours) as platform:
+        listed = [told(each) for each in read(poller(platform.url))[0]]
+        platform.merged = {"c1"}
+        merged = [told(each) for each in read(poller(platform.url))[0]]
+
+    for (closed,) in (listed, merged):
+        assert [party for partial in closed for party in partial.parties] == []
+        (customer,) = interaction_of("1", fold(None, [answered, *closed])).parties
+        assert (customer.name, customer.email, customer.phone) == ("Dana Other", "dana@example.com", None)
 
 
 def test_of_people_only_who_is_in_the_conversation_is_kept_and_what_is_read():

@@ -126,6 +126,51 @@ def test_a_ticket_in_any_order_gives_one_interaction_with_a_leg_for_each_agent()
     assert all(folded(order) == ticket for order in itertools.islice(itertools.permutations(partials), 500))
 
 
+def trigger(at: str, **requester: str):
+    (partial,) = parsed({"ticket": {"id": "7", "updated_at_with_timestamp": at, "requester": requester}})
+    return partial
+
+
+def test_nothing_of_a_former_requester_stays_on_the_new_one():
+    caller = trigger("2026-03-02T14:45:00Z", name="Caller", email="", phone="+14155550123")
+    dana = trigger("2026-03-02T14:55:00Z", name="Dana Other", email="dana@example.com", phone="")
+    nobody = trigger("2026-03-02T15:00:00Z", name="", email="", phone="")
+
+    for order in itertools.permutations((caller, dana, nobody)):
+        assert [(party.name, party.email, party.phone) for party in folded(order).parties] == [
+            ("Dana Other", "dana@example.com", None)
+        ]
+
+
+def test_a_groups_name_stands_whoever_tells_it_and_its_id_only_without_one():
+    """Events have fractions of seconds, the trigger and the export have none."""
+    trigger = {"id": "7", "updated_at_with_timestamp": "2026-03-02T14:55:31Z", "group": {"name": "Support"}}
+    exported = {"id": 7, "group_id": 430, "status": "solved", "updated_at": "2026-03-02T14:55:31Z"}
+    event = {"time": "2026-03-02T14:55:31.4Z", "detail": {"id": "7", "group_id": "430"}}
+    events = parsed({"type": "zen:event-type:ticket.status_changed", **event})
+    by_trigger, nameless = parsed({"ticket": trigger}), parsed({"exported ticket": {"ticket": exported}})
+    by_export = parsed({"exported ticket": {"ticket": exported, "groups": [{"id": 430, "name": "Support"}]}})
+
+    assert folded(events).queue == folded([*events, *nameless]).queue == "430"
+    assert folded([*events, *by_trigger]).queue == folded([*by_trigger, *nameless]).queue == "Support"
+    assert folded([*events, *by_export]).queue == "Support"
+
+
+def test_the_name_of_a_former_group_does_not_stay():
+    """The trigger has the time of the ticket's change, which the event of it has too, in whole seconds."""
+    moved = {"id": "7", "group_id": "431", "updated_at": "2026-03-02T15:10:00Z"}
+    events = parsed(
+        {"type": "zen:event-type:ticket.group_assignment_changed", "time": "2026-03-02T15:10:00.3Z", "detail": moved}
+    )
+    triggered = [
+        parsed({"ticket": {"id": "7", "updated_at_with_timestamp": at, "group": {"name": name}}})
+        for at, name in (("2026-03-02T14:45:00Z", "Support"), ("2026-03-02T15:10:00Z", "2nd level"))
+    ]
+
+    assert folded([*events, *triggered[0]]).queue == "431"
+    assert folded([*triggered[1], *events, *triggered[0]]).queue == "2nd level"
+
+
 def test_what_is_said_internally_stays_internal():
     ticket = folded(partials_of("mail_from_new_to_solved"))
 
@@ -146,6 +191,8 @@ def test_only_the_change_of_status_is_the_end():
 @pytest.mark.parametrize(
     ("kind", "previous", "status", "is_end"),
     [
+        ("created", None, "SOLVED", True),
+        ("created", None, "CLOSED", True),
         ("status_changed", "OPEN", "SOLVED", True),
         ("status_changed", "OPEN", "CLOSED", True),
         ("status_changed", "SOLVED", "CLOSED", False),
@@ -157,6 +204,28 @@ def test_that_a_solved_ticket_is_closed_days_later_is_not_its_end(kind, previous
     ticket = told(kind, {"previous": previous}, status=status)
 
     assert (ticket.event, ticket.ended_at is not None) == ("completed", is_end)
+
+
+@pytest.mark.parametrize("time", ["2026-03-02T14:55:31Z", "2026-03-02T14:55:31.4000007Z"])
+def test_of_the_events_of_one_action_at_one_moment_the_last_counts(time):
+    def event(position: int, **detail: Any):
+        meta = {"meta": {"sequence": {"id": "01H", "position": position}}}
+        body = {"type": "zen:event-type:ticket.priority_changed", "time": time, "detail": {"id": "7", **detail}}
+        return parsed({**body, "event": meta})
+
+    first = event(9, priority="URGENT", group_id="9", status="OPEN")
+    last = event(10, priority="LOW", group_id="1", status="NEW")
+    for order in ([*first, *last], [*last, *first]):
+        ticket = folded(order)
+        assert (ticket.attributes["priority"], ticket.attributes["status"], ticket.queue) == ("LOW", "NEW", "1")
+
+
+def test_a_ticket_may_have_as_many_tags_as_somebody_likes():
+    tags = [f"tag-{number}" for number in range(1000)]
+
+    assert told("tags_changed", tags=tags).attributes["tags"] == tags
+    with pytest.raises(RejectedError, match="at most 1000"):
+        told("tags_changed", tags=[*tags, "one-more"])
 
 
 @pytest.mark.parametrize("id", ["", "0", 0, None])

@@ -157,6 +157,27 @@ def test_where_the_last_event_was_lost_the_export_has_the_last_word():
     assert after.ended_at == datetime(2026, 3, 2, 15, 55, 31, tzinfo=UTC)
 
 
+def test_a_requester_whom_the_export_knows_without_a_number_takes_over_nobodys():
+    dana = {"id": 501, "name": "Dana Other", "email": "dana@example.com", "phone": None}
+    of_casey, of_dana = ticket(1), ticket(1, SOLVED + 60, requester_id=501)
+    records = [{"ticket": of_casey, "users": [CASEY]}, {"ticket": of_dana, "users": [dana]}]
+    told = [told for each in records for told in parsed(json.dumps({"exported ticket": each}).encode())]
+
+    (customer,) = interaction_of("1", fold(None, told)).parties
+    assert (customer.name, customer.email, customer.phone) == ("Dana Other", "dana@example.com", None)
+
+
+def test_the_export_does_not_say_which_way_a_call_went():
+    """It writes `voice` of all calls, and whoever called somebody may be the submitter and the requester."""
+    call = {"via": {"channel": "phone_call_outbound"}, "id": "1", "requester_id": "500", "submitter_id": "500"}
+    event = {"type": "zen:event-type:ticket.created", "time": written(SOLVED - 3600), "detail": call}
+    exported = {"ticket": ticket(1, via={"channel": "voice"})}
+    told = [*parsed(json.dumps(event).encode()), *parsed(json.dumps({"exported ticket": exported}).encode())]
+
+    assert [partial.direction for partial in told if partial.channel] == [Direction.OUTBOUND, None]
+    assert interaction_of("1", fold(None, told)).direction is Direction.OUTBOUND
+
+
 def test_a_ticket_that_goes_on_is_told_once_it_is_solved_and_later_changes_are_news():
     with Zendesk(ticket(1, SOLVED, status="pending")) as platform:
         pending, cursor = read(poller(platform.url))
