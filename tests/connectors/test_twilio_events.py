@@ -65,7 +65,7 @@ def workspace() -> Twilio:
 
 
 def poller(url: str):
-    (events,) = twilio(account_sid=ACCOUNT, workspace_sid=WORKSPACE, find_calls=False, taskrouter_url=url).pollers()
+    (events,) = twilio(account_sid=ACCOUNT, workspace_sid=WORKSPACE, taskrouter_url=url).pollers()
     return events
 
 
