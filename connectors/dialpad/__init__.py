@@ -70,7 +70,11 @@ class DialpadConnector(Connector):
         call = read_object(delivery.body) if delivery.body.startswith(b"{") else Fields({})
         if RECORD not in call:
             call = read_object(payload_of(delivery.body))
-        return self._told(call.inner(RECORD) if RECORD in call else call)
+        if RECORD in call:
+            return self._listed(call.inner(RECORD))
+        if "call_id" not in call or (call.text("state") or "") not in STATES:
+            return ()
+        return told_by(call, self.settings["custom_data"], self.settings.get("disposition_field"))
 
     def pollers(self) -> Sequence[Poller]:
         key = self.settings.get("api_key")
@@ -80,9 +84,7 @@ class DialpadConnector(Connector):
         api = Api(
             self.settings["api_url"], authorize=lambda _: {"Authorization": f"Bearer {key}"}, per_minute=per_minute
         )
-        return (calls(api, self._told),)
+        return (calls(api, self._listed),)
 
-    def _told(self, call: Fields) -> Sequence[PartialInteraction]:
-        if "call_id" not in call or (call.text("state") or "") not in STATES:
-            return ()
-        return told_by(call, self.settings["custom_data"], self.settings.get("disposition_field"))
+    def _listed(self, call: Fields) -> Sequence[PartialInteraction]:
+        return told_by(call, self.settings["custom_data"], self.settings.get("disposition_field"), is_listed=True)

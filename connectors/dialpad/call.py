@@ -1,14 +1,15 @@
 """A Dialpad call as an interaction: the vendor's words and ours.
 
-https://developers.dialpad.com/docs/call-events. Times are epoch milliseconds. A call to an office, a department or a
-call centre, and each call by which it then reaches somebody, have ids of their own; the former is named by
-`entry_point_call_id`, and calls that were transferred or joined by `master_call_id`.
+https://developers.dialpad.com/docs/call-events. Times are epoch milliseconds, which the list of calls writes as text. A
+call to an office, a department or a call centre, and each call by which it then reaches somebody, have ids of their
+own; the former is named by `entry_point_call_id`, and calls that were transferred or joined by `master_call_id`.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import datetime
 
 from gateway.sdk import CallType, Channel, Direction, Event, Leg, PartialInteraction, Party, RejectedError
 from gateway.sdk.attributes import named
@@ -27,6 +28,7 @@ STATES = {
 }
 DIRECTIONS = {"inbound": Direction.INBOUND, "outbound": Direction.OUTBOUND}
 CALL_TYPES = {"inbound": CallType.INBOUND, "outbound": CallType.OUTBOUND}
+UNANSWERED = frozenset({"missed", "voicemail", "voicemail_uploaded"})
 USER = "user"
 TEXTS = {
     "csat_score": "csat_score",
@@ -39,12 +41,16 @@ FLAGS = {"is_transferred": "is_transferred", "was_recorded": "was_recorded"}
 _PHONE = re.compile(r"\+?[0-9]{3,20}")
 
 
-def told_by(call: Fields, names: Mapping[str, str], disposition_field: str | None) -> tuple[PartialInteraction, ...]:
+def told_by(
+    call: Fields, names: Mapping[str, str], disposition_field: str | None, *, is_listed: bool = False
+) -> tuple[PartialInteraction, ...]:
     """What an event tells, and apart from it when the call ended: the last of its legs ends it.
 
-    In the list of calls there need not be an event, and the call's end stands in for its time.
+    In the list of calls `event_timestamp` is when it was asked for, and the call's end stands in for it.
     """
-    at = call.needed("event_timestamp", call.epoch_ms("event_timestamp") or call.epoch_ms("date_ended"))
+    when = "date_ended" if is_listed else "event_timestamp"
+    at = call.needed(when, _time(call, when))
+    state = _last_state(call) if is_listed else call.needed("state", call.text("state"))
     own = call.needed("call_id", call.identifier("call_id"))
     whole = call.identifier("entry_point_call_id") or call.identifier("master_call_id") or own
     told = _custom(call)
@@ -52,14 +58,14 @@ def told_by(call: Fields, names: Mapping[str, str], disposition_field: str | Non
     target = call.inner("target")
     partial = PartialInteraction(
         id=whole,
-        event=_event(call, is_whole=own == whole),
+        event=_event(call, state, is_whole=own == whole),
         occurred_at=at,
         channel=Channel.VOICE,
         direction=call.word("direction", DIRECTIONS),
         contact_point=_phone(call.inner("entry_point_target"), "phone") or _phone(call, "internal_number"),
         parties=_parties(call),
         legs=_legs(call, own),
-        started_at=call.epoch_ms("date_started") if own == whole else None,
+        started_at=_time(call, "date_started") if own == whole else None,
         queue=ours.queue or (target.text("name") if target.text("type") != USER else None),
         subject=ours.subject,
         disposition=ours.disposition or (_joined(call, disposition_field) if disposition_field else None),
@@ -69,20 +75,34 @@ def told_by(call: Fields, names: Mapping[str, str], disposition_field: str | Non
         transcript=call.text("transcription_text"),
         attributes={**told, **_details(call)} or None,
     )
-    ended = call.epoch_ms("date_ended")
+    ended = _time(call, "date_ended")
     if ended is None:
         return (partial,)
     return partial, PartialInteraction(id=whole, event=Event.UPDATED, occurred_at=ended, ended_at=ended)
 
 
-def _event(call: Fields, *, is_whole: bool) -> Event:
+def _last_state(call: Fields) -> str:
+    """How a call of the list ended: whatever state it was left in, it is over."""
+    return "missed" if call.text("state") in UNANSWERED and not _is_answered(call) else "hangup"
+
+
+def _event(call: Fields, state: str, *, is_whole: bool) -> Event:
     """Only a call that connected, or one of ours, is completed by its end; one that was routed goes on in its legs."""
-    event = STATES[call.needed("state", call.text("state"))]
+    event = STATES[state]
     if event is not Event.COMPLETED:
         return event if is_whole or event is not Event.STARTED else Event.UPDATED
-    if "date_connected" in call or call.text("direction") == "outbound":
+    if _is_answered(call):
         return Event.COMPLETED
     return Event.MISSED if is_whole and not call.flag("is_transferred") else Event.UPDATED
+
+
+def _is_answered(call: Fields) -> bool:
+    """Whether somebody was connected; of a call of ours it does not matter."""
+    return "date_connected" in call or call.text("direction") == "outbound"
+
+
+def _time(call: Fields, key: str) -> datetime | None:
+    return Fields({key: call.whole_text(key)}, call.at).epoch_ms(key)
 
 
 def _legs(call: Fields, own: str) -> tuple[Leg, ...]:
@@ -97,8 +117,8 @@ def _legs(call: Fields, own: str) -> tuple[Leg, ...]:
         agent_id=user.identifier("id"),
         agent_email=user.text("email"),
         agent_name=user.text("name"),
-        started_at=call.epoch_ms("date_connected"),
-        ended_at=call.epoch_ms("date_ended"),
+        started_at=_time(call, "date_connected"),
+        ended_at=_time(call, "date_ended"),
     )
     return (leg,)
 

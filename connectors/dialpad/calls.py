@@ -1,13 +1,15 @@
 """Dialpad's list of calls: those that no event told, or not to their end.
 
 https://developers.dialpad.com/reference/calllist and https://github.com/dialpad/dialpad-python-sdk
-(`dialpad_api_spec.json`). It has calls that have ended only, the latest first, each as an event has it.
+(`dialpad_api_spec.json`). It has calls that have ended only, the latest first, each as an event has it, but for the
+whole numbers of 64 bits, which recorded answers have as text, and `event_timestamp`, which is when the list was asked.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from typing import Any
 
 from gateway.sdk.http import Api
 from gateway.sdk.reading import Fields
@@ -24,4 +26,8 @@ def calls(api: Api, read: Callable[[Fields], object]) -> Recent:
         rows, told = list_in(api.get("api/v2/call", asked), "items")
         return rows, told.get("cursor") or None
 
-    return Recent(name="calls", kind=RECORD, read=read, is_over=lambda _: True, page=page)
+    return Recent(name="calls", kind=RECORD, read=read, is_over=_is_over, page=page)
+
+
+def _is_over(call: Mapping[str, Any]) -> bool:
+    return bool(call.get("date_ended"))

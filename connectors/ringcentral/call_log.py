@@ -25,6 +25,8 @@ BEHIND_EVENTS = -(10**9)
 LONGEST = 7 * 86_400
 DETAILS = {"result": "call_result", "reason": "call_reason", "action": "call_action"}
 PAGE = 250
+MAX_LEGS = 1000
+"""A queue that rings again and again has a leg for each extension each time."""
 
 
 def told_by_record(call: Fields, extensions: Mapping[str, str]) -> tuple[PartialInteraction, ...]:
@@ -46,7 +48,7 @@ def told_by_record(call: Fields, extensions: Mapping[str, str]) -> tuple[Partial
         direction=direction,
         contact_point=contact_point,
         parties=parties,
-        legs=tuple([leg for told in call.inners("legs") if (leg := _leg(told, extensions))]),
+        legs=tuple([leg for told in call.inners("legs", most=MAX_LEGS) if (leg := _leg(told, extensions))]),
         started_at=began,
         ended_at=over,
         disposition=result if direction is Direction.OUTBOUND and not answered and result else None,

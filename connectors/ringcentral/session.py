@@ -84,7 +84,10 @@ def _event(code: str, *, is_caller: bool, is_ours: bool) -> Event:
 
 
 def _sides(party: Fields, moment: _Moment, *, is_caller: bool, is_ours: bool) -> PartialInteraction:
-    """Who is outside. The caller's word counts before that of a party called, whom a transfer or a forwarding adds."""
+    """Who is outside. The caller's word counts before that of a party called, whom a transfer or a forwarding adds.
+
+    Nor has one called outside a name here: it would be the customer's where the caller's events name nobody.
+    """
     caller, called = party.inner("from"), party.inner("to")
     inside, outside = (caller, called) if is_ours == is_caller else (called, caller)
     direction = Direction.OUTBOUND if is_ours == is_caller else Direction.INBOUND
@@ -97,7 +100,7 @@ def _sides(party: Fields, moment: _Moment, *, is_caller: bool, is_ours: bool) ->
         sequence=moment.sequence if is_caller else None,
         direction=direction,
         contact_point=phone_of(inside),
-        parties=() if direction is Direction.INTERNAL else _customer(outside),
+        parties=() if direction is Direction.INTERNAL else _customer(outside, is_named=is_caller or is_ours),
     )
 
 
@@ -138,9 +141,9 @@ def _legs(
     return (leg,)
 
 
-def _customer(side: Fields) -> tuple[Party, ...]:
+def _customer(side: Fields, *, is_named: bool) -> tuple[Party, ...]:
     phone = phone_of(side)
-    return (Party(role="customer", phone=phone, name=side.text("name")),) if phone else ()
+    return (Party(role="customer", phone=phone, name=side.text("name") if is_named else None),) if phone else ()
 
 
 def phone_of(side: Fields) -> str | None:

@@ -61,7 +61,9 @@ class TwilioSettings(Settings):
         },
     )
     find_calls = fields.Boolean(
-        load_default=True, metadata={"description": "Whether the account's calls are read: not where tasks tell them"}
+        metadata={
+            "description": "Whether the account's calls are read: by default where no workspace's tasks tell them"
+        }
     )
     api_url = Address(
         load_default="https://api.twilio.com", metadata={"description": "The interface of the account's region"}
@@ -158,9 +160,10 @@ class TwilioConnector(Connector):
         if account is None:
             return ()
         found: list[Poller] = []
-        if self.settings["find_calls"]:
+        workspace = self.settings.get("workspace_sid")
+        if self.settings.get("find_calls", workspace is None):
             found.append(calls(Api(self.settings["api_url"], authorize=lambda _: basic(account, token)), account))
-        if workspace := self.settings.get("workspace_sid"):
+        if workspace is not None:
             taskrouter = Api(self.settings["taskrouter_url"], authorize=lambda _: basic(account, token))
             found.append(task_events(taskrouter, workspace))
         return found

@@ -2,7 +2,8 @@
 
 Parameters: https://www.twilio.com/docs/voice/twiml and https://www.twilio.com/docs/voice/api/call-resource.
 `CallDuration` is in seconds; `Duration` counts billed minutes and is not used. Deliveries are put in order by
-`SequenceNumber`, which counts within one call.
+`SequenceNumber`, which counts within one call. The words of `Direction` are the call resource's; of a call on an
+Elastic SIP Trunk, recorded lists have the number that was called in `sip:+18005550100@…`.
 """
 
 from __future__ import annotations
@@ -24,7 +25,10 @@ EVENTS = {
     "failed": Event.MISSED,
     "canceled": Event.MISSED,
 }
+GOES_ON = frozenset(status for status, event in EVENTS.items() if event in (Event.STARTED, Event.UPDATED))
 ANSWERED = frozenset({"in-progress", "completed"})
+TRUNK = {"trunking-terminating": Direction.OUTBOUND, "trunking-originating": Direction.INBOUND}
+"""Calls between the phone network and a PBX: at the ends of these are numbers, and no agents."""
 DETAILS = {
     "CallStatus": "call_status",
     "ForwardedFrom": "forwarded_from",
@@ -35,6 +39,8 @@ DETAILS = {
 """What the Task's mapping may want: in attributes, as text."""
 
 MAX_DURATION = 366 * 86_400
+AT_THE_END = 10**9
+"""Where the last callback is in the order: right behind the list of calls, and both behind all other callbacks."""
 
 _PHONE = re.compile(r"\+?[0-9]{3,20}")
 _AGENT = re.compile(r"client:([^;?]+)|sips?:([^@;?]+)", re.IGNORECASE)
@@ -67,7 +73,7 @@ def _call(call: Fields, id: str, status: str, at: datetime) -> PartialInteractio
         id=id,
         event=event,
         occurred_at=at,
-        sequence=call.whole_text("SequenceNumber"),
+        sequence=_sequence(call, status),
         channel=Channel.VOICE,
         direction=direction,
         contact_point=_phone(call, brand),
@@ -92,9 +98,14 @@ def _dialled(call: Fields, id: str, parent: str, status: str, at: datetime) -> P
         id=parent,
         event=Event.UPDATED,
         occurred_at=at,
-        sequence=call.whole_text("SequenceNumber"),
+        sequence=_sequence(call, status),
         legs=_legs(call, id, status, at),
     )
+
+
+def _sequence(call: Fields, status: str) -> int | None:
+    number = call.whole_text("SequenceNumber", most=AT_THE_END - 2)
+    return number if status in GOES_ON else AT_THE_END + (number or 0)
 
 
 def _event(status: str, direction: Direction | None) -> Event:
@@ -104,8 +115,10 @@ def _event(status: str, direction: Direction | None) -> Event:
 
 
 def _direction(call: Fields) -> Direction | None:
-    """Only the beginning of the word is documented; a call *from* a client or SIP user is one of ours going out."""
+    """A call *from* a client or SIP user is one of ours going out, whatever the word's end."""
     word = (call.text("Direction") or "").lower()
+    if word in TRUNK:
+        return TRUNK[word]
     if word.startswith("outbound"):
         return Direction.OUTBOUND
     if not word.startswith("inbound"):
@@ -125,6 +138,8 @@ def _parties(call: Fields, key: str) -> tuple[Party, ...]:
 
 def _phone(call: Fields, key: str) -> str | None:
     number = call.text(key)
+    if _is_trunk(call):
+        number = _user(number) or number
     return number if number and _PHONE.fullmatch(number) else None
 
 
@@ -145,8 +160,16 @@ def _legs(call: Fields, id: str, status: str, at: datetime) -> tuple[Leg, ...]:
 
 def _agent(call: Fields, key: str) -> str | None:
     """The name in `client:ada` or `sip:ada@…`: one of our own people, never a customer."""
-    found = _AGENT.match(call.text(key) or "")
+    return None if _is_trunk(call) else _user(call.text(key))
+
+
+def _user(address: str | None) -> str | None:
+    found = _AGENT.match(address or "")
     return None if found is None else found[1] or found[2]
+
+
+def _is_trunk(call: Fields) -> bool:
+    return call.word("Direction", TRUNK) is not None
 
 
 def _started(status: str, at: datetime, seconds: int | None) -> datetime | None:

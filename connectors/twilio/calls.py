@@ -1,7 +1,8 @@
 """The calls of an account as its list of them has them: what no callback brought.
 
 https://www.twilio.com/docs/voice/api/call-resource#read-multiple-call-resources. Of each call the list says what the
-callback of its end says, by other names; days are GMT's.
+callback of its end says, by other names; days are GMT's. It stands behind what was told while the call went on, and
+gives way to the callback of the end, whose time need not be the same to the second.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from connectors.twilio.call import EVENTS, interaction
-from gateway.sdk import Event, PartialInteraction
+from msgspec.structs import replace
+
+from connectors.twilio.call import AT_THE_END, GOES_ON, interaction
+from gateway.sdk import PartialInteraction
 from gateway.sdk.http import Api
 from gateway.sdk.reading import EARLIEST, Fields
 from gateway.sdk.recent import Place, Recent, Rows, list_in
@@ -31,14 +34,14 @@ NAMES = {
     "forwarded_from": "ForwardedFrom",
 }
 """The list's names and the callback's."""
-GOES_ON = frozenset(status for status, event in EVENTS.items() if event in (Event.STARTED, Event.UPDATED))
 PAGE = 500
 
 
 def told_by_record(call: Fields, received_at: datetime) -> PartialInteraction | None:
     """What the list knows of a call that is over; one that nobody answered may have no end of its own."""
     at = call.rfc2822_time("start_time") or call.rfc2822_time("date_updated") or received_at
-    return interaction(call.renamed(NAMES), at)
+    told = interaction(call.renamed(NAMES), at)
+    return None if told is None else replace(told, sequence=AT_THE_END - 1)
 
 
 def calls(api: Api, account_sid: str) -> Recent:

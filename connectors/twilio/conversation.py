@@ -50,10 +50,14 @@ def told_by_conversation(
 
 
 def _parties(binding: Fields) -> tuple[Party, ...]:
-    """Who writes from an address is outside; our own people have an identity instead."""
+    """Who writes from an address is outside; our own people have an identity instead.
+
+    This is all of the person, and takes back what was said of another: the two have no ids that tasks would know.
+    """
     address = binding.text("Address")
     if address is None:
         return ()
     phone, email = phone_in(address), email_in(address)
     handle = None if phone or email else address
-    return (Party(role="customer", phone=phone, email=email, handle=handle, name=binding.text("Name")),)
+    name = binding.text("Name")
+    return (Party(role="customer", phone=phone or "", email=email or "", handle=handle or "", name=name or ""),)

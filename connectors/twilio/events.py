@@ -25,8 +25,12 @@ PAGE = 1000
 
 
 def told_by_resource(event: Fields, names: Mapping[str, str], received_at: datetime) -> tuple[PartialInteraction, ...]:
-    """What the list knows of an event: what Event Streams would have told."""
+    """What the list knows of an event: what its callback would have told, as of the whole second.
+
+    Event Streams tells the same event a little later within that second, and so stands before both.
+    """
     at = event.epoch_ms("event_date_ms") or event.iso_time("event_date")
+    at = at.replace(microsecond=0) if at else None
     return told_by_task(event.inner("event_data"), event.text("event_type") or "", names, at, received_at)
 
 

@@ -19,6 +19,7 @@ from gateway.web.headers import SECURITY_HEADERS
 FIXTURES = Path(__file__).parents[2] / "connectors/ringcentral/fixtures"
 NOW = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)
 TOKEN = "hello-world"
+SESSION = "s-00000000000000000000000000000001"
 
 
 class TestRingCentral(ConnectorSuite):
@@ -162,14 +163,36 @@ def test_a_party_that_was_called_does_not_overrule_who_called():
     assert (call.direction, [party.phone for party in call.parties]) == (Direction.INBOUND, ["+14155550123"])
 
 
-def parsed(party: dict, event: str = "/restapi/v1.0/account/1/telephony/sessions"):
-    session = {
+def test_an_agents_mobile_gives_the_customer_no_name():
+    """The customer's side has none: the call is forwarded to Bob's mobile, which somebody else's contacts name."""
+    given = [event for event in partials_of("customer_calls_through_a_menu") if not any(p.name for p in event.parties)]
+    mobile = {
+        "id": "p-718107795d564867a6f635fd81e89940-4",
+        "direction": "Inbound",
+        "from": {"phoneNumber": "+14155550123"},
+        "to": {"phoneNumber": "+14155550199", "name": "Bob Mobile"},
+        "status": {"code": "Answered"},
+    }
+    call = folded([*given, *parsed(mobile, session=given[0].id)])
+
+    assert [(party.phone, party.name) for party in call.parties] == [("+14155550123", None)]
+
+
+def test_a_name_that_only_the_called_extension_tells_stands():
+    """As recorded: the caller's first event has no name, that of the extension which is called behind the menu has."""
+    call = folded(partials_of("customer_calls_through_a_menu")[:-3])
+
+    assert [(party.phone, party.name) for party in call.parties] == [("+14155550123", "Casey Customer")]
+
+
+def parsed(party: dict, event: str = "/restapi/v1.0/account/1/telephony/sessions", session: str = SESSION):
+    told = {
         "sequence": 99,
-        "telephonySessionId": "s-00000000000000000000000000000001",
+        "telephonySessionId": session,
         "eventTime": "2026-03-02T14:41:20Z",
         "parties": [party],
     }
-    body = json.dumps({"uuid": "1", "event": event, "body": session}).encode()
+    body = json.dumps({"uuid": "1", "event": event, "body": told}).encode()
     return ringcentral().parse(Delivery(content_type="application/json", headers={}, body=body, received_at=NOW))
 
 

@@ -188,6 +188,13 @@ def test_a_call_whose_events_were_lost_is_known_by_the_log_alone():
     )
 
 
+def test_a_queue_that_rang_again_and_again_is_read():
+    rang = [{"partyId": f"p-{number}", "extension": {"id": 7}, "result": "Missed"} for number in range(300)]
+    (found,) = parsed(json.dumps({"call log record": record(1, result="Missed", legs=rang)}).encode())
+
+    assert (found.event, found.legs) == ("missed", ())
+
+
 def test_a_fax_is_no_call():
     assert parsed(json.dumps({"call log record": record(1, type="Fax")}).encode()) == ()
 

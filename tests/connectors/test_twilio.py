@@ -176,7 +176,7 @@ def test_an_inbound_call():
         "+14155550123",
         "CASEY",
     )
-    assert (partial.duration_seconds, partial.sequence, partial.legs) == (320, 3, ())
+    assert (partial.duration_seconds, partial.legs) == (320, ())
     assert partial.occurred_at == datetime(2026, 3, 2, 14, 46, 27, tzinfo=UTC)
 
 
@@ -185,6 +185,24 @@ def test_an_outbound_call():
 
     assert (partial.direction, partial.contact_point) == (Direction.OUTBOUND, "+18005550100")
     assert (partial.parties[0].phone, partial.parties[0].name) == ("+14155550123", None)
+
+
+@pytest.mark.parametrize("sequence", ["", "0", "3"])
+def test_the_last_callback_stands_behind_the_others(sequence):
+    goes_on = told(CallStatus="in-progress", SequenceNumber="2", Timestamp="Mon, 02 Mar 2026 14:50:00 +0000")
+    call = interaction(told(SequenceNumber=sequence), goes_on)
+
+    assert (goes_on.sequence, call.attributes["call_status"]) == (2, "completed")
+
+
+def test_a_call_of_a_trunk_has_numbers_at_both_ends_and_no_agent():
+    out = told(Direction="trunking-terminating", From="+18005550100", To="+14155550123")
+    into = told(Direction="trunking-originating", To="sip:+18005550100@pbx.example.com")
+
+    assert (out.direction, into.direction) == (Direction.OUTBOUND, Direction.INBOUND)
+    assert out.contact_point == into.contact_point == "+18005550100"
+    assert out.parties[0].phone == into.parties[0].phone == "+14155550123"
+    assert out.legs == into.legs == ()
 
 
 @pytest.mark.parametrize("status", ["busy", "no-answer", "failed", "canceled"])
@@ -444,6 +462,29 @@ def test_a_sinks_test_event_and_other_products_tell_nothing():
     test = {"type": "com.twilio.eventstreams.test-event", "id": "AC1", "time": "2026-06-10T06:02:54.377Z", "data": {}}
 
     assert streamed([test, {**test, "type": "com.twilio.conversations.message.added"}]) == []
+
+
+def added(second: int, address: str, name: str | None = None):
+    """The partials of a participant that was added to a conversation."""
+    at = f"2026-03-02T14:00:0{second}Z"
+    binding = {"ProxyAddress": "+18005550100", "Type": "sms", "Address": address, "Name": name}
+    told = {"ConversationSid": "CH1", "ParticipantSid": f"MB{second}", "DateCreated": at, "MessagingBinding": binding}
+    return streamed({"type": "com.twilio.conversations.participant.added", "id": f"NO{second}", "data": told})
+
+
+def test_of_two_people_in_a_conversation_neither_has_the_others_name():
+    casey, dana = added(1, "+14155550123", "Casey Customer"), added(2, "+14155550199")
+
+    for order in ([*casey, *dana], [*dana, *casey]):
+        assert [(party.phone, party.name) for party in interaction(*order).parties] == [("+14155550199", None)]
+
+
+def test_who_was_added_and_whom_the_task_tells_of_are_one_person():
+    about = {"conversationSid": "CH1", "customerAddress": "+14155550123", "customerName": "Casey Customer"}
+    accepted = worked("reservation.accepted", at="2026-03-02T14:01:00Z", TaskAttributes=json.dumps(about))
+    chat = interaction(*added(1, "+14155550123"), *accepted)
+
+    assert [(party.phone, party.name) for party in chat.parties] == [("+14155550123", "Casey Customer")]
 
 
 def test_what_is_no_list_of_events_says_so():

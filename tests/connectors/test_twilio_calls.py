@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,6 +20,9 @@ from tests.connectors.pulling import NOW, read
 
 ACCOUNT = "AC00000000000000000000000000000000"
 TOKEN = "12345"
+
+
+ENDED = "Mon, 02 Mar 2026 14:46:27 +0000"
 
 
 def call(sid: str, day: str = "02", **fields: Any) -> dict[str, Any]:
@@ -154,6 +158,55 @@ def test_the_list_and_the_callback_tell_the_same_call():
 
     assert interaction_of("CA0", fold(None, [found])) == interaction_of("CA0", fold(None, [pushed]))
     assert interaction_of("CA0", fold(None, [found, pushed])) == interaction_of("CA0", fold(None, [pushed]))
+
+
+def pushed(status: str, number: int, at: str, **fields: str):
+    """What a callback of the call tells at this second of 14 o'clock."""
+    given = {
+        "CallSid": "CA0", "CallStatus": status, "Direction": "inbound", "From": "+14155550123", "To": "+18005550100",
+        "Timestamp": f"Mon, 02 Mar 2026 14:{at} +0000", "AccountSid": ACCOUNT, "SequenceNumber": str(number),
+    }  # fmt: skip
+    return parsed(urlencode({**given, **fields}).encode(), "application/x-www-form-urlencoded")
+
+
+def listed(**fields: Any):
+    return parsed(json.dumps({"call resource": call("CA0", **fields)}).encode(), "application/json")
+
+
+def folds(*partials: Any):
+    return [interaction_of("CA0", fold(None, order)) for order in itertools.permutations(partials)]
+
+
+def begun():
+    return [*pushed("ringing", 0, "41:01"), *pushed("in-progress", 1, "41:08")]
+
+
+def test_the_end_that_no_callback_told_stands_behind_what_they_told():
+    call, *others = folds(*begun(), *listed())
+
+    assert all(other == call for other in others)
+    assert (call.status, call.attributes["call_status"], call.duration_seconds) == ("completed", "completed", 320)
+    assert (call.ended_at - call.started_at).total_seconds() == 320
+
+
+@pytest.mark.parametrize(("status", "seconds", "end_time"), [("completed", "320", ENDED), ("canceled", "0", None)])
+def test_a_pushed_end_stands_whatever_the_list_has(status, seconds, end_time):
+    """Its time need not be that of the list: a call that nobody answered may have no end there."""
+    end = pushed(status, 2, "46:28", CallDuration=seconds)
+    found = listed(status=status, duration=seconds, end_time=end_time)
+    expected, *_ = folds(*begun(), *end)
+
+    assert folds(*begun(), *end, *found) == [expected] * 24
+
+
+def test_a_calls_end_is_its_own_and_not_that_of_its_task():
+    attributes = json.dumps({"call_sid": "CA0", "direction": "inbound"})
+    event = {"EventType": "task.wrapup", "TaskSid": "WT1", "TaskAttributes": attributes}
+    form = urlencode({**event, "Timestamp": "2026-03-02T14:47:10Z"}).encode()
+    task = parsed(form, "application/x-www-form-urlencoded")
+    found, *_ = folds(*task, *listed())
+
+    assert (found.ended_at.minute, found.ended_at.second) == (46, 27)
 
 
 def parsed(body: bytes, content_type: str):

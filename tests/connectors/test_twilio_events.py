@@ -65,7 +65,7 @@ def workspace() -> Twilio:
 
 
 def poller(url: str):
-    (events,) = twilio(account_sid=ACCOUNT, workspace_sid=WORKSPACE, find_calls=False, taskrouter_url=url).pollers()
+    (events,) = twilio(account_sid=ACCOUNT, workspace_sid=WORKSPACE, taskrouter_url=url).pollers()
     return events
 
 
@@ -117,6 +117,38 @@ def test_the_list_and_event_streams_tell_the_same_task():
     )
 
 
+@pytest.mark.parametrize("kind", ["task.completed", "reservation.accepted", "reservation.completed"])
+def test_what_a_callback_or_event_streams_told_stands(kind):
+    """Callbacks tell the whole second, Event Streams and the list its milliseconds."""
+    worker = {"reservation_sid": "WR1", "worker_sid": "WK1", "worker_name": "ada@example.com"}
+    row = event("EV1", kind, at="2026-03-02T14:47:10.456Z", **worker)
+    streamed, called = stream(row), callback(row)
+    listed = partials(json.dumps({"event resource": row}).encode())
+
+    for pushed in (streamed, called, [*streamed, *called]):
+        assert folded(*listed, *pushed) == folded(*pushed, *listed) == folded(*pushed)
+
+
+def stream(row: dict[str, Any]):
+    payload = {**row["event_data"], "timestamp": row["event_date"]}
+    body = {"type": f"com.twilio.taskrouter.{row['event_type']}", "id": "EV1", "data": {"payload": payload}}
+    return partials(json.dumps(body).encode())
+
+
+def callback(row: dict[str, Any]):
+    named = {"".join(map(str.title, name.split("_"))): value for name, value in row["event_data"].items()}
+    form = {**named, "EventType": row["event_type"], "Timestamp": str(row["event_date_ms"] // 1000)}
+    return partials(urlencode(form).encode(), "application/x-www-form-urlencoded")
+
+
+def partials(body: bytes, content_type: str = "application/json"):
+    return twilio().parse(Delivery(content_type=content_type, headers={}, body=body, received_at=NOW))
+
+
+def folded(*partials: Any):
+    return interaction_of(partials[0].id, fold(None, partials))
+
+
 def told(body: bytes):
     delivery = Delivery(content_type="application/json", headers={}, body=body, received_at=NOW)
     partials = twilio(task_attributes={}).parse(delivery)
@@ -128,7 +160,8 @@ def test_what_is_asked_for_is_what_the_settings_name():
         return [poller.name for poller in twilio(**settings).pollers()]
 
     assert names(account_sid=ACCOUNT) == ["calls"]
-    assert names(account_sid=ACCOUNT, workspace_sid=WORKSPACE) == ["calls", "events"]
-    assert names(account_sid=ACCOUNT, workspace_sid=WORKSPACE, find_calls=False) == ["events"]
+    assert names(account_sid=ACCOUNT, find_calls=False) == []
+    assert names(account_sid=ACCOUNT, workspace_sid=WORKSPACE) == ["events"]
+    assert names(account_sid=ACCOUNT, workspace_sid=WORKSPACE, find_calls=True) == ["calls", "events"]
     with pytest.raises(ConfigError, match=r"workspace_sid.*account_sid"):
         twilio(workspace_sid=WORKSPACE)
