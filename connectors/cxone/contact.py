@@ -93,7 +93,7 @@ def interaction(body: Fields, names: Mapping[str, str]) -> tuple[PartialInteract
     contact = body.inner(EVENT).renamed(OLD_NAMES)
     id = contact.needed("contactId", contact.identifier("contactId"))
     began = contact.needed("contactStartDate", contact.iso_time("contactStartDate"))
-    master = contact.identifier("masterContactId") or id
+    master = _unless_zero(contact.identifier("masterContactId")) or id
     # Where masters were looked up, one of another, the last of them is the first contact.
     masters = body.strings("masterContactIds", most=LONGEST_CHAIN)
     chain = masters[-1] if masters else master
@@ -165,8 +165,8 @@ def _leg(
     ended: datetime | None,
 ) -> Leg | None:
     """The part of the agent who had the contact; one who refused it, or never got it, had none."""
-    agent = contact.identifier("agentId")
-    if agent is None or agent == "0" or details.get("refused") or details.get("agent_seconds") == 0:
+    agent = _unless_zero(contact.identifier("agentId"))
+    if agent is None or details.get("refused") or details.get("agent_seconds") == 0:
         return None
     waited = details.get("pre_queue_seconds", 0) + details.get("queue_seconds", 0)
     first, last = contact.text("firstName"), contact.text("lastName")
@@ -196,9 +196,14 @@ def _call_type(details: Mapping[str, Any], *, is_outbound: bool, came_from_anoth
 
 
 def _disposition(contact: Fields, body: Fields, key: str) -> str | None:
-    """The name of a disposition, else its id; 0 is none."""
-    id = contact.identifier(key)
-    return None if id is None or id == "0" else body.inner("dispositions").text(id) or id
+    """The name of a disposition, else its id."""
+    id = _unless_zero(contact.identifier(key))
+    return None if id is None else body.inner("dispositions").text(id) or id
+
+
+def _unless_zero(id: str | None) -> str | None:
+    """An id; 0 is none."""
+    return None if id == "0" else id
 
 
 def _channel(contact: Fields, details: Mapping[str, Any]) -> Channel:

@@ -47,7 +47,7 @@ class Contacts:
         if not rows:
             return []
         self._ask_for_variables(api, rows)
-        masters = {_id(row, "contactId"): _id(row, "masterContactId") for row in rows}
+        masters = {_id(row, "contactId"): _master_in(row) for row in rows}
         return [
             _pulled(
                 completedContact=row,
@@ -119,6 +119,12 @@ def _id(row: Row, name: str) -> str:
     return str(value) if isinstance(value, int | str) else ""
 
 
+def _master_in(row: Row) -> str:
+    """The contact that this one came from; 0 is none."""
+    id = _id(row, "masterContactId")
+    return "" if id == "0" else id
+
+
 def _codes(row: Row) -> list[str]:
     return [_id(row, "primaryDispositionId"), _id(row, "secondaryDispositionId")]
 
@@ -140,7 +146,7 @@ def _master_of(api: Api, contact: str) -> str:
     with suppress(MissingError):
         told = object_of(api.get(f"contacts/{contact}"))
         inner = told.get("contactId")
-        return _id(inner if isinstance(inner, dict) else told, "masterContactId")
+        return _master_in(inner if isinstance(inner, dict) else told)
     return ""
 
 

@@ -179,6 +179,14 @@ def test_a_disposition_that_is_not_known_stands_as_its_id():
     assert told(agentId=1, primaryDispositionId=0).disposition is None
 
 
+@pytest.mark.parametrize("zero", [0, "0"])
+def test_a_master_of_0_is_none(zero):
+    call = told(masterContactId=zero, isOutbound=False, agentId=1, fromAddress="4155550123")
+
+    assert (call.id, [leg.call_type for leg in call.legs]) == ("7", [CallType.INBOUND])
+    assert [party.phone for party in call.parties] == ["4155550123"]
+
+
 def test_a_digital_contact_is_left_to_the_digital_interface_where_that_is_read():
     row = {"contactId": 7, "contactStartDate": "2026-03-02T14:00:00Z", "lastUpdateTime": "2026-03-02T14:30:00Z"}
 
@@ -549,6 +557,18 @@ def test_a_master_that_is_gone_or_in_a_circle_ends_the_walk():
         chains = {row_of(each)["contactId"]: json.loads(each.body)["masterContactIds"] for each in pulled}
 
     assert chains == {3: ["2"], 5: ["4"]}
+
+
+def test_contacts_whose_master_is_0_have_nothing_to_do_with_one_another():
+    rows = [contact(1, at(-2), masterContactId=0), contact(2, at(-1), masterContactId="0")]
+    with Cxone(*rows, contact(3, at(-1), masterContactId=4), page=10) as cxone:
+        cxone.other_contacts = {"4": contact(4, at(-3), masterContactId=0)}
+        pulled, _ = read(poller(cxone.url))
+        bodies = [json.loads(each.body) for each in pulled]
+
+    assert [body["masterContactIds"] for body in bodies] == [[], [], ["4"]]
+    assert [{partial.id for partial in parsed(body)} for body in bodies] == [{"1"}, {"2"}, {"4"}]
+    assert cxone.asked_for("contacts/0") == []
 
 
 # ---- getting in ----
