@@ -571,6 +571,21 @@ def test_contacts_whose_master_is_0_have_nothing_to_do_with_one_another():
     assert cxone.asked_for("contacts/0") == []
 
 
+@pytest.mark.parametrize("refused", ["contacts/2/custom-data", "contacts/99"])
+def test_what_cxone_refuses_to_tell_of_one_contact_stops_no_other_one(refused):
+    class Refusing(Cxone):
+        def served(self, asked, path):
+            return Told(400, b"{}") if path == refused else super().served(asked, path)
+
+    with Refusing(contact(1, at(-3)), contact(2, at(-2), masterContactId=99), contact(3, at(-1)), page=10) as cxone:
+        cxone.custom_data = {"3": {"Order": "A-3"}}
+        pulled, _ = read(poller(cxone.url))
+
+    assert ids(pulled) == [1, 2, 3]
+    assert [json.loads(each.body)["customData"] for each in pulled] == [{}, {}, {"Order": "A-3"}]
+    assert json.loads(pulled[1].body)["masterContactIds"] == ["99"]
+
+
 # ---- getting in ----
 
 
@@ -788,6 +803,21 @@ def test_a_conversation_comes_with_its_messages_channel_and_queue():
         (partial,) = parsed(json.loads(pulled.body))
 
     assert (partial.channel, partial.queue, partial.transcript) == (Channel.WHATSAPP, "Support_Chat", "14:40 Customer:")
+
+
+@pytest.mark.parametrize("refused", ["contacts/2/messages", "channels", "routing-queues"])
+@pytest.mark.parametrize("status", [400, 404])
+def test_what_cxone_refuses_to_tell_of_one_conversation_stops_no_other_one(refused, status):
+    class Refusing(Digital):
+        def served(self, asked, path):
+            return Told(status, b"{}") if path == f"/dfo/3.0/{refused}" else super().served(asked, path)
+
+    with Refusing(*(conversation(n, at(-n)) for n in range(1, 4))) as cxone:
+        pulled, _ = read(digital(cxone.url))
+
+    assert digital_ids(pulled) == ["1", "2", "3"]
+    told = json.loads(pulled[1].body)
+    assert sum(not told[key] for key in ("messages", "channel", "routingQueue")) == 1
 
 
 def test_reading_stops_where_the_last_reading_began():
