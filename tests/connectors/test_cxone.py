@@ -492,6 +492,52 @@ def test_after_a_long_silence_no_more_is_asked_than_cxone_answers():
     assert NOW + timedelta(days=60) <= iso_time(last.query["updatedSince"]) < NOW + timedelta(days=61)
 
 
+A_MONTH_AHEAD = 31 * 24 * 60
+
+
+class Silent(Cxone):
+    """CXone that tells no time of its own."""
+
+    def completed(self, asked):
+        told = super().completed(asked)
+        return replace(told, body=told.body.replace(b'"lastPollTime"', b'"was"'))
+
+
+@pytest.mark.parametrize(("platform", "read_until"), [(Cxone, 0), (Silent, -3)])
+@pytest.mark.parametrize("page", [2, 10])
+def test_a_row_of_the_far_future_hides_nothing(platform, read_until, page):
+    wrong = [contact(n, at(A_MONTH_AHEAD + n)) for n in (8, 9)]
+    with platform(contact(1, at(-4)), contact(2, at(-3)), *wrong, page=page) as cxone:
+        polling = poller(cxone.url)
+        first, cursor = read(polling)
+        cxone.rows.append(contact(3, at(1)))
+        again, _ = read(polling, cursor, NOW + 2 * A_MINUTE)
+
+    assert at(read_until - 6) < cursor["since"] <= at(read_until - 5)
+    assert set(ids(first)) == {1, 2, 8, 9}
+    assert set(ids(again)) == {1, 2, 3, 8, 9}
+
+
+def test_an_answer_of_the_far_future_hides_nothing():
+    with Cxone(contact(1, at(-4)), skew=timedelta(days=31)) as cxone:
+        polling = poller(cxone.url)
+        _, cursor = read(polling)
+        cxone.rows.append(contact(2, at(1)))
+        again, _ = read(polling, cursor, NOW + 2 * A_MINUTE)
+
+    assert cursor["since"] == at(-4 - 5)
+    assert ids(again) == [1, 2]
+
+
+def test_a_cursor_of_the_far_future_is_read_behind_as_far_as_can_be():
+    with Cxone(contact(1, at(-4)), contact(2, at(-2 * 24 * 60))) as cxone:
+        polling = poller(cxone.url)
+        _, cursor = read(polling)
+        found, _ = read(polling, {**cursor, "since": at(A_MONTH_AHEAD)})
+
+    assert ids(found) == [1]
+
+
 def test_nobody_reads_again_where_that_is_not_wanted():
     assert [each.name for each in connector("http://localhost", reconcile_days=0).pollers()] == ["completed_contacts"]
 
@@ -831,6 +877,18 @@ def test_reading_stops_where_the_last_reading_began():
     assert sorted(digital_ids(first)) == list("123456")
     assert digital_ids(again) == ["7", "1"]
     assert sum(asked.path.endswith("/contacts") for asked in cxone.asked_for("contacts")[calls:]) == 2
+
+
+def test_a_conversation_of_the_far_future_hides_nothing():
+    with Digital(conversation(1, at(-5)), conversation(9, at(A_MONTH_AHEAD))) as cxone:
+        polling = digital(cxone.url)
+        _, cursor = read(polling)
+        cxone.contacts.append(conversation(2, at(1)))
+        again, _ = read(polling, cursor, NOW + 2 * A_MINUTE)
+        found, _ = read(polling, {**cursor, "since": at(A_MONTH_AHEAD)}, NOW + 2 * A_MINUTE)
+
+    assert cursor["since"] == at(-5)
+    assert sorted(digital_ids(again)) == sorted(digital_ids(found)) == ["1", "2", "9"]
 
 
 def test_a_token_that_is_forgotten_begins_the_search_again():
