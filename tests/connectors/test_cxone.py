@@ -120,6 +120,46 @@ def test_what_no_agent_had_was_missed_only_if_it_came_in():
     assert told(isOutbound=True).status is Status.COMPLETED
 
 
+def test_who_called_and_reached_nobody_has_a_leg():
+    no_answer = {"primaryDispositionId": 5, "dispositionNotes": "left vm", "acwSeconds": 20.0, "agentSeconds": 0}
+    call = told(isOutbound=True, agentId=7, **no_answer)
+
+    assert (call.status, call.disposition) == (Status.WRAPPED_UP, "5")
+    assert [(leg.agent_id, leg.call_type, leg.notes) for leg in call.legs] == [("7", CallType.OUTBOUND, "left vm")]
+
+
+@pytest.mark.parametrize(
+    ("row", "legs"),
+    [
+        ({"isOutbound": True}, 1),
+        ({"isOutbound": True, "agentId": 0}, 0),
+        ({"acwSeconds": 20}, 1),
+        ({"acwSeconds": 0}, 0),
+        ({"acwSeconds": 20, "isRefused": True}, 0),
+        ({"isOutbound": True, "isRefused": True}, 0),
+    ],
+)
+def test_whether_who_had_a_contact_for_no_time_had_a_part_in_it(row, legs):
+    assert len(told(**{"agentId": 7, "agentSeconds": 0, **row}).legs) == legs
+
+
+def test_a_contact_without_an_agent_has_its_disposition_and_notes_all_the_same():
+    call = told(agentId=0, primaryDispositionId=5, dispositionNotes="spam")
+
+    assert (call.status, call.legs, call.disposition, call.notes) == (Status.MISSED, (), "5", "spam")
+
+
+def test_an_agent_behind_a_contact_without_one_has_the_last_word():
+    row = {"contactId": 7, "contactStartDate": "2026-03-02T14:00:00Z", "lastUpdateTime": "2026-03-02T14:30:00Z"}
+    alone = parsed({"completedContact": {**row, "primaryDispositionId": 5, "dispositionNotes": "no agent"}})
+    row |= {"contactId": 8, "masterContactId": 7, "contactStartDate": "2026-03-02T14:10:00Z", "agentId": 7}
+    silent = parsed({"completedContact": row})
+    taken = parsed({"completedContact": {**row, "primaryDispositionId": 6}})
+
+    assert (folded([*alone, *silent]).disposition, folded([*alone, *silent]).notes) == ("5", "no agent")
+    assert folded([*alone, *taken]).disposition == folded([*taken, *alone]).disposition == "6"
+
+
 def test_an_outbound_call_has_its_sides_changed():
     call = folded(partials_of("outbound_call"))
 
