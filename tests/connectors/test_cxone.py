@@ -952,6 +952,36 @@ def test_reading_again_finds_what_the_order_of_changes_hid():
     assert again == [["1"], ["1", "2", "3"]]
 
 
+def with_case(number: str, updated: str | None, *, received_at: datetime = NOW, **more: Any):
+    custom_field = {"ident": "case", "value": number, "updatedAt": updated}
+    contact = {**conversation(1, at(-30)), "customFields": [custom_field]}
+    body = json.dumps({"digitalContact": contact, **more}).encode()
+    delivery = Delivery(content_type="application/json", headers={}, body=body, received_at=received_at)
+    return configured(CxoneConnector, {**KEY, "custom_data": {"case_number": "case"}}).parse(delivery)
+
+
+@pytest.mark.parametrize(("first", "second"), [(at(-40), at(-20)), (None, at(-20)), (at(-20), at(-10))])
+@pytest.mark.parametrize("numbers", [("00001026", "00000999"), ("00000999", "00001026")])
+def test_a_custom_field_that_is_corrected_later_is_right_whatever_it_says(first, second, numbers):
+    before, after = with_case(numbers[0], first), with_case(numbers[1], second)
+
+    assert folded([*before, *after]).references == folded([*after, *before]).references == {"case_number": numbers[1]}
+
+
+def test_a_message_after_the_last_change_of_status_is_later_than_it():
+    said = {"id": "m-1", "direction": "inbound", "createdAt": at(-5), "messageContent": {"type": "TEXT"}}
+    (partial,) = with_case("00001026", at(-20), messages=[said])
+
+    assert partial.occurred_at == iso_time(at(-5))
+
+
+def test_a_customers_clock_that_is_ahead_does_not_outdo_what_comes_later():
+    before = with_case("00001026", "2036-03-02T15:00:00+00:00")
+    after = with_case("00000999", at(5), received_at=NOW + 10 * A_MINUTE)
+
+    assert folded([*before, *after]).references == {"case_number": "00000999"}
+
+
 # ---- what a Studio script posts ----
 
 
