@@ -989,18 +989,28 @@ def studio(name: str) -> Any:
     return json.loads((CXONE / "studio" / name).read_text("utf-8"))
 
 
-def test_the_readmes_mapping_makes_an_interaction_of_what_a_studio_script_posts():
+def mapped(posted: Any):
+    """What the README's mapping makes of it."""
     readme = (CXONE / "README.md").read_text("utf-8")
     blocks = [YAML(typ="safe").load(block) for block in re.findall(r"```yaml\n(.*?)```", readme, re.DOTALL)]
     (settings,) = [
         one["settings"] for block in blocks for one in block["connections"].values() if one["connector"] == "generic"
     ]
-    posted = studio("body.json")
+    body = json.dumps(posted).encode()
     generic = configured(GenericConnector, {**settings, "token": "a token"})
-    partials = generic.parse(
-        Delivery(content_type="application/json", headers={}, body=json.dumps(posted).encode(), received_at=NOW)
-    )
-    call = folded(partials)
+    return folded(generic.parse(Delivery(content_type="application/json", headers={}, body=body, received_at=NOW)))
+
+
+@pytest.mark.parametrize("master", ["", None])
+def test_a_studio_script_that_posts_no_master_posts_the_contact_itself(master):
+    assert mapped({**studio("body.json"), "master_id": master, "contact_id": "445566778899"}).id == "445566778899"
+    assert mapped({**studio("body.json"), "contact_id": "445566778899"}).id == "445566778000"
+
+
+def test_the_readmes_mapping_makes_an_interaction_of_what_a_studio_script_posts():
+    posted = studio("body.json")
+    call = mapped(posted)
+    readme = (CXONE / "README.md").read_text("utf-8")
 
     assert studio("case.json")["provenance"] == "invented"
     assert set(re.findall(r'"([a-z_]+)": ', re.findall(r"```json\n(.*?)```", readme, re.DOTALL)[0])) == set(posted)
