@@ -77,7 +77,7 @@ FLAGS = {
     "isTakeover": "taken_over",
     "isLogged": "recorded",
 }
-LONGEST_CHAIN = 20
+LONGEST_CHAIN = 100
 LONGEST_SECONDS = 366 * 86_400
 """A contact that lasts longer does not say how long."""
 

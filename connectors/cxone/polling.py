@@ -95,20 +95,24 @@ class CompletedContacts:
     def pull(self, cursor: Cursor | None, now: datetime) -> Iterator[Page]:
         try:
             position = Position.of(cursor, now - self._span.first, now)
-            yield from self._pages(self._session.reporting(), position, now + AHEAD)
+            yield from self._pages(self._session.reporting(), position, now)
         except RejectedError as error:
             raise _refused("contacts/completed", error) from None
 
-    def _pages(self, api: Api, position: Position, latest: datetime) -> Iterator[Page]:
-        more = True
+    def _pages(self, api: Api, position: Position, now: datetime) -> Iterator[Page]:
+        """Where a row has to wait, the next reading begins with it; until then no place behind it is kept."""
+        latest, more = now + AHEAD, True
+        waiting: list[Mapping[str, Any]] = []
         while more:
             asked = {"updatedSince": written(position.since), "orderBy": "lastUpdateTime asc"}
             told = object_of(api.get("contacts/completed", {**asked, "top": TOP, "skip": position.skipped}))
             rows = objects(told, "completedContacts")
             more = goes_on(told, rows, position.skipped)
-            until = _read_until(told, rows, latest) or position.since
+            pulled, later = self._contacts.told(api, rows, now)
+            waiting += later
+            until = min([_read_until(told, rows, latest) or position.since, *_times(waiting, latest)])
             position = position.behind(rows, latest) if more else position.again(until, self._span.overlap)
-            yield Page(self._contacts.told(api, rows), position.cursor)
+            yield Page(pulled, None if more and waiting else position.cursor)
 
 
 @dataclass(frozen=True, slots=True)

@@ -596,12 +596,12 @@ def test_names_and_script_variables_are_looked_up_again_after_a_while():
     seconds = [0.0]
     with Cxone(contact(1, at(-3))) as cxone:
         api, contacts = connector(cxone.url)._session.reporting(), Contacts(clock=lambda: seconds[0])
-        before = contacts.told(api, cxone.rows)
+        before = contacts.told(api, cxone.rows, NOW)
         cxone.agents[0]["emailAddress"] = "ada.agent@example.com"
         cxone.custom_data["1"] = {"CaseNumber": "00001026"}
-        assert contacts.told(api, cxone.rows) == before
+        assert contacts.told(api, cxone.rows, NOW) == before
         seconds[0] = 3601.0
-        after = json.loads(contacts.told(api, cxone.rows)[0].body)
+        after = json.loads(contacts.told(api, cxone.rows, NOW)[0][0].body)
 
     assert after["agents"] == {"1234": "ada.agent@example.com"}
     assert after["customData"] == {"CaseNumber": "00001026"}
@@ -637,12 +637,11 @@ def test_a_chain_is_walked_to_its_first_contact(is_in_the_page):
 
 
 def test_a_master_that_is_gone_or_in_a_circle_ends_the_walk():
-    with Cxone(contact(3, at(-1), masterContactId=2), contact(5, at(-2), masterContactId=4)) as cxone:
+    with Cxone(contact(3, at(-46), masterContactId=2), contact(5, at(-2), masterContactId=4)) as cxone:
         cxone.other_contacts = {"4": contact(4, at(-3), masterContactId=5)}
         pulled, _ = read(poller(cxone.url))
-        chains = {row_of(each)["contactId"]: json.loads(each.body)["masterContactIds"] for each in pulled}
 
-    assert chains == {3: ["2"], 5: ["4"]}
+    assert chains(pulled) == {3: ["2"], 5: ["4"]}
 
 
 def test_contacts_whose_master_is_0_have_nothing_to_do_with_one_another():
@@ -657,6 +656,59 @@ def test_contacts_whose_master_is_0_have_nothing_to_do_with_one_another():
     assert cxone.asked_for("contacts/0") == []
 
 
+def chains(pulled) -> dict[int, list[str]]:
+    return {row_of(each)["contactId"]: json.loads(each.body)["masterContactIds"] for each in pulled}
+
+
+@pytest.mark.parametrize("page", [2, 10])
+def test_a_row_waits_while_it_is_not_known_where_its_chain_begins_and_no_other_one_does(page):
+    others = [contact(n, at(n - 9)) for n in range(5, 8)]
+    with Cxone(contact(3, at(-6), masterContactId=2), *others, page=page) as cxone:
+        first, cursor = read(poller(cxone.url))
+        cxone.other_contacts = {"2": contact(2, at(-9), masterContactId=1), "1": contact(1, at(-9))}
+        cxone.skew = 20 * A_MINUTE
+        polling = poller(cxone.url)
+        again, cursor = read(polling, cursor, NOW + cxone.skew)
+        last, _ = read(polling, cursor, NOW + cxone.skew)
+
+    assert chains(first) == {5: [], 6: [], 7: []}
+    assert chains(again) == {3: ["2", "1"], 5: [], 6: [], 7: []}
+    assert last == []
+
+
+def test_what_comes_after_a_row_that_waits_is_read_again_if_the_reading_is_cut_off():
+    rows = [contact(n, at(n - 30)) for n in range(1, 7)]
+    rows[2]["masterContactId"] = 99
+    with Cxone(*rows) as cxone:
+        cursors = [page.cursor for page in poller(cxone.url).pull(None, NOW)]
+
+    assert [bool(cursor) for cursor in cursors] == [True, *[False] * (len(cursors) - 2), True]
+    assert cursors[-1]["since"] == at(3 - 30 - 5)
+
+
+def test_a_row_waits_for_45_minutes_and_costs_few_calls():
+    seconds = [0.0]
+    with Cxone(contact(3, at(-1), masterContactId=2)) as cxone:
+        polling = poller(cxone.url)
+        polling._contacts = Contacts(clock=lambda: seconds[0])
+        cursor, told = None, []
+        for minute in range(46):
+            seconds[0], cxone.skew = 60.0 * minute, minute * A_MINUTE
+            pulled, cursor = read(polling, cursor, NOW + cxone.skew)
+            told += [(minute, chain) for chain in chains(pulled).items()]
+        calls = len(cxone.asked_for("contacts/2"))
+
+    assert told == [(45, (3, ["2"]))]
+    assert calls <= 10
+
+
+def test_a_chain_as_long_as_a_row_may_tell_is_one_interaction():
+    with Cxone(*(contact(n, at(n - 120), masterContactId=max(n - 1, 1)) for n in range(1, 102)), page=200) as cxone:
+        pulled, _ = read(poller(cxone.url))
+
+    assert {partial.id for each in pulled for partial in parsed(json.loads(each.body))} == {"1"}
+
+
 @pytest.mark.parametrize("refused", ["contacts/2/custom-data", "contacts/99"])
 def test_what_cxone_refuses_to_tell_of_one_contact_stops_no_other_one(refused):
     class Refusing(Cxone):
@@ -665,6 +717,7 @@ def test_what_cxone_refuses_to_tell_of_one_contact_stops_no_other_one(refused):
 
     with Refusing(contact(1, at(-3)), contact(2, at(-2), masterContactId=99), contact(3, at(-1)), page=10) as cxone:
         cxone.custom_data = {"3": {"Order": "A-3"}}
+        cxone.other_contacts = {"99": contact(99, at(-4))}
         pulled, _ = read(poller(cxone.url))
 
     assert ids(pulled) == [1, 2, 3]
