@@ -129,7 +129,7 @@ class CxoneConnector(Connector):
         body = read_object(delivery.body)
         names: Mapping[str, str] = self.settings["custom_data"]
         if "digitalContact" in body:
-            return conversation.interaction(body, names)
+            return conversation.interaction(body, names, delivery.received_at)
         if self.settings["digital"] and contact.is_digital(body):
             return ()
         return contact.interaction(body, names)

@@ -77,7 +77,7 @@ FLAGS = {
     "isTakeover": "taken_over",
     "isLogged": "recorded",
 }
-LONGEST_CHAIN = 20
+LONGEST_CHAIN = 100
 LONGEST_SECONDS = 366 * 86_400
 """A contact that lasts longer does not say how long."""
 
@@ -93,7 +93,7 @@ def interaction(body: Fields, names: Mapping[str, str]) -> tuple[PartialInteract
     contact = body.inner(EVENT).renamed(OLD_NAMES)
     id = contact.needed("contactId", contact.identifier("contactId"))
     began = contact.needed("contactStartDate", contact.iso_time("contactStartDate"))
-    master = contact.identifier("masterContactId") or id
+    master = _unless_zero(contact.identifier("masterContactId")) or id
     # Where masters were looked up, one of another, the last of them is the first contact.
     masters = body.strings("masterContactIds", most=LONGEST_CHAIN)
     chain = masters[-1] if masters else master
@@ -104,7 +104,22 @@ def interaction(body: Fields, names: Mapping[str, str]) -> tuple[PartialInteract
     variables = body.filled_in("customData")
     ours = named(variables, names)
     call_type = _call_type(details, is_outbound=is_outbound, came_from_another=master != id)
-    leg = _leg(contact, body, details, ours, id=id, call_type=call_type, began=began, ended=ended)
+    disposition = ours.disposition or _disposition(contact, body, "primaryDispositionId")
+    notes = ours.notes or contact.text("dispositionNotes")
+    leg = None
+    if agent := _agent(contact, details, is_outbound=is_outbound):
+        leg = _leg(
+            contact,
+            body,
+            details,
+            id=id,
+            agent=agent,
+            call_type=call_type,
+            began=began,
+            ended=ended,
+            disposition=disposition,
+            notes=notes,
+        )
     tells_of_chain = leg is None or call_type is not CallType.CONSULT
     channel = _channel(contact, details) if tells_of_chain else None
     partial = PartialInteraction(
@@ -121,6 +136,8 @@ def interaction(body: Fields, names: Mapping[str, str]) -> tuple[PartialInteract
         started_at=began if is_first else None,
         queue=(ours.queue or contact.text("skillName")) if tells_of_chain else None,
         subject=ours.subject if tells_of_chain else None,
+        disposition=_without_leg(disposition, leg, is_alone=is_first) if tells_of_chain else None,
+        notes=None if leg else notes,
         references=ours.references if tells_of_chain else None,
         attributes=({**variables, **details} if variables else details) if tells_of_chain else None,
     )
@@ -157,17 +174,16 @@ def _leg(
     contact: Fields,
     body: Fields,
     details: Mapping[str, Any],
-    ours: Named,
     *,
     id: str,
+    agent: str,
     call_type: CallType,
     began: datetime,
     ended: datetime | None,
-) -> Leg | None:
-    """The part of the agent who had the contact; one who refused it, or never got it, had none."""
-    agent = contact.identifier("agentId")
-    if agent is None or agent == "0" or details.get("refused") or details.get("agent_seconds") == 0:
-        return None
+    disposition: str | None,
+    notes: str | None,
+) -> Leg:
+    """The part of the agent who had the contact."""
     waited = details.get("pre_queue_seconds", 0) + details.get("queue_seconds", 0)
     first, last = contact.text("firstName"), contact.text("lastName")
     return Leg(
@@ -179,9 +195,25 @@ def _leg(
         team=contact.text("teamName"),
         started_at=began + timedelta(0, waited) if waited else began,
         ended_at=ended,
-        disposition=ours.disposition or _disposition(contact, body, "primaryDispositionId"),
-        notes=ours.notes or contact.text("dispositionNotes"),
+        disposition=disposition,
+        notes=notes,
     )
+
+
+def _agent(contact: Fields, details: Mapping[str, Any], *, is_outbound: bool) -> str | None:
+    """Who had the contact; who refused it, or never got it, had not; who called in vain, or wrapped it up, had."""
+    agent = _unless_zero(contact.identifier("agentId"))
+    if agent is None or details.get("refused"):
+        return None
+    had_it = details.get("agent_seconds") != 0 or is_outbound or details.get("wrap_up_seconds")
+    return agent if had_it else None
+
+
+def _without_leg(disposition: str | None, leg: Leg | None, *, is_alone: bool) -> str | None:
+    """The disposition of a contact that no agent had; that of an agent behind it takes its place."""
+    if leg is None:
+        return disposition
+    return None if is_alone or leg.disposition is None else ""
 
 
 def _call_type(details: Mapping[str, Any], *, is_outbound: bool, came_from_another: bool) -> CallType:
@@ -196,9 +228,14 @@ def _call_type(details: Mapping[str, Any], *, is_outbound: bool, came_from_anoth
 
 
 def _disposition(contact: Fields, body: Fields, key: str) -> str | None:
-    """The name of a disposition, else its id; 0 is none."""
-    id = contact.identifier(key)
-    return None if id is None or id == "0" else body.inner("dispositions").text(id) or id
+    """The name of a disposition, else its id."""
+    id = _unless_zero(contact.identifier(key))
+    return None if id is None else body.inner("dispositions").text(id) or id
+
+
+def _unless_zero(id: str | None) -> str | None:
+    """An id; 0 is none."""
+    return None if id == "0" else id
 
 
 def _channel(contact: Fields, details: Mapping[str, Any]) -> Channel:

@@ -1,7 +1,9 @@
 """A digital contact with its messages as an interaction: the vendor's words and ours.
 
 https://developer.niceincontact.com/API/DigitalEngagementAPI; the fields are those of the OpenAPI files that
-https://github.com/calljacob/nice-cxone-api is generated from. Times are ISO 8601.
+https://github.com/calljacob/nice-cxone-api is generated from. Times are ISO 8601. Of two values of a custom field the
+one with the later `updatedAt` is the newer: https://github.com/nice-devone/nice-cxone-mobile-sdk-ios
+(`Array+Extensions.swift`, and `ContactCustomFieldsService.swift`, where it is the customer's own clock).
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from typing import TypeAlias
 from gateway.sdk import Channel, Direction, Event, Leg, PartialInteraction, Party
 from gateway.sdk.attributes import Named, named
 from gateway.sdk.parties import customer
-from gateway.sdk.reading import LATEST, Fields
+from gateway.sdk.reading import EARLIEST, LATEST, Fields
 from gateway.sdk.transcript import Message, transcript
 
 EVENTS = {
@@ -61,7 +63,7 @@ Said: TypeAlias = Sequence[tuple[Message, Fields]]
 """The messages in order of time, each with the agent or program that wrote it."""
 
 
-def interaction(body: Fields, names: Mapping[str, str]) -> tuple[PartialInteraction, ...]:
+def interaction(body: Fields, names: Mapping[str, str], received_at: datetime) -> tuple[PartialInteraction, ...]:
     """What a contact tells as it is now; nothing for a status that is none of the seven."""
     contact = body.inner("digitalContact")
     event = EVENTS.get(contact.needed("status", contact.text("status")).lower())
@@ -70,21 +72,24 @@ def interaction(body: Fields, names: Mapping[str, str]) -> tuple[PartialInteract
     began, changed = contact.iso_time("createdAt"), contact.iso_time("statusUpdatedAt")
     said, route = _said(body), body.inner("channel")
     channel = _channel(contact, route)
-    answers = _custom_fields(contact)
+    custom_fields = contact.inners("customFields")
+    answers = _values(custom_fields)
     ours = named(answers, names)
     legs = _legs(contact, said, ours)
-    is_over = event is Event.COMPLETED
+    is_over, last = event is Event.COMPLETED, _last(said)
+    added = max([last or EARLIEST, *map(_updated, custom_fields)])
     partial = PartialInteraction(
         id=f"digital-{contact.needed('id', contact.identifier('id'))}",
         event=Event.MISSED if is_over and not legs and "abandon" in contact else event,
-        occurred_at=contact.needed("statusUpdatedAt", changed or began),
+        # A customer's clock that is ahead must not outdo all that comes later.
+        occurred_at=max(contact.needed("statusUpdatedAt", changed or began), min(added, received_at)),
         channel=channel,
         direction=contact.word("direction", DIRECTIONS),
         contact_point=contact.identifier("channelId"),
         parties=_parties(contact, channel, ours),
         legs=legs,
         started_at=began,
-        ended_at=_last(said) or changed if is_over else None,
+        ended_at=last or changed if is_over else None,
         queue=ours.queue or body.inner("routingQueue").text("name") or contact.identifier("routingQueueId"),
         subject=ours.subject,
         disposition=ours.disposition,
@@ -165,10 +170,14 @@ def _parties(contact: Fields, channel: Channel | None, ours: Named) -> tuple[Par
     )
 
 
-def _custom_fields(contact: Fields) -> dict[str, str]:
+def _updated(custom_field: Fields) -> datetime:
+    return custom_field.iso_time("updatedAt") or EARLIEST
+
+
+def _values(custom_fields: Sequence[Fields]) -> dict[str, str]:
     return {
         ident: value
-        for field in contact.inners("customFields")
+        for field in custom_fields
         if (ident := field.text("ident")) and (value := field.identifier("value"))
     }
 

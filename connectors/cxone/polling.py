@@ -5,7 +5,8 @@
 https://developer.niceincontact.com/API/DigitalEngagementAPI; how the search is sorted and scrolled through by
 https://github.com/nice-devone/nice-cxone-agent-sdk (`utility.js`, `cxone-digital-contact-search.js`).
 
-Cursors hold CXone's own times only, so that no clock but its own decides what is new.
+Cursors hold CXone's own times only, so that no clock but its own decides what is new; but none of a future that is far
+from ours, which hides all that comes until then.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ FARTHEST = timedelta(days=30)
 """How far back `updatedSince` may lie."""
 GRAIN = timedelta(seconds=1)
 """Times may be compared without their fractions, and what is at a time may not count as after it."""
+AHEAD = timedelta(days=1)
+"""How far CXone's clock may be ahead of ours: a later time is a mistake."""
 FINISHED = ("resolved", "closed")
 A_DAY = timedelta(days=1)
 
@@ -54,20 +57,22 @@ class Position:
         if cursor is None:
             return cls(begin, begin)
         since, first = iso_time(cursor["since"]), iso_time(cursor["first"])
-        return cls(since, first, cursor["skipped"]) if since >= now - FARTHEST else cls(now - FARTHEST, first)
+        is_sound = now - FARTHEST <= since <= now + AHEAD
+        return cls(since, first, cursor["skipped"]) if is_sound else cls(max(now - FARTHEST, first), first)
 
     @property
     def cursor(self) -> Cursor:
         """The same as JSON."""
         return {"since": written(self.since), "first": written(self.first), "skipped": self.skipped}
 
-    def behind(self, rows: Sequence[Mapping[str, Any]]) -> Position:
+    def behind(self, rows: Sequence[Mapping[str, Any]], latest: datetime) -> Position:
         """Behind these rows, which are in the order of their times: from the time of the last one on.
 
         Counted rows would be lost: one that is changed meanwhile moves to the end, and all behind it move up. They are
-        counted only where that does not get on: more rows at a time than an answer holds, or in no order.
+        counted only where that does not get on: more rows at a time than an answer holds, in no order, or with a time
+        after the `latest` that can be.
         """
-        times = [time for row in rows if (time := _updated(row))]
+        times = _times(rows, latest)
         if len(times) == len(rows) and times == sorted(times) and times[-1] - GRAIN > self.since:
             return Position(times[-1] - GRAIN, self.first)
         return replace(self, skipped=self.skipped + len(rows))
@@ -89,21 +94,25 @@ class CompletedContacts:
 
     def pull(self, cursor: Cursor | None, now: datetime) -> Iterator[Page]:
         try:
-            yield from self._pages(self._session.reporting(), Position.of(cursor, now - self._span.first, now))
+            position = Position.of(cursor, now - self._span.first, now)
+            yield from self._pages(self._session.reporting(), position, now)
         except RejectedError as error:
             raise _refused("contacts/completed", error) from None
 
-    def _pages(self, api: Api, position: Position) -> Iterator[Page]:
-        more = True
+    def _pages(self, api: Api, position: Position, now: datetime) -> Iterator[Page]:
+        """Where a row has to wait, the next reading begins with it; until then no place behind it is kept."""
+        latest, more = now + AHEAD, True
+        waiting: list[Mapping[str, Any]] = []
         while more:
             asked = {"updatedSince": written(position.since), "orderBy": "lastUpdateTime asc"}
             told = object_of(api.get("contacts/completed", {**asked, "top": TOP, "skip": position.skipped}))
             rows = objects(told, "completedContacts")
             more = goes_on(told, rows, position.skipped)
-            position = (
-                position.behind(rows) if more else position.again(_read_until(told, rows, position), self._span.overlap)
-            )
-            yield Page(self._contacts.told(api, rows), position.cursor)
+            pulled, later = self._contacts.told(api, rows, now)
+            waiting += later
+            until = min([_read_until(told, rows, latest) or position.since, *_times(waiting, latest)])
+            position = position.behind(rows, latest) if more else position.again(until, self._span.overlap)
+            yield Page(pulled, None if more and waiting else position.cursor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,12 +129,14 @@ class Scroll:
     seen: int = 0
 
     @classmethod
-    def of(cls, cursor: Cursor | None, begin: datetime) -> Scroll:
+    def of(cls, cursor: Cursor | None, begin: datetime, now: datetime) -> Scroll:
         """Where a cursor points to, or the beginning."""
         if cursor is None:
             return cls(begin, begin)
-        newest = _moment(cursor["newest"])
-        return cls(iso_time(cursor["since"]), iso_time(cursor["first"]), newest, cursor["token"], cursor["seen"])
+        since, first, newest = iso_time(cursor["since"]), iso_time(cursor["first"]), _moment(cursor["newest"])
+        if since > now + AHEAD:
+            return cls(max(now - FARTHEST, first), first)
+        return cls(since, first, newest, cursor["token"], cursor["seen"])
 
     @property
     def cursor(self) -> Cursor:
@@ -133,9 +144,10 @@ class Scroll:
         times = {"since": written(self.since), "first": written(self.first)}
         return {**times, "newest": self.newest and written(self.newest), "token": self.token, "seen": self.seen}
 
-    def behind(self, contacts: Sequence[Mapping[str, Any]], token: str | None) -> Scroll:
-        """Behind these contacts; without a token where the next reading begins."""
-        newest = max((time for time in (self.newest, *map(_changed, contacts)) if time), default=None)
+    def behind(self, contacts: Sequence[Mapping[str, Any]], token: str | None, latest: datetime) -> Scroll:
+        """Behind these contacts, none later than the `latest` can be; without a token where the next reading begins."""
+        times = (self.newest, *map(_changed, contacts))
+        newest = max((time for time in times if time and time <= latest), default=None)
         if token is None:
             return Scroll(newest or self.since, self.first)
         return replace(self, newest=newest, token=token, seen=self.seen + len(contacts))
@@ -158,7 +170,7 @@ class DigitalContacts:
 
     def pull(self, cursor: Cursor | None, now: datetime) -> Iterator[Page]:
         try:
-            yield from self._pages(self._session.digital(), Scroll.of(cursor, now - self._span.first), now)
+            yield from self._pages(self._session.digital(), Scroll.of(cursor, now - self._span.first, now), now)
         except RejectedError as error:
             raise _refused("the search for digital contacts", error) from None
 
@@ -171,7 +183,8 @@ class DigitalContacts:
             is_behind = due or (contacts and self._every_one)
             hits = told.get("hits")
             is_all = isinstance(hits, int) and scroll.seen + len(contacts) >= hits
-            scroll = scroll.behind(contacts, told.get("scrollToken") if is_behind and not is_all else None)
+            token = told.get("scrollToken") if is_behind and not is_all else None
+            scroll = scroll.behind(contacts, token, now + AHEAD)
             yield Page(self._conversations.told(api, due), scroll.cursor)
             if scroll.token is None:
                 return
@@ -188,14 +201,14 @@ class DigitalContacts:
         return object_of(api.get("contacts", asked)), replace(scroll, token=None, seen=0)
 
 
-def _read_until(told: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], position: Position) -> datetime:
-    """The time of the answer, by CXone's clock; else that of the last change in it."""
-    last = max((time for row in rows if (time := _updated(row))), default=position.since)
-    return _moment(told.get("lastPollTime")) or last
+def _read_until(told: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], latest: datetime) -> datetime | None:
+    """The time of the answer, by CXone's clock; else that of the last change in it. None is after the `latest`."""
+    polled = _moment(told.get("lastPollTime"))
+    return polled if polled and polled <= latest else max(_times(rows, latest), default=None)
 
 
-def _updated(row: Mapping[str, Any]) -> datetime | None:
-    return _moment(row.get("lastUpdateTime"))
+def _times(rows: Sequence[Mapping[str, Any]], latest: datetime) -> list[datetime]:
+    return [time for row in rows if (time := _moment(row.get("lastUpdateTime"))) and time <= latest]
 
 
 def _changed(contact: Mapping[str, Any]) -> datetime | None:

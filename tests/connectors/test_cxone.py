@@ -120,6 +120,46 @@ def test_what_no_agent_had_was_missed_only_if_it_came_in():
     assert told(isOutbound=True).status is Status.COMPLETED
 
 
+def test_who_called_and_reached_nobody_has_a_leg():
+    no_answer = {"primaryDispositionId": 5, "dispositionNotes": "left vm", "acwSeconds": 20.0, "agentSeconds": 0}
+    call = told(isOutbound=True, agentId=7, **no_answer)
+
+    assert (call.status, call.disposition) == (Status.WRAPPED_UP, "5")
+    assert [(leg.agent_id, leg.call_type, leg.notes) for leg in call.legs] == [("7", CallType.OUTBOUND, "left vm")]
+
+
+@pytest.mark.parametrize(
+    ("row", "legs"),
+    [
+        ({"isOutbound": True}, 1),
+        ({"isOutbound": True, "agentId": 0}, 0),
+        ({"acwSeconds": 20}, 1),
+        ({"acwSeconds": 0}, 0),
+        ({"acwSeconds": 20, "isRefused": True}, 0),
+        ({"isOutbound": True, "isRefused": True}, 0),
+    ],
+)
+def test_whether_who_had_a_contact_for_no_time_had_a_part_in_it(row, legs):
+    assert len(told(**{"agentId": 7, "agentSeconds": 0, **row}).legs) == legs
+
+
+def test_a_contact_without_an_agent_has_its_disposition_and_notes_all_the_same():
+    call = told(agentId=0, primaryDispositionId=5, dispositionNotes="spam")
+
+    assert (call.status, call.legs, call.disposition, call.notes) == (Status.MISSED, (), "5", "spam")
+
+
+def test_an_agent_behind_a_contact_without_one_has_the_last_word():
+    row = {"contactId": 7, "contactStartDate": "2026-03-02T14:00:00Z", "lastUpdateTime": "2026-03-02T14:30:00Z"}
+    alone = parsed({"completedContact": {**row, "primaryDispositionId": 5, "dispositionNotes": "no agent"}})
+    row |= {"contactId": 8, "masterContactId": 7, "contactStartDate": "2026-03-02T14:10:00Z", "agentId": 7}
+    silent = parsed({"completedContact": row})
+    taken = parsed({"completedContact": {**row, "primaryDispositionId": 6}})
+
+    assert (folded([*alone, *silent]).disposition, folded([*alone, *silent]).notes) == ("5", "no agent")
+    assert folded([*alone, *taken]).disposition == folded([*taken, *alone]).disposition == "6"
+
+
 def test_an_outbound_call_has_its_sides_changed():
     call = folded(partials_of("outbound_call"))
 
@@ -177,6 +217,14 @@ def test_the_media_give_the_channel_by_name_and_else_by_id(row, channel):
 def test_a_disposition_that_is_not_known_stands_as_its_id():
     assert told(agentId=1, primaryDispositionId=4711).disposition == "4711"
     assert told(agentId=1, primaryDispositionId=0).disposition is None
+
+
+@pytest.mark.parametrize("zero", [0, "0"])
+def test_a_master_of_0_is_none(zero):
+    call = told(masterContactId=zero, isOutbound=False, agentId=1, fromAddress="4155550123")
+
+    assert (call.id, [leg.call_type for leg in call.legs]) == ("7", [CallType.INBOUND])
+    assert [party.phone for party in call.parties] == ["4155550123"]
 
 
 def test_a_digital_contact_is_left_to_the_digital_interface_where_that_is_read():
@@ -484,6 +532,52 @@ def test_after_a_long_silence_no_more_is_asked_than_cxone_answers():
     assert NOW + timedelta(days=60) <= iso_time(last.query["updatedSince"]) < NOW + timedelta(days=61)
 
 
+A_MONTH_AHEAD = 31 * 24 * 60
+
+
+class Silent(Cxone):
+    """CXone that tells no time of its own."""
+
+    def completed(self, asked):
+        told = super().completed(asked)
+        return replace(told, body=told.body.replace(b'"lastPollTime"', b'"was"'))
+
+
+@pytest.mark.parametrize(("platform", "read_until"), [(Cxone, 0), (Silent, -3)])
+@pytest.mark.parametrize("page", [2, 10])
+def test_a_row_of_the_far_future_hides_nothing(platform, read_until, page):
+    wrong = [contact(n, at(A_MONTH_AHEAD + n)) for n in (8, 9)]
+    with platform(contact(1, at(-4)), contact(2, at(-3)), *wrong, page=page) as cxone:
+        polling = poller(cxone.url)
+        first, cursor = read(polling)
+        cxone.rows.append(contact(3, at(1)))
+        again, _ = read(polling, cursor, NOW + 2 * A_MINUTE)
+
+    assert at(read_until - 6) < cursor["since"] <= at(read_until - 5)
+    assert set(ids(first)) == {1, 2, 8, 9}
+    assert set(ids(again)) == {1, 2, 3, 8, 9}
+
+
+def test_an_answer_of_the_far_future_hides_nothing():
+    with Cxone(contact(1, at(-4)), skew=timedelta(days=31)) as cxone:
+        polling = poller(cxone.url)
+        _, cursor = read(polling)
+        cxone.rows.append(contact(2, at(1)))
+        again, _ = read(polling, cursor, NOW + 2 * A_MINUTE)
+
+    assert cursor["since"] == at(-4 - 5)
+    assert ids(again) == [1, 2]
+
+
+def test_a_cursor_of_the_far_future_is_read_behind_as_far_as_can_be():
+    with Cxone(contact(1, at(-4)), contact(2, at(-2 * 24 * 60))) as cxone:
+        polling = poller(cxone.url)
+        _, cursor = read(polling)
+        found, _ = read(polling, {**cursor, "since": at(A_MONTH_AHEAD)})
+
+    assert ids(found) == [1]
+
+
 def test_nobody_reads_again_where_that_is_not_wanted():
     assert [each.name for each in connector("http://localhost", reconcile_days=0).pollers()] == ["completed_contacts"]
 
@@ -502,12 +596,12 @@ def test_names_and_script_variables_are_looked_up_again_after_a_while():
     seconds = [0.0]
     with Cxone(contact(1, at(-3))) as cxone:
         api, contacts = connector(cxone.url)._session.reporting(), Contacts(clock=lambda: seconds[0])
-        before = contacts.told(api, cxone.rows)
+        before = contacts.told(api, cxone.rows, NOW)
         cxone.agents[0]["emailAddress"] = "ada.agent@example.com"
         cxone.custom_data["1"] = {"CaseNumber": "00001026"}
-        assert contacts.told(api, cxone.rows) == before
+        assert contacts.told(api, cxone.rows, NOW) == before
         seconds[0] = 3601.0
-        after = json.loads(contacts.told(api, cxone.rows)[0].body)
+        after = json.loads(contacts.told(api, cxone.rows, NOW)[0][0].body)
 
     assert after["agents"] == {"1234": "ada.agent@example.com"}
     assert after["customData"] == {"CaseNumber": "00001026"}
@@ -543,12 +637,92 @@ def test_a_chain_is_walked_to_its_first_contact(is_in_the_page):
 
 
 def test_a_master_that_is_gone_or_in_a_circle_ends_the_walk():
-    with Cxone(contact(3, at(-1), masterContactId=2), contact(5, at(-2), masterContactId=4)) as cxone:
+    with Cxone(contact(3, at(-46), masterContactId=2), contact(5, at(-2), masterContactId=4)) as cxone:
         cxone.other_contacts = {"4": contact(4, at(-3), masterContactId=5)}
         pulled, _ = read(poller(cxone.url))
-        chains = {row_of(each)["contactId"]: json.loads(each.body)["masterContactIds"] for each in pulled}
 
-    assert chains == {3: ["2"], 5: ["4"]}
+    assert chains(pulled) == {3: ["2"], 5: ["4"]}
+
+
+def test_contacts_whose_master_is_0_have_nothing_to_do_with_one_another():
+    rows = [contact(1, at(-2), masterContactId=0), contact(2, at(-1), masterContactId="0")]
+    with Cxone(*rows, contact(3, at(-1), masterContactId=4), page=10) as cxone:
+        cxone.other_contacts = {"4": contact(4, at(-3), masterContactId=0)}
+        pulled, _ = read(poller(cxone.url))
+        bodies = [json.loads(each.body) for each in pulled]
+
+    assert [body["masterContactIds"] for body in bodies] == [[], [], ["4"]]
+    assert [{partial.id for partial in parsed(body)} for body in bodies] == [{"1"}, {"2"}, {"4"}]
+    assert cxone.asked_for("contacts/0") == []
+
+
+def chains(pulled) -> dict[int, list[str]]:
+    return {row_of(each)["contactId"]: json.loads(each.body)["masterContactIds"] for each in pulled}
+
+
+@pytest.mark.parametrize("page", [2, 10])
+def test_a_row_waits_while_it_is_not_known_where_its_chain_begins_and_no_other_one_does(page):
+    others = [contact(n, at(n - 9)) for n in range(5, 8)]
+    with Cxone(contact(3, at(-6), masterContactId=2), *others, page=page) as cxone:
+        first, cursor = read(poller(cxone.url))
+        cxone.other_contacts = {"2": contact(2, at(-9), masterContactId=1), "1": contact(1, at(-9))}
+        cxone.skew = 20 * A_MINUTE
+        polling = poller(cxone.url)
+        again, cursor = read(polling, cursor, NOW + cxone.skew)
+        last, _ = read(polling, cursor, NOW + cxone.skew)
+
+    assert chains(first) == {5: [], 6: [], 7: []}
+    assert chains(again) == {3: ["2", "1"], 5: [], 6: [], 7: []}
+    assert last == []
+
+
+def test_what_comes_after_a_row_that_waits_is_read_again_if_the_reading_is_cut_off():
+    rows = [contact(n, at(n - 30)) for n in range(1, 7)]
+    rows[2]["masterContactId"] = 99
+    with Cxone(*rows) as cxone:
+        cursors = [page.cursor for page in poller(cxone.url).pull(None, NOW)]
+
+    assert [bool(cursor) for cursor in cursors] == [True, *[False] * (len(cursors) - 2), True]
+    assert cursors[-1]["since"] == at(3 - 30 - 5)
+
+
+def test_a_row_waits_for_45_minutes_and_costs_few_calls():
+    seconds = [0.0]
+    with Cxone(contact(3, at(-1), masterContactId=2)) as cxone:
+        polling = poller(cxone.url)
+        polling._contacts = Contacts(clock=lambda: seconds[0])
+        cursor, told = None, []
+        for minute in range(46):
+            seconds[0], cxone.skew = 60.0 * minute, minute * A_MINUTE
+            pulled, cursor = read(polling, cursor, NOW + cxone.skew)
+            told += [(minute, chain) for chain in chains(pulled).items()]
+        calls = len(cxone.asked_for("contacts/2"))
+
+    assert told == [(45, (3, ["2"]))]
+    assert calls <= 10
+
+
+def test_a_chain_as_long_as_a_row_may_tell_is_one_interaction():
+    with Cxone(*(contact(n, at(n - 120), masterContactId=max(n - 1, 1)) for n in range(1, 102)), page=200) as cxone:
+        pulled, _ = read(poller(cxone.url))
+
+    assert {partial.id for each in pulled for partial in parsed(json.loads(each.body))} == {"1"}
+
+
+@pytest.mark.parametrize("refused", ["contacts/2/custom-data", "contacts/99"])
+def test_what_cxone_refuses_to_tell_of_one_contact_stops_no_other_one(refused):
+    class Refusing(Cxone):
+        def served(self, asked, path):
+            return Told(400, b"{}") if path == refused else super().served(asked, path)
+
+    with Refusing(contact(1, at(-3)), contact(2, at(-2), masterContactId=99), contact(3, at(-1)), page=10) as cxone:
+        cxone.custom_data = {"3": {"Order": "A-3"}}
+        cxone.other_contacts = {"99": contact(99, at(-4))}
+        pulled, _ = read(poller(cxone.url))
+
+    assert ids(pulled) == [1, 2, 3]
+    assert [json.loads(each.body)["customData"] for each in pulled] == [{}, {}, {"Order": "A-3"}]
+    assert json.loads(pulled[1].body)["masterContactIds"] == ["99"]
 
 
 # ---- getting in ----
@@ -770,6 +944,21 @@ def test_a_conversation_comes_with_its_messages_channel_and_queue():
     assert (partial.channel, partial.queue, partial.transcript) == (Channel.WHATSAPP, "Support_Chat", "14:40 Customer:")
 
 
+@pytest.mark.parametrize("refused", ["contacts/2/messages", "channels", "routing-queues"])
+@pytest.mark.parametrize("status", [400, 404])
+def test_what_cxone_refuses_to_tell_of_one_conversation_stops_no_other_one(refused, status):
+    class Refusing(Digital):
+        def served(self, asked, path):
+            return Told(status, b"{}") if path == f"/dfo/3.0/{refused}" else super().served(asked, path)
+
+    with Refusing(*(conversation(n, at(-n)) for n in range(1, 4))) as cxone:
+        pulled, _ = read(digital(cxone.url))
+
+    assert digital_ids(pulled) == ["1", "2", "3"]
+    told = json.loads(pulled[1].body)
+    assert sum(not told[key] for key in ("messages", "channel", "routingQueue")) == 1
+
+
 def test_reading_stops_where_the_last_reading_began():
     with Digital(*(conversation(n, at(-60 * n)) for n in range(1, 7))) as cxone:
         polling = digital(cxone.url)
@@ -781,6 +970,18 @@ def test_reading_stops_where_the_last_reading_began():
     assert sorted(digital_ids(first)) == list("123456")
     assert digital_ids(again) == ["7", "1"]
     assert sum(asked.path.endswith("/contacts") for asked in cxone.asked_for("contacts")[calls:]) == 2
+
+
+def test_a_conversation_of_the_far_future_hides_nothing():
+    with Digital(conversation(1, at(-5)), conversation(9, at(A_MONTH_AHEAD))) as cxone:
+        polling = digital(cxone.url)
+        _, cursor = read(polling)
+        cxone.contacts.append(conversation(2, at(1)))
+        again, _ = read(polling, cursor, NOW + 2 * A_MINUTE)
+        found, _ = read(polling, {**cursor, "since": at(A_MONTH_AHEAD)}, NOW + 2 * A_MINUTE)
+
+    assert cursor["since"] == at(-5)
+    assert sorted(digital_ids(again)) == sorted(digital_ids(found)) == ["1", "2", "9"]
 
 
 def test_a_token_that_is_forgotten_begins_the_search_again():
@@ -804,6 +1005,36 @@ def test_reading_again_finds_what_the_order_of_changes_hid():
     assert again == [["1"], ["1", "2", "3"]]
 
 
+def with_case(number: str, updated: str | None, *, received_at: datetime = NOW, **more: Any):
+    custom_field = {"ident": "case", "value": number, "updatedAt": updated}
+    contact = {**conversation(1, at(-30)), "customFields": [custom_field]}
+    body = json.dumps({"digitalContact": contact, **more}).encode()
+    delivery = Delivery(content_type="application/json", headers={}, body=body, received_at=received_at)
+    return configured(CxoneConnector, {**KEY, "custom_data": {"case_number": "case"}}).parse(delivery)
+
+
+@pytest.mark.parametrize(("first", "second"), [(at(-40), at(-20)), (None, at(-20)), (at(-20), at(-10))])
+@pytest.mark.parametrize("numbers", [("00001026", "00000999"), ("00000999", "00001026")])
+def test_a_custom_field_that_is_corrected_later_is_right_whatever_it_says(first, second, numbers):
+    before, after = with_case(numbers[0], first), with_case(numbers[1], second)
+
+    assert folded([*before, *after]).references == folded([*after, *before]).references == {"case_number": numbers[1]}
+
+
+def test_a_message_after_the_last_change_of_status_is_later_than_it():
+    said = {"id": "m-1", "direction": "inbound", "createdAt": at(-5), "messageContent": {"type": "TEXT"}}
+    (partial,) = with_case("00001026", at(-20), messages=[said])
+
+    assert partial.occurred_at == iso_time(at(-5))
+
+
+def test_a_customers_clock_that_is_ahead_does_not_outdo_what_comes_later():
+    before = with_case("00001026", "2036-03-02T15:00:00+00:00")
+    after = with_case("00000999", at(5), received_at=NOW + 10 * A_MINUTE)
+
+    assert folded([*before, *after]).references == {"case_number": "00000999"}
+
+
 # ---- what a Studio script posts ----
 
 
@@ -811,18 +1042,28 @@ def studio(name: str) -> Any:
     return json.loads((CXONE / "studio" / name).read_text("utf-8"))
 
 
-def test_the_readmes_mapping_makes_an_interaction_of_what_a_studio_script_posts():
+def mapped(posted: Any):
+    """What the README's mapping makes of it."""
     readme = (CXONE / "README.md").read_text("utf-8")
     blocks = [YAML(typ="safe").load(block) for block in re.findall(r"```yaml\n(.*?)```", readme, re.DOTALL)]
     (settings,) = [
         one["settings"] for block in blocks for one in block["connections"].values() if one["connector"] == "generic"
     ]
-    posted = studio("body.json")
+    body = json.dumps(posted).encode()
     generic = configured(GenericConnector, {**settings, "token": "a token"})
-    partials = generic.parse(
-        Delivery(content_type="application/json", headers={}, body=json.dumps(posted).encode(), received_at=NOW)
-    )
-    call = folded(partials)
+    return folded(generic.parse(Delivery(content_type="application/json", headers={}, body=body, received_at=NOW)))
+
+
+@pytest.mark.parametrize("master", ["", None])
+def test_a_studio_script_that_posts_no_master_posts_the_contact_itself(master):
+    assert mapped({**studio("body.json"), "master_id": master, "contact_id": "445566778899"}).id == "445566778899"
+    assert mapped({**studio("body.json"), "contact_id": "445566778899"}).id == "445566778000"
+
+
+def test_the_readmes_mapping_makes_an_interaction_of_what_a_studio_script_posts():
+    posted = studio("body.json")
+    call = mapped(posted)
+    readme = (CXONE / "README.md").read_text("utf-8")
 
     assert studio("case.json")["provenance"] == "invented"
     assert set(re.findall(r'"([a-z_]+)": ', re.findall(r"```json\n(.*?)```", readme, re.DOTALL)[0])) == set(posted)
