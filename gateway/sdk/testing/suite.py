@@ -20,10 +20,10 @@ from msgspec import Struct
 from msgspec.structs import astuple
 
 from gateway.domain.interactions import PartialInteraction, State, interaction_of, merge, state_of
-from gateway.errors import RejectedError, UnauthorizedError
+from gateway.errors import ConfigError, RejectedError, UnauthorizedError
 from gateway.sdk.capabilities import can
 from gateway.sdk.cases import INVENTED, PROVENANCES, VENDOR_SAMPLE, Case, as_json, cases_in, deliveries_of
-from gateway.sdk.connector import Connector, Covered, Request
+from gateway.sdk.connector import Connector, Covered, Request, Secret
 from gateway.sdk.discovery import configured
 from gateway.sdk.quality import DONE, RULES, UNCHECKED, misdeclared
 from gateway.sdk.testing.faults import damaged
@@ -129,6 +129,13 @@ class ConnectorSuite:
             return error
         pytest.fail(f"verify let in a request with {why}")
 
+    def refused_or_answered(self, connector: Connector, request: Request, why: str) -> None:
+        """What only tests the connection may be let in unproven: it is answered, and nothing is stored of it."""
+        with suppress(UnauthorizedError):
+            connector.verify(request)
+            if connector.handshake(request) is None:
+                pytest.fail(f"verify let in a request with {why}")
+
     def a_case(self) -> Case:
         """One that needs the suite's settings only."""
         return next(case for case in cases_in(self.fixtures) if case.bodies and not case.settings)
@@ -224,6 +231,20 @@ class ConnectorSuite:
             signed = connector.signed(self._posted(body, case.headers))
             if signed is not None:
                 connector.verify(signed)
+
+    def test_an_unproven_request_is_refused(self, case: Case) -> None:
+        """Each body as it is, and none, also with fewer secrets than there may be."""
+        for connector in self._with_fewer_secrets(case):
+            for body in (*case.bodies, b""):
+                self.refused_or_answered(connector, self._posted(body, case.headers), "no proof at all")
+
+    def _with_fewer_secrets(self, case: Case) -> Iterator[Connector]:
+        """The connector without each of the secrets that it does not insist on, without all of them, and as it is."""
+        settings, known = {**self.settings, **case.settings}, self.connector.settings_schema().fields
+        spare = [name for name in settings if isinstance(known[name], Secret) and not known[name].required]
+        for missing in {(), *((name,) for name in spare), tuple(spare)}:
+            with suppress(ConfigError):
+                yield configured(self.connector, {name: settings[name] for name in settings if name not in missing})
 
     def test_an_absent_proof_is_refused(self) -> None:
         """Without any one of the headers that prove the sender, or with a blank one."""

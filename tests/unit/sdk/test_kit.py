@@ -13,7 +13,7 @@ import pytest
 
 from connectors.generic import GenericConnector
 from gateway.errors import UnauthorizedError
-from gateway.sdk.connector import Connector, Request
+from gateway.sdk.connector import Answer, Connector, Request, Secrets, Settings
 from gateway.sdk.quality import RULES, UNCHECKED, marks_of
 from gateway.sdk.testing import ConnectorSuite, PolledSuite, cases_in
 from gateway.sdk.testing.faults import damaged
@@ -49,6 +49,24 @@ def fails(rule, *arguments, says: str | None = None) -> None:
 class LetsAllIn(GenericConnector):
     def verify(self, request: Request) -> None:
         return None
+
+
+class OpenUntilConfigured(GenericConnector):
+    class settings_schema(Settings):  # noqa: N801
+        token = Secrets()
+
+    def verify(self, request: Request) -> None:
+        if "token" in self.settings:
+            super().verify(request)
+
+
+class AnswersTrials(GenericConnector):
+    def verify(self, request: Request) -> None:
+        if request.body:
+            super().verify(request)
+
+    def handshake(self, request: Request) -> Answer | None:
+        return None if request.body else Answer()
 
 
 class LooksAtTheBeginning(GenericConnector):
@@ -124,6 +142,24 @@ class Ashamed(GenericConnector):
 def test_who_lets_strangers_in_is_found():
     for rule in ("test_an_absent_proof_is_refused", "test_a_bad_proof_is_refused", "test_a_wrong_secret_is_refused"):
         fails(getattr(suite_of(LetsAllIn), rule), says="verify let in a request with")
+
+
+def test_who_lets_in_what_nobody_signs_is_found():
+    """Also where only the platform could sign it, so that nothing else can be tried."""
+    unsigned = {"sign": ConnectorSuite.sign}
+
+    fails(suite_of(LetsAllIn, **unsigned).test_an_unproven_request_is_refused, a_case(), says="no proof at all")
+
+
+def test_who_lets_all_in_where_a_secret_is_missing_is_found():
+    fails(suite_of(OpenUntilConfigured).test_an_unproven_request_is_refused, a_case(), says="no proof at all")
+
+
+def test_who_lets_in_more_than_it_answers_is_found():
+    """A trial of the connection need not be proven, if nothing comes of it but an answer."""
+    suite_of(AnswersTrials).test_an_unproven_request_is_refused(a_case())
+    mute = type("Mute", (AnswersTrials,), {"handshake": Connector.handshake})
+    fails(suite_of(mute).test_an_unproven_request_is_refused, a_case(), says="no proof at all")
 
 
 def test_who_overlooks_the_proof_in_the_url_is_found():
