@@ -98,14 +98,16 @@ class ConnectorSuite:
 
     def signed(self, body: bytes, headers: Mapping[str, str], *, at: datetime = NOW) -> Request:
         """A request as the platform sends it, received now."""
-        if self._has_own_words:
-            sealed, url = self.seal(body), self.addressed(self.url)
-            proven = self.sign(sealed, headers, url=url, at=at)
-            return Request(url=url, headers=dict(proven), body=sealed, received_at=NOW)
-        signed = self._signer.signed(self._posted(body, headers, at))
-        if signed is None:
+        proven = self._proven(body, headers, at)
+        if proven is None:
             pytest.skip("only the platform can sign this: a suite of the connector's own has to say how")
-        return replace(signed, received_at=NOW)
+        return replace(proven, received_at=NOW)
+
+    def _proven(self, body: bytes, headers: Mapping[str, str], at: datetime = NOW) -> Request | None:
+        if not self._has_own_words:
+            return self._signer.signed(self._posted(body, headers, at))
+        sealed, url = self.seal(body), self.addressed(self.url)
+        return Request(url=url, headers=dict(self.sign(sealed, headers, url=url, at=at)), body=sealed, received_at=at)
 
     @cached_property
     def _signer(self) -> Connector:
@@ -173,6 +175,30 @@ class ConnectorSuite:
         shown = {event for case in cases_in(self.fixtures) if not case.rejected for event in case.events}
         assert self.connector.events, "the connector names no event"
         assert shown == set(self.connector.events)
+
+    def test_what_it_declares_can_be_kept(self) -> None:
+        """The platform hears that it was taken; headers are found by their names."""
+        assert 200 <= self.connector.accepted_status < 300, "accepted_status is no 2xx: the platform sends all again"
+        spelt = [name for name in self.connector.kept_headers if name != name.lower()]
+        assert not spelt, f"kept_headers are named in lower case: {', '.join(spelt)}"
+
+    def test_a_fixture_is_of_a_type_that_is_taken(self, case: Case) -> None:
+        """Whatever `content_types` does not name is refused with 415."""
+        media_type = self._posted(b"", case.headers).content_type
+        assert self.connector.takes(media_type), f"content_types does not name {media_type!r}"
+
+    def test_a_fixture_that_means_something_is_no_handshake(self, case: Case) -> None:
+        """What a handshake is answered to is not stored."""
+        connector = self.configured(**case.settings)
+        for body in case.bodies:
+            request = self._proven(body, case.headers) or self._posted(body, case.headers)
+            if self._tells(connector, request):
+                assert connector.handshake(request) is None, "handshake answers what should be stored"
+
+    def _tells(self, connector: Connector, request: Request) -> bool:
+        with suppress(RejectedError):
+            return any(connector.parse(part) or connector.fetches(part) for part in deliveries_of(request, connector))
+        return False
 
     def test_the_readme_names_every_event_and_setting(self) -> None:
         """The list an admin reads cannot go stale."""

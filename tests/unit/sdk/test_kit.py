@@ -221,6 +221,51 @@ def test_what_is_declared_must_be_shown():
     fails(suite_of(Boastful).test_the_readme_names_every_event_and_setting)
 
 
+def test_who_answers_what_should_be_stored_is_found():
+    greedy = type("Greedy", (GenericConnector,), {"handshake": lambda self, request: Answer()})
+    proven = {"handshake": lambda self, request: Answer() if "authorization" in request.headers else None}
+    rule = "test_a_fixture_that_means_something_is_no_handshake"
+
+    fails(getattr(suite_of(greedy), rule), a_case(), says="handshake answers what should be stored")
+    fails(getattr(suite_of(type("Greedy", (GenericConnector,), proven)), rule), a_case(), says="handshake answers")
+    getattr(suite_of(type("Blank", (greedy,), {"parse": lambda self, delivery: ()})), rule)(a_case())
+
+
+def test_who_reads_headers_that_are_not_kept_is_found():
+    """The kit hands on no more than is stored."""
+    reads = type("Reads", (GenericConnector,), {"parse": lambda self, delivery: [delivery.headers["content-type"]]})
+    keeps = type("Keeps", (reads,), {"kept_headers": ("content-type",)})
+
+    with pytest.raises(KeyError):
+        suite_of(reads).told(a_case(), suite_of(reads).configured())
+    assert suite_of(keeps).told(a_case(), suite_of(keeps).configured()) == ["application/json"]
+
+
+@pytest.mark.parametrize("declared", [{"accepted_status": 500}, {"kept_headers": ("X-Event",)}])
+def test_what_would_lose_each_delivery_is_found(declared):
+    fails(suite_of(type("Loser", (GenericConnector,), declared)).test_what_it_declares_can_be_kept)
+
+
+@pytest.mark.parametrize(
+    ("types", "sent", "is_taken"),
+    [
+        (("application/xml",), "application/json", False),
+        (("application/json",), "application/vnd.acme+json; charset=utf-8", True),
+        (("*+json",), "Application/Vnd.Acme+JSON", True),
+        (("*+json",), "application/json", False),
+        (("application/JSON",), "application/json", False),
+    ],
+)
+def test_a_type_that_would_be_refused_is_found(types, sent, is_taken):
+    rule = suite_of(type("Picky", (GenericConnector,), {"content_types": types})).test_a_fixture_is_of_a_type_that_is_taken
+    case = replace(a_case(), headers={"content-type": sent})
+
+    if is_taken:
+        rule(case)
+    else:
+        fails(rule, case, says="content_types does not name")
+
+
 def test_who_signs_what_it_would_refuse_is_found():
     with pytest.raises(UnauthorizedError):
         suite_of(Ashamed).test_what_the_connector_signs_is_let_in(a_case())
