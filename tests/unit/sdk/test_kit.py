@@ -271,10 +271,11 @@ def test_who_signs_what_it_would_refuse_is_found():
         suite_of(Ashamed).test_what_the_connector_signs_is_let_in(a_case())
 
 
+@pytest.mark.parametrize("mark", ["done", "done: trust me"])
 @pytest.mark.parametrize("rule", sorted(RULES.keys() - UNCHECKED))
-def test_a_mark_that_is_not_true_is_found(rule):
+def test_a_mark_that_is_not_true_is_found(rule, mark):
     """The generic connector keeps none of these rules, but that it can sign."""
-    claims = type("Claims", (GenericConnector,), {"quality": {rule: "done"}, "signed": Connector.signed})
+    claims = type("Claims", (GenericConnector,), {"quality": {rule: mark}, "signed": Connector.signed})
 
     fails(suite_of(claims).test_what_is_marked_as_done_is_done, rule, says=f"{rule} is marked as done, but not every")
     suite_of(type("Honest", (claims,), {"quality": {}})).test_what_is_marked_as_done_is_done(rule)
