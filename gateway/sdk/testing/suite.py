@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
-from msgspec import Struct
+from msgspec import Struct, convert, to_builtins
 from msgspec.structs import astuple
 
 from gateway.domain.interactions import PartialInteraction, State, interaction_of, merge, state_of
@@ -368,10 +368,13 @@ class ConnectorSuite:
         assert connector.settings == before
 
     def test_times_are_aware_and_texts_can_be_stored(self, case: Case) -> None:
-        """Times are UTC; no text holds NUL or half a character."""
+        """Times are UTC; no text holds NUL or half a character; each value is of the type of its field."""
         if case.rejected:
             return
-        for value in _values(self.told(case, self.configured(**case.settings))):
+        told = self.told(case, self.configured(**case.settings))
+        for partial in told:
+            _check_storable(partial)
+        for value in _values(told):
             if isinstance(value, datetime):
                 assert value.utcoffset() == timedelta(0)
             elif isinstance(value, str):
@@ -390,16 +393,21 @@ class ConnectorSuite:
 
     def _read_or_rejected(self, connector: Connector, request: Request, damage: str) -> None:
         try:
-            partials = [partial for part in deliveries_of(request, connector) for partial in connector.parse(part)]
-            states = [state_of(partial) for partial in partials]
-            json.dumps(states, allow_nan=False, ensure_ascii=False).encode()
-            for partial, state in zip(partials, states, strict=True):
-                interaction_of(partial.id, state)
+            for part in deliveries_of(request, connector):
+                for partial in connector.parse(part):
+                    _check_storable(partial)
         except RejectedError as error:
             if len(error.reason) > LONGEST_REASON:
                 pytest.fail(f"{damage}: the reason is too long to be read")
         except Exception as error:  # noqa: BLE001 — whatever it is, it is the finding
             pytest.fail(f"{damage}: {type(error).__name__}: {error}")
+
+
+def _check_storable(partial: PartialInteraction) -> None:
+    """Each value is of the type of its field, and JSON where the field holds anything."""
+    convert(to_builtins(partial, builtin_types=(datetime,)), PartialInteraction, builtin_types=(datetime,))
+    stored = json.dumps(state_of(partial), allow_nan=False, ensure_ascii=False).encode()
+    interaction_of(partial.id, json.loads(stored))
 
 
 def _folded(states: Sequence[State]) -> str:

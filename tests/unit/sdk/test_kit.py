@@ -10,8 +10,10 @@ from datetime import timedelta, timezone
 from pathlib import Path
 
 import pytest
+from msgspec import ValidationError
 
 from connectors.generic import GenericConnector
+from gateway.domain.interactions import Leg, Party
 from gateway.errors import UnauthorizedError
 from gateway.sdk.connector import Answer, Connector, Request, Secrets, Settings
 from gateway.sdk.quality import RULES, UNCHECKED, marks_of
@@ -206,6 +208,30 @@ def test_who_gives_other_times_is_found():
     fails(suite_of(Naive).test_times_are_aware_and_texts_can_be_stored, a_case())
 
 
+@pytest.mark.parametrize(
+    ("told", "says"),
+    [
+        ({"parties": (Party(phone=14155550123),)}, r"got `int` - at `\$\.parties\[0\]\.phone`"),
+        ({"legs": (Leg(started_at="2026-03-02T14:42:52Z"),)}, r"got `str` - at `\$\.legs\[0\]\.started_at`"),
+        ({"references": {"case_number": 7}}, r"got `int` - at `\$\.references"),
+        ({"channel": "telepathy"}, "Invalid enum value 'telepathy'"),
+        ({"duration_seconds": "12"}, "got `str`"),
+        ({"attributes": {"order": object()}}, "object"),
+        ({"attributes": {"order": {7}}}, "set is not JSON serializable"),
+    ],
+)
+def test_who_gives_values_of_other_types_is_found(told, says):
+    """Of a fixture, and of what nobody should send."""
+
+    class Mistypes(GenericConnector):
+        def parse(self, delivery):
+            return [replace(partial, **told) for partial in super().parse(delivery)]
+
+    with pytest.raises((ValidationError, TypeError, AssertionError), match=says):
+        suite_of(Mistypes).test_times_are_aware_and_texts_can_be_stored(a_case())
+    fails(suite_of(Mistypes).test_a_damaged_body_is_read_or_rejected, a_case(), says=says)
+
+
 def test_who_remembers_or_calls_out_is_found(monkeypatch):
     fails(suite_of(Forgetful).test_parse_is_pure, a_case(), monkeypatch)
     fails(suite_of(Talkative).test_parse_is_pure, a_case(), monkeypatch, says="must not need the network")
@@ -257,7 +283,9 @@ def test_what_would_lose_each_delivery_is_found(declared):
     ],
 )
 def test_a_type_that_would_be_refused_is_found(types, sent, is_taken):
-    rule = suite_of(type("Picky", (GenericConnector,), {"content_types": types})).test_a_fixture_is_of_a_type_that_is_taken
+    rule = suite_of(
+        type("Picky", (GenericConnector,), {"content_types": types})
+    ).test_a_fixture_is_of_a_type_that_is_taken
     case = replace(a_case(), headers={"content-type": sent})
 
     if is_taken:
