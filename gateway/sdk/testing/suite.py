@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import copy
+import difflib
 import itertools
 import json
 import socket
@@ -159,7 +160,8 @@ class ConnectorSuite:
                 self.told(case, connector)
         else:
             assert case.expected is not None, "interactions.json is missing: write_expected makes one to be checked"
-            assert as_json(self.told(case, connector)) == case.expected
+            told = as_json(self.told(case, connector))
+            assert told == case.expected, _changes(case.expected, told)
 
     def test_a_fixture_names_its_events_and_provenance(self, case: Case) -> None:
         """Nobody may take an invention for the vendor's word."""
@@ -408,6 +410,12 @@ def _check_storable(partial: PartialInteraction) -> None:
     convert(to_builtins(partial, builtin_types=(datetime,)), PartialInteraction, builtin_types=(datetime,))
     stored = json.dumps(state_of(partial), allow_nan=False, ensure_ascii=False).encode()
     interaction_of(partial.id, json.loads(stored))
+
+
+def _changes(expected: Any, told: Any) -> str:
+    """The lines of interactions.json that are wrong, and what parse tells instead."""
+    wrong, right = (json.dumps(each, indent=2, ensure_ascii=False).splitlines() for each in (expected, told))
+    return "\n".join(difflib.unified_diff(wrong, right, "interactions.json", "parse", lineterm="", n=0))
 
 
 def _folded(states: Sequence[State]) -> str:

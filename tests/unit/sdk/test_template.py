@@ -103,7 +103,21 @@ def test_a_rule_that_is_broken_is_named_with_its_reason(tmp_path):
         tested.stdout
     )
     assert "✗ a changed body is refused\n      Failed: verify let in a request with no body" in tested.stdout
-    assert "rules kept, 2 broken." in tested.stdout
+    assert "rules kept, 3 broken." in tested.stdout
+
+
+def test_what_is_asserted_is_shown_with_both_sides(tmp_path):
+    folder = write_connector("north", Kind.JSON, tmp_path)
+    spoil(folder / "north/fixtures/call_ended/interactions.json", '"Resolved"', '"Sold"')
+    spoil(folder / "north/fixtures/call_started/case.json", '"events": ["call.started"]', '"events": ["call.ended"]')
+
+    tested = gateway("test", str(folder))
+    assert tested.returncode == 1
+    assert '-    "disposition": "Sold"\n        +    "disposition": "Resolved"' in tested.stdout
+    assert (
+        "✗ every event has a fixture\n      AssertionError: assert {'call.ended'} == {'call.ended', 'call.started'}"
+        in (tested.stdout)
+    )
 
 
 OWN_TESTS = """\
