@@ -30,6 +30,12 @@ PARTS: Mapping[str, tuple[str, str]] = {
 }
 """What a connector may have beside what it is posted, by its method: the rule, and the suite of `gateway.sdk.testing`
 that needs a stand-in of the platform, so that only tests of the connector's own can run it."""
+UNTRIED: Mapping[str, str] = {
+    "enricher": "what deliveries name is fetched",
+    "subscription": "the subscription is kept up",
+    "directory": "the directory finds people",
+}
+"""What the kit has no suite for."""
 
 _TEST = """\
 from gateway.sdk.testing import suite_of
@@ -111,11 +117,13 @@ def _suites(tests: type) -> set[str]:
 
 def _not_tried(connector: type[Connector], suites: set[str]) -> dict[str, Outcome]:
     """The parts that the connector has, and no suite was run for."""
-    return {
-        rule: Outcome(untried=[f"{suite} of {_KIT} tries it, in tests of the connector's own."])
+    own = "in tests of the connector's own."
+    untried = {
+        method: (rule, f"{suite} of {_KIT} tries it, {own}")
         for method, (rule, suite) in PARTS.items()
-        if can(connector, method) and suite not in suites
-    }
+        if suite not in suites
+    } | {method: (rule, f"the kit has no suite for it: it is tried {own}") for method, rule in UNTRIED.items()}
+    return {rule: Outcome(untried=[why]) for method, (rule, why) in untried.items() if can(connector, method)}
 
 
 class _Noted:

@@ -14,7 +14,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import pytest
 from msgspec import Struct, convert, to_builtins
@@ -24,10 +24,13 @@ from gateway.domain.interactions import PartialInteraction, State, interaction_o
 from gateway.errors import ConfigError, RejectedError, UnauthorizedError
 from gateway.sdk.capabilities import can
 from gateway.sdk.cases import INVENTED, PROVENANCES, VENDOR_SAMPLE, Case, as_json, cases_in, deliveries_of
-from gateway.sdk.connector import Connector, Covered, Request, Secret
+from gateway.sdk.connector import Connector, Covered, Delivery, Request, Secret
 from gateway.sdk.discovery import configured
+from gateway.sdk.pulling import Fetch
 from gateway.sdk.quality import DONE, RULES, UNCHECKED, misdeclared
 from gateway.sdk.testing.faults import damaged
+
+T = TypeVar("T")
 
 NOW = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)
 """When the kit's requests are received."""
@@ -83,9 +86,15 @@ class ConnectorSuite:
 
     def told(self, case: Case, connector: Connector) -> list[PartialInteraction]:
         """What the connector makes of a case's bodies, one after the other."""
-        requests = (self.sent(body, case.headers) for body in case.bodies)
-        deliveries = (delivery for request in requests for delivery in deliveries_of(request, connector))
-        return [partial for delivery in deliveries for partial in connector.parse(delivery)]
+        return [partial for delivery in self._deliveries(case, connector) for partial in connector.parse(delivery)]
+
+    def named(self, case: Case, connector: Connector) -> list[Fetch]:
+        """What the platform is to be asked for after a case's bodies."""
+        return [fetch for delivery in self._deliveries(case, connector) for fetch in connector.fetches(delivery)]
+
+    def _deliveries(self, case: Case, connector: Connector) -> list[Delivery]:
+        requests = [self.sent(body, case.headers) for body in case.bodies]
+        return [delivery for request in requests for delivery in deliveries_of(request, connector)]
 
     def sent(self, body: bytes, headers: Mapping[str, str]) -> Request:
         """A request as it is stored: the proof in its body, where it is there, but none in its headers."""
@@ -361,12 +370,14 @@ class ConnectorSuite:
         assert len(keys) == len(bodies)
 
     def test_parse_is_pure(self, case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
-        """The same result twice, no network, and nothing that was handed in is changed."""
+        """The same result twice, no network, and nothing that was handed in is changed; so is `fetches`."""
         connector = self.configured(**case.settings)
         before = copy.deepcopy(connector.settings)
         monkeypatch.setattr(socket, "socket", _no_network)
         with suppress(RejectedError):
             assert self.told(case, connector) == self.told(case, connector)
+        with suppress(RejectedError):
+            assert self.named(case, connector) == self.named(case, connector)
         assert connector.settings == before
 
     def test_times_are_aware_and_texts_can_be_stored(self, case: Case) -> None:
@@ -386,7 +397,7 @@ class ConnectorSuite:
     # ---- what strangers send ----
 
     def test_a_damaged_body_is_read_or_rejected(self, case: Case) -> None:
-        """Each key dropped, nulled and retyped; bytes cut and replaced: parse returns, or raises RejectedError."""
+        """Each key dropped, nulled and retyped; bytes cut and replaced: it is read, or RejectedError is raised."""
         connector = self.configured(**case.settings)
         media_type = case.headers.get("content-type", "").partition(";")[0]
         for body in case.bodies:
@@ -396,13 +407,24 @@ class ConnectorSuite:
     def _read_or_rejected(self, connector: Connector, request: Request, damage: str) -> None:
         try:
             for part in deliveries_of(request, connector):
-                for partial in connector.parse(part):
-                    _check_storable(partial)
-        except RejectedError as error:
-            if len(error.reason) > LONGEST_REASON:
-                pytest.fail(f"{damage}: the reason is too long to be read")
+                _check_read(connector.parse, part, _check_storable)
+                _check_read(connector.fetches, part, _check_name)
         except Exception as error:  # noqa: BLE001 — whatever it is, it is the finding
             pytest.fail(f"{damage}: {type(error).__name__}: {error}")
+
+
+def _check_read(read: Callable[[Delivery], Sequence[T]], delivery: Delivery, check: Callable[[T], None]) -> None:
+    """Each thing that is read in the delivery, or the reason why nothing is."""
+    try:
+        for told in read(delivery):
+            check(told)
+    except RejectedError as error:
+        if len(error.reason) > LONGEST_REASON:
+            raise ValueError("the reason is too long to be read") from error
+
+
+def _check_name(fetch: Fetch) -> None:
+    assert isinstance(fetch.name, str), "what is to be fetched is named by a text"
 
 
 def _check_storable(partial: PartialInteraction) -> None:

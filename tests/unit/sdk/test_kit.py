@@ -16,6 +16,7 @@ from connectors.generic import GenericConnector
 from gateway.domain.interactions import Leg, Party
 from gateway.errors import UnauthorizedError
 from gateway.sdk.connector import Answer, Connector, Request, Secrets, Settings
+from gateway.sdk.pulling import Fetch
 from gateway.sdk.quality import RULES, UNCHECKED, marks_of
 from gateway.sdk.testing import ConnectorSuite, PolledSuite, cases_in
 from gateway.sdk.testing.faults import damaged
@@ -204,6 +205,20 @@ def test_who_trusts_the_body_is_found():
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        (lambda body: body["attributes"]["order"].lower(), "(KeyError|TypeError|AttributeError)"),
+        (lambda _: 7, "named by a text"),
+    ],
+)
+def test_who_fetches_without_looking_is_found(name, says):
+    fetches = {"fetches": lambda self, delivery: [Fetch(name(json.loads(delivery.body)))]}
+    careless = suite_of(type("Careless", (GenericConnector,), fetches))
+
+    fails(careless.test_a_damaged_body_is_read_or_rejected, a_case(), says=says)
+
+
 def test_who_gives_other_times_is_found():
     fails(suite_of(Naive).test_times_are_aware_and_texts_can_be_stored, a_case())
 
@@ -234,6 +249,9 @@ def test_who_gives_values_of_other_types_is_found(told, says):
 
 def test_who_remembers_or_calls_out_is_found(monkeypatch):
     fails(suite_of(Forgetful).test_parse_is_pure, a_case(), monkeypatch)
+    names = itertools.count()
+    restless = type("Restless", (GenericConnector,), {"fetches": lambda self, delivery: [Fetch(str(next(names)))]})
+    fails(suite_of(restless).test_parse_is_pure, a_case(), monkeypatch)
     fails(suite_of(Talkative).test_parse_is_pure, a_case(), monkeypatch, says="must not need the network")
 
 

@@ -158,6 +158,19 @@ def test_a_contact_side_is_tried_by_the_connectors_own_tests_and_said_to_be_untr
     assert "✓ a damaged body is read or rejected (2 times)" in unread.stdout
 
 
+@pytest.mark.parametrize(
+    ("method", "rule"),
+    [("enricher", "what deliveries name is fetched"), ("subscription", "the subscription is kept up")],
+)
+def test_what_the_kit_has_no_suite_for_is_said_to_be_untried(tmp_path, method, rule):
+    folder = write_connector("north", Kind.JSON, tmp_path)
+    spoil(folder / "north/__init__.py", "    def parse", f"    def {method}(self): ...\n\n    def parse")
+
+    tested = gateway("test", str(folder))
+    assert tested.returncode == 0
+    assert f"– {rule}\n      not tried: the kit has no suite for it" in tested.stdout
+
+
 def test_fixtures_that_cannot_be_read_are_named(tmp_path):
     folder = write_connector("north", Kind.JSON, tmp_path)
     spoil(folder / "north/fixtures/call_ended/case.json", '"title"', '"titel"')
