@@ -40,7 +40,7 @@ from gateway.usecases.status import job_view
 if TYPE_CHECKING:
     from gateway.config import PairConfig
     from gateway.salesforce.findings import Finding
-    from gateway.sdk.testing.running import Outcome
+    from gateway.sdk.trying import Outcome
 
 EXIT_FAILED, EXIT_USAGE = 1, 2
 FEW = 3
@@ -311,7 +311,7 @@ def test_connectors(which: str | None) -> None:
         import pytest  # noqa: F401, PLC0415 - this command alone needs it, and it need not be installed
     except ImportError:
         raise ConfigError("The conformance kit needs pytest: pip install 'crm-gateway[testing]'.") from None
-    from gateway.sdk.testing.running import connectors_in, tried  # noqa: PLC0415 - as above
+    from gateway.sdk.trying import connectors_in, tried  # noqa: PLC0415 - as above
 
     installed = discover()
     folder = Path(which).resolve() if which is not None and which not in installed.connectors else None

@@ -74,13 +74,17 @@ def read_case(folder: Path) -> Case:
 
 
 def deliveries_of(request: Request, connector: Connector) -> list[Delivery]:
-    """The stored deliveries that a request becomes; what cannot be taken apart is one."""
+    """The deliveries that a request becomes, as they are stored; what cannot be taken apart is one."""
     try:
         parts = connector.parts(request)
     except RejectedError:
         parts = (request,)
+
+    def kept(part: Request) -> dict[str, str]:
+        return {name: part.headers[name] for name in part.headers if name in connector.kept_headers}
+
     return [
-        Delivery(content_type=part.content_type, headers=part.headers, body=part.body, received_at=part.received_at)
+        Delivery(content_type=part.content_type, headers=kept(part), body=part.body, received_at=part.received_at)
         for part in parts
     ]
 

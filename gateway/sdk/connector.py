@@ -147,6 +147,12 @@ class Connector:
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self.settings = settings
 
+    @classmethod
+    def takes(cls, media_type: str) -> bool:
+        """Whether `content_types` has room for it, given without parameters and in lower case."""
+        any_json = not {"*+json", "application/json"}.isdisjoint(cls.content_types)
+        return media_type in cls.content_types or (any_json and media_type.endswith("+json"))
+
     def verify(self, request: Request) -> None:
         """Check who sent the request, on its raw bytes, in constant time. UnauthorizedError: refuse it."""
         raise NotImplementedError

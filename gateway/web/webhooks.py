@@ -69,8 +69,6 @@ class Inlet:
         self._taken = services.metrics.taken(connection.name)
         self._observe_seconds = services.metrics.ack_seconds.labels(connection.name).observe
         self._accepted_status = _status_line(connection.connector.accepted_status)
-        self._types = frozenset(type for type in connection.connector.content_types if not type.startswith("*"))
-        self._any_json = not {"*+json", "application/json"}.isdisjoint(connection.connector.content_types)
 
     def begin(self, environ: Environ) -> Future[Sequence[Receipt]] | None:
         """Verify one request and put it down: what its answer waits for, None where it can be answered at once."""
@@ -150,7 +148,7 @@ class Inlet:
 
     def _check_type(self, environ: Environ) -> None:
         type = environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
-        if type in self._types or (self._any_json and type.endswith("+json")):
+        if self._connection.connector.takes(type):
             return
         if not type and environ.get("CONTENT_LENGTH", "") in {"", "0"} and "HTTP_TRANSFER_ENCODING" not in environ:
             return  # nothing is said and nothing is sent: some handshakes are like that

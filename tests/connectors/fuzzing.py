@@ -8,12 +8,17 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from random import Random
 from types import CodeType, FrameType
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import parse_qsl, urlencode
+from xml.etree import ElementTree as ET
+from xml.sax.saxutils import escape, quoteattr
 
 from gateway.sdk.connector import Connector
 from gateway.sdk.testing import ConnectorSuite, cases_in
 from gateway.sdk.testing.faults import MISFITS, Place, _places, _with, _without
+
+Headers: TypeAlias = dict[str, str]
+Seed: TypeAlias = tuple[Any, Headers]
 
 FORM = "application/x-www-form-urlencoded"
 HOSTILE = (
@@ -29,27 +34,29 @@ HOSTILE = (
 
 
 class Fixtures:
-    """The fixtures' bodies as values; of a form, its fields."""
+    """The fixtures' bodies as values, each with its headers; of a form, its fields, of XML its elements by name."""
 
     def __init__(self, suite: ConnectorSuite) -> None:
         self.suite = suite
-        self.seeds: list[tuple[Any, dict[str, str]]] = []
+        self.seeds: list[Seed] = []
         for case in cases_in(suite.fixtures):
             for body in case.bodies:
                 try:
-                    self.seeds.append((_loaded(body, case.headers), dict(case.headers)))
-                except ValueError:
+                    self.seeds.append((loaded(body, case.headers), dict(case.headers)))
+                except (ValueError, ET.ParseError):
                     continue
 
-    def body(self, value: Any, headers: dict[str, str]) -> bytes:
+    def body(self, value: Any, headers: Headers) -> bytes:
         """What is posted for the value."""
+        if _is_xml(headers):
+            return _inside(value).encode(errors="replace")
         if _is_form(headers) and isinstance(value, dict):
             return urlencode(
                 {key: "" if inner is None else str(inner) for key, inner in value.items()}, errors="replace"
             ).encode()
         return json.dumps(value).encode()
 
-    def read(self, value: Any, headers: dict[str, str]) -> None:
+    def read(self, value: Any, headers: Headers) -> None:
         """Fails, unless the connector reads the value or rejects it."""
         request = self.suite.sent(self.body(value, headers), headers)
         self.suite._read_or_rejected(self.suite._signer, request, f"{value!r:.2000}")
@@ -118,20 +125,24 @@ def words_of(connector: type[Connector]) -> list[str]:
     return sorted(found)
 
 
-def search(read: Callable[[Any], None], seeds: Sequence[Any], words: Sequence[str], package: str, runs: int) -> int:
-    """`runs` mutants are read; those that reach a new step from line to line are mutated further. How many steps there were."""
+def search(
+    read: Callable[[Any, Headers], None], seeds: Sequence[Seed], words: Sequence[str], package: str, runs: int
+) -> int:
+    """`runs` mutants are read, each under the headers of its seed; those that reach a new step from line to line are
+    mutated further. How many steps there were."""
     dice = Random(package)
-    corpus, steps = list(seeds), set[tuple[int, int, int]]()
+    corpus, others, steps = list(seeds), [value for value, _ in seeds], set[tuple[int, int, int]]()
     for seed in seeds:
-        steps |= _steps(lambda: read(seed), package)
+        steps |= _steps(lambda: read(*seed), package)
     for _ in range(runs):
         # Newcomers are looked at more often: they lead where nobody was.
-        parent = dice.choice(corpus[-20:] if dice.random() < 0.5 else corpus)
-        child = mutated(parent, dice, words, corpus)
-        new = _steps(lambda child=child: read(child), package) - steps
+        parent, headers = dice.choice(corpus[-20:] if dice.random() < 0.5 else corpus)
+        child = mutated(parent, dice, words, others)
+        new = _steps(lambda child=child, headers=headers: read(child, headers), package) - steps
         if new:
             steps |= new
-            corpus.append(child)
+            corpus.append((child, headers))
+            others.append(child)
     return len(steps)
 
 
@@ -175,9 +186,50 @@ def _at(value: Any, place: Place) -> Any:
     return value
 
 
-def _loaded(body: bytes, headers: Any) -> Any:
+def loaded(body: bytes, headers: Headers) -> Any:
+    """The body as a value, to be changed and written anew by `Fixtures.body`. ValueError, ParseError: it is none."""
+    if _is_xml(headers):
+        root = ET.fromstring(body)
+        return {_local(root.tag): _element(root)}
     return dict(parse_qsl(body.decode(), keep_blank_values=True)) if _is_form(headers) else json.loads(body)
 
 
-def _is_form(headers: Any) -> bool:
-    return bool(headers.get("content-type", "").startswith(FORM))
+def _element(element: ET.Element) -> Any:
+    """Its text, or what it holds by name; what is there several times is a list."""
+    told: dict[str, Any] = {f"@{name}": text for name, text in element.items()}
+    for child in element:
+        told.setdefault(_local(child.tag), []).append(_element(child))
+    members = {name: held[0] if isinstance(held, list) and len(held) == 1 else held for name, held in told.items()}
+    return members or element.text or ""
+
+
+def _inside(value: Any) -> str:
+    """The value as it is written between the tags of an element."""
+    if not isinstance(value, dict):
+        return "" if value is None else escape(str(value))
+    return "".join(_written(name, held) for name, held in value.items() if not name.startswith("@"))
+
+
+def _written(name: str, value: Any) -> str:
+    if isinstance(value, list):
+        return "".join(_written(name, each) for each in value)
+    held = value.items() if isinstance(value, dict) else ()
+    attributes = "".join(f" {key[1:]}={quoteattr(str(text))}" for key, text in held if key.startswith("@"))
+    return f"<{name}{attributes}>{_inside(value)}</{name}>"
+
+
+def _local(tag: str) -> str:
+    return tag.rpartition("}")[2]
+
+
+def media_type_of(headers: Headers) -> str:
+    """Without parameters."""
+    return headers.get("content-type", "").partition(";")[0].strip()
+
+
+def _is_form(headers: Headers) -> bool:
+    return media_type_of(headers) == FORM
+
+
+def _is_xml(headers: Headers) -> bool:
+    return media_type_of(headers).endswith("xml")

@@ -76,6 +76,10 @@ class TestCalls(PollerSuite):
     def record(self, pulled):
         return str(json.loads(pulled.body)["call in the list"]["id"])
 
+    def change(self, platform):
+        platform.calls[2] = call(2, comments=[{"content": "Sent a replacement"}])
+        return "2"
+
 
 def test_notes_are_news_and_whether_the_agent_is_at_the_desk_is_none():
     with Aircall(call(1, status="answered", ended_at=None)) as platform:

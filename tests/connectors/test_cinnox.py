@@ -175,6 +175,10 @@ class TestEnquiries(PollerSuite):
     def record(self, pulled):
         return json.loads(pulled.body)["enquiry-detail"]["displayCaseNumber"]
 
+    def change(self, platform):
+        platform.records["enquiry-detail"][3]["destinationName"] = "Sales"
+        return self.numbers[3]
+
 
 class TestCalls(PollerSuite):
     ids = [f"call-{number}" for number in range(5)]
@@ -192,6 +196,10 @@ class TestCalls(PollerSuite):
 
     def record(self, pulled):
         return json.loads(pulled.body)["call-log"]["callID"]
+
+    def change(self, platform):
+        platform.records["call-log"][3]["callDuration"] = 310
+        return self.ids[3]
 
 
 @dataclass

@@ -74,6 +74,10 @@ class TestCalls(PollerSuite):
     def record(self, pulled):
         return str(json.loads(pulled.body)["call in the list"]["call_id"])
 
+    def change(self, platform):
+        platform.calls[1] = call(2, external_number="+14155550124")
+        return "2"
+
 
 def test_a_call_that_is_read_again_is_the_same_and_is_told_as_of_its_end():
     with Dialpad(call(1)) as platform:

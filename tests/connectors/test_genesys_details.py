@@ -138,6 +138,10 @@ class TestConversations(PollerSuite):
         (id,) = ids([pulled])
         return id
 
+    def change(self, platform):
+        platform.conversations[2] = conversation("c-1", agent(), began=BEGAN + timedelta(minutes=1))
+        return "c-1"
+
 
 def delivered(body: bytes) -> Delivery:
     return Delivery(content_type="application/json", headers={}, body=body, received_at=NOW)

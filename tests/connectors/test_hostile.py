@@ -13,17 +13,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.domain.interactions import state_of
+from gateway.domain.interactions import PartialInteraction, state_of
 from gateway.errors import RejectedError
 from gateway.sdk.cases import deliveries_of
 from gateway.sdk.discovery import installed_connectors
 from gateway.sdk.reading import MAX_BYTES
-from gateway.sdk.testing import suite_of
-from tests.connectors.fuzzing import Fixtures, mutated, search, words_of
+from gateway.sdk.testing import cases_in, suite_of
+from tests.connectors.fuzzing import Fixtures, loaded, media_type_of, mutated, search, words_of
 
 NAMES = sorted(name for name, connector in installed_connectors().items() if connector.events)
 RUNS = 4 * settings().max_examples
-"""Of the search, for each connector; many more with HYPOTHESIS_PROFILE=thorough."""
+"""Of the search, for each type that a connector is posted; many more with HYPOTHESIS_PROFILE=thorough."""
 AMPLIFIED = 12
 """How many times longer than the body what is stored may be: an interaction holds stamps beside each text."""
 
@@ -42,10 +42,11 @@ def fixtures_of():
 
 
 @pytest.mark.parametrize("name", NAMES)
-@given(body=st.binary(max_size=500) | anything.map(lambda value: json.dumps(value).encode()))
-def test_any_bytes_are_read_or_rejected(fixtures_of, name, body):
+@given(data=st.data(), sent=st.binary(max_size=500) | anything)
+def test_any_bytes_are_read_or_rejected(fixtures_of, name, data, sent):
     fixtures = fixtures_of(name)
-    _, headers = fixtures.seeds[0]
+    _, headers = data.draw(st.sampled_from(fixtures.seeds))
+    body = sent if isinstance(sent, bytes) else fixtures.body(sent, headers)
     fixtures.suite._read_or_rejected(fixtures.suite._signer, fixtures.suite.sent(body, headers), repr(body))
 
 
@@ -65,14 +66,27 @@ def test_a_fixture_changed_at_many_places_is_read_or_rejected(fixtures_of, name,
 def test_a_search_for_new_paths_finds_nothing_but_rejections(fixtures_of, name):
     connector = installed_connectors()[name]
     fixtures = fixtures_of(name)
-    headers = fixtures.seeds[0][1]
-    seeds = [value for value, _ in fixtures.seeds]
 
-    assert search(lambda value: fixtures.read(value, headers), seeds, words_of(connector), connector.__module__, RUNS)
+    for media_type in sorted({media_type_of(headers) for _, headers in fixtures.seeds}):
+        seeds = [seed for seed in fixtures.seeds if media_type_of(seed[1]) == media_type]
+        assert search(fixtures.read, seeds, words_of(connector), connector.__module__, RUNS)
 
 
-def hidden(value):
+@pytest.mark.parametrize("name", NAMES)
+def test_each_fixture_is_a_seed_and_means_the_same_when_it_is_written_anew(fixtures_of, name):
+    """Of whatever type it is."""
+    fixtures = fixtures_of(name)
+    for case in cases_in(fixtures.suite.fixtures):
+        headers = dict(case.headers)
+        for body in case.bodies if not case.rejected else ():
+            value = loaded(body, headers)
+            assert (value, headers) in fixtures.seeds
+            assert _told(fixtures.suite, fixtures.body(value, headers), headers) == _told(fixtures.suite, body, headers)
+
+
+def hidden(value, headers):
     """Fails behind three doors, each of which shows only once the one before is open."""
+    assert headers == {"content-type": "application/json"}
     if value.get("a") != "one":
         return
     if not isinstance(value.get("b"), list):
@@ -82,8 +96,21 @@ def hidden(value):
 
 
 def test_the_search_opens_doors_one_after_the_other():
+    seed = ({"a": "", "b": "", "c": {"d": 1}}, {"content-type": "application/json"})
     with pytest.raises(ZeroDivisionError):
-        search(hidden, [{"a": "", "b": "", "c": {"d": 1}}], ["one", "two", "three"], __name__, 20_000)
+        search(hidden, [seed], ["one", "two", "three"], __name__, 20_000)
+
+
+def test_the_search_sends_what_it_changed_under_the_headers_of_its_seed():
+    """An element stays an element, and a field a field."""
+    seen = set()
+    seeds = [({"xml": {"a": ""}}, {"content-type": "text/xml"}), ({"json": {"a": ""}}, {"content-type": "json"})]
+
+    def read(value, headers):
+        seen.update((name, headers["content-type"]) for name in (value if isinstance(value, dict) else ()))
+
+    search(read, seeds, ["y"], __name__, 200)
+    assert seen == {("xml", "text/xml"), ("json", "json")}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -128,12 +155,15 @@ def test_what_can_just_be_read_needs_no_more_of_the_stack_than_there_is(fixtures
 
 def _stored(suite, body: bytes, headers: dict[str, str]) -> int:
     """How long the interactions are that the body tells of."""
+    return sum(len(json.dumps(state_of(partial))) for partial in _told(suite, body, headers))
+
+
+def _told(suite, body: bytes, headers: dict[str, str]) -> list[PartialInteraction]:
     try:
-        told = [
+        return [
             partial
             for part in deliveries_of(suite.sent(body, headers), suite._signer)
             for partial in suite._signer.parse(part)
         ]
     except RejectedError:
-        return 0
-    return sum(len(json.dumps(state_of(partial))) for partial in told)
+        return []

@@ -114,6 +114,10 @@ class TestCallLog(PollerSuite):
     def record(self, pulled):
         return json.loads(pulled.body)["call log record"]["telephonySessionId"]
 
+    def change(self, platform):
+        platform.records[2] = record(2, result="Missed")
+        return "s-2"
+
 
 def test_a_call_that_goes_on_is_told_once_it_is_over_and_a_new_date_alone_is_no_news():
     with RingCentral(record(1, result="In Progress")) as platform:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import copy
+import difflib
 import itertools
 import json
 import socket
@@ -13,20 +14,23 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import pytest
 from msgspec import Struct
 from msgspec.structs import astuple
 
-from gateway.domain.interactions import PartialInteraction, State, interaction_of, merge, state_of
-from gateway.errors import RejectedError, UnauthorizedError
+from gateway.domain.interactions import PartialInteraction, State, check_types, interaction_of, merge, state_of
+from gateway.errors import ConfigError, RejectedError, UnauthorizedError
 from gateway.sdk.capabilities import can
 from gateway.sdk.cases import INVENTED, PROVENANCES, VENDOR_SAMPLE, Case, as_json, cases_in, deliveries_of
-from gateway.sdk.connector import Connector, Covered, Request
+from gateway.sdk.connector import Connector, Covered, Delivery, Request, Secret
 from gateway.sdk.discovery import configured
+from gateway.sdk.pulling import Fetch
 from gateway.sdk.quality import DONE, RULES, UNCHECKED, misdeclared
 from gateway.sdk.testing.faults import damaged
+
+T = TypeVar("T")
 
 NOW = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)
 """When the kit's requests are received."""
@@ -82,9 +86,15 @@ class ConnectorSuite:
 
     def told(self, case: Case, connector: Connector) -> list[PartialInteraction]:
         """What the connector makes of a case's bodies, one after the other."""
-        requests = (self.sent(body, case.headers) for body in case.bodies)
-        deliveries = (delivery for request in requests for delivery in deliveries_of(request, connector))
-        return [partial for delivery in deliveries for partial in connector.parse(delivery)]
+        return [partial for delivery in self._deliveries(case, connector) for partial in connector.parse(delivery)]
+
+    def named(self, case: Case, connector: Connector) -> list[Fetch]:
+        """What the platform is to be asked for after a case's bodies."""
+        return [fetch for delivery in self._deliveries(case, connector) for fetch in connector.fetches(delivery)]
+
+    def _deliveries(self, case: Case, connector: Connector) -> list[Delivery]:
+        requests = [self.sent(body, case.headers) for body in case.bodies]
+        return [delivery for request in requests for delivery in deliveries_of(request, connector)]
 
     def sent(self, body: bytes, headers: Mapping[str, str]) -> Request:
         """A request as it is stored: the proof in its body, where it is there, but none in its headers."""
@@ -98,14 +108,16 @@ class ConnectorSuite:
 
     def signed(self, body: bytes, headers: Mapping[str, str], *, at: datetime = NOW) -> Request:
         """A request as the platform sends it, received now."""
-        if self._has_own_words:
-            sealed, url = self.seal(body), self.addressed(self.url)
-            proven = self.sign(sealed, headers, url=url, at=at)
-            return Request(url=url, headers=dict(proven), body=sealed, received_at=NOW)
-        signed = self._signer.signed(self._posted(body, headers, at))
-        if signed is None:
+        proven = self._proven(body, headers, at)
+        if proven is None:
             pytest.skip("only the platform can sign this: a suite of the connector's own has to say how")
-        return replace(signed, received_at=NOW)
+        return replace(proven, received_at=NOW)
+
+    def _proven(self, body: bytes, headers: Mapping[str, str], at: datetime = NOW) -> Request | None:
+        if not self._has_own_words:
+            return self._signer.signed(self._posted(body, headers, at))
+        sealed, url = self.seal(body), self.addressed(self.url)
+        return Request(url=url, headers=dict(self.sign(sealed, headers, url=url, at=at)), body=sealed, received_at=at)
 
     @cached_property
     def _signer(self) -> Connector:
@@ -129,6 +141,13 @@ class ConnectorSuite:
             return error
         pytest.fail(f"verify let in a request with {why}")
 
+    def refused_or_answered(self, connector: Connector, request: Request, why: str) -> None:
+        """What only tests the connection may be let in unproven: it is answered, and nothing is stored of it."""
+        with suppress(UnauthorizedError):
+            connector.verify(request)
+            if connector.handshake(request) is None:
+                pytest.fail(f"verify let in a request with {why}")
+
     def a_case(self) -> Case:
         """One that needs the suite's settings only."""
         return next(case for case in cases_in(self.fixtures) if case.bodies and not case.settings)
@@ -150,7 +169,8 @@ class ConnectorSuite:
                 self.told(case, connector)
         else:
             assert case.expected is not None, "interactions.json is missing: write_expected makes one to be checked"
-            assert as_json(self.told(case, connector)) == case.expected
+            told = as_json(self.told(case, connector))
+            assert told == case.expected, _changes(case.expected, told)
 
     def test_a_fixture_names_its_events_and_provenance(self, case: Case) -> None:
         """Nobody may take an invention for the vendor's word."""
@@ -166,6 +186,30 @@ class ConnectorSuite:
         shown = {event for case in cases_in(self.fixtures) if not case.rejected for event in case.events}
         assert self.connector.events, "the connector names no event"
         assert shown == set(self.connector.events)
+
+    def test_what_it_declares_can_be_kept(self) -> None:
+        """The platform hears that it was taken; headers are found by their names."""
+        assert 200 <= self.connector.accepted_status < 300, "accepted_status is no 2xx: the platform sends all again"
+        spelt = [name for name in self.connector.kept_headers if name != name.lower()]
+        assert not spelt, f"kept_headers are named in lower case: {', '.join(spelt)}"
+
+    def test_a_fixture_is_of_a_type_that_is_taken(self, case: Case) -> None:
+        """Whatever `content_types` does not name is refused with 415."""
+        media_type = self._posted(b"", case.headers).content_type
+        assert self.connector.takes(media_type), f"content_types does not name {media_type!r}"
+
+    def test_a_fixture_that_means_something_is_no_handshake(self, case: Case) -> None:
+        """What a handshake is answered to is not stored."""
+        connector = self.configured(**case.settings)
+        for body in case.bodies:
+            request = self._proven(body, case.headers) or self._posted(body, case.headers)
+            if self._tells(connector, request):
+                assert connector.handshake(request) is None, "handshake answers what should be stored"
+
+    def _tells(self, connector: Connector, request: Request) -> bool:
+        with suppress(RejectedError):
+            return any(connector.parse(part) or connector.fetches(part) for part in deliveries_of(request, connector))
+        return False
 
     def test_the_readme_names_every_event_and_setting(self) -> None:
         """The list an admin reads cannot go stale."""
@@ -191,7 +235,7 @@ class ConnectorSuite:
 
     def test_what_is_marked_as_done_is_done(self, rule: str) -> None:
         """As far as it can be seen from here."""
-        if self.connector.quality.get(rule) == DONE:
+        if self.connector.quality.get(rule, "").partition(":")[0] == DONE:
             assert self._done[rule](), f"{rule} is marked as done, but not every time: {RULES[rule]}"
 
     @property
@@ -224,6 +268,20 @@ class ConnectorSuite:
             signed = connector.signed(self._posted(body, case.headers))
             if signed is not None:
                 connector.verify(signed)
+
+    def test_an_unproven_request_is_refused(self, case: Case) -> None:
+        """Each body as it is, and none, also with fewer secrets than there may be."""
+        for connector in self._with_fewer_secrets(case):
+            for body in (*case.bodies, b""):
+                self.refused_or_answered(connector, self._posted(body, case.headers), "no proof at all")
+
+    def _with_fewer_secrets(self, case: Case) -> Iterator[Connector]:
+        """The connector without each of the secrets that it does not insist on, without all of them, and as it is."""
+        settings, known = {**self.settings, **case.settings}, self.connector.settings_schema().fields
+        spare = [name for name in settings if isinstance(known[name], Secret) and not known[name].required]
+        for missing in {(), *((name,) for name in spare), tuple(spare)}:
+            with suppress(ConfigError):
+                yield configured(self.connector, {name: settings[name] for name in settings if name not in missing})
 
     def test_an_absent_proof_is_refused(self) -> None:
         """Without any one of the headers that prove the sender, or with a blank one."""
@@ -312,19 +370,24 @@ class ConnectorSuite:
         assert len(keys) == len(bodies)
 
     def test_parse_is_pure(self, case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
-        """The same result twice, no network, and nothing that was handed in is changed."""
+        """The same result twice, no network, and nothing that was handed in is changed; so is `fetches`."""
         connector = self.configured(**case.settings)
         before = copy.deepcopy(connector.settings)
         monkeypatch.setattr(socket, "socket", _no_network)
         with suppress(RejectedError):
             assert self.told(case, connector) == self.told(case, connector)
+        with suppress(RejectedError):
+            assert self.named(case, connector) == self.named(case, connector)
         assert connector.settings == before
 
     def test_times_are_aware_and_texts_can_be_stored(self, case: Case) -> None:
-        """Times are UTC; no text holds NUL or half a character."""
+        """Times are UTC; no text holds NUL or half a character; each value is of the type of its field."""
         if case.rejected:
             return
-        for value in _values(self.told(case, self.configured(**case.settings))):
+        told = self.told(case, self.configured(**case.settings))
+        for partial in told:
+            _check_storable(partial)
+        for value in _values(told):
             if isinstance(value, datetime):
                 assert value.utcoffset() == timedelta(0)
             elif isinstance(value, str):
@@ -334,7 +397,7 @@ class ConnectorSuite:
     # ---- what strangers send ----
 
     def test_a_damaged_body_is_read_or_rejected(self, case: Case) -> None:
-        """Each key dropped, nulled and retyped; bytes cut and replaced: parse returns, or raises RejectedError."""
+        """Each key dropped, nulled and retyped; bytes cut and replaced: it is read, or RejectedError is raised."""
         connector = self.configured(**case.settings)
         media_type = case.headers.get("content-type", "").partition(";")[0]
         for body in case.bodies:
@@ -343,16 +406,38 @@ class ConnectorSuite:
 
     def _read_or_rejected(self, connector: Connector, request: Request, damage: str) -> None:
         try:
-            partials = [partial for part in deliveries_of(request, connector) for partial in connector.parse(part)]
-            states = [state_of(partial) for partial in partials]
-            json.dumps(states, allow_nan=False, ensure_ascii=False).encode()
-            for partial, state in zip(partials, states, strict=True):
-                interaction_of(partial.id, state)
-        except RejectedError as error:
-            if len(error.reason) > LONGEST_REASON:
-                pytest.fail(f"{damage}: the reason is too long to be read")
+            for part in deliveries_of(request, connector):
+                _check_read(connector.parse, part, _check_storable)
+                _check_read(connector.fetches, part, _check_name)
         except Exception as error:  # noqa: BLE001 — whatever it is, it is the finding
             pytest.fail(f"{damage}: {type(error).__name__}: {error}")
+
+
+def _check_read(read: Callable[[Delivery], Sequence[T]], delivery: Delivery, check: Callable[[T], None]) -> None:
+    """Each thing that is read in the delivery, or the reason why nothing is."""
+    try:
+        for told in read(delivery):
+            check(told)
+    except RejectedError as error:
+        if len(error.reason) > LONGEST_REASON:
+            raise ValueError("the reason is too long to be read") from error
+
+
+def _check_name(fetch: Fetch) -> None:
+    assert isinstance(fetch.name, str), "what is to be fetched is named by a text"
+
+
+def _check_storable(partial: PartialInteraction) -> None:
+    """Each value is of the type of its field, and JSON where the field holds anything."""
+    check_types(partial)
+    stored = json.dumps(state_of(partial), allow_nan=False, ensure_ascii=False).encode()
+    interaction_of(partial.id, json.loads(stored))
+
+
+def _changes(expected: Any, told: Any) -> str:
+    """The lines of interactions.json that are wrong, and what parse tells instead."""
+    wrong, right = (json.dumps(each, indent=2, ensure_ascii=False).splitlines() for each in (expected, told))
+    return "\n".join(difflib.unified_diff(wrong, right, "interactions.json", "parse", lineterm="", n=0))
 
 
 def _folded(states: Sequence[State]) -> str:

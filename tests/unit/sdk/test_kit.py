@@ -10,10 +10,13 @@ from datetime import timedelta, timezone
 from pathlib import Path
 
 import pytest
+from msgspec import ValidationError
 
 from connectors.generic import GenericConnector
+from gateway.domain.interactions import Leg, Party
 from gateway.errors import UnauthorizedError
-from gateway.sdk.connector import Connector, Request
+from gateway.sdk.connector import Answer, Connector, Request, Secrets, Settings
+from gateway.sdk.pulling import Fetch
 from gateway.sdk.quality import RULES, UNCHECKED, marks_of
 from gateway.sdk.testing import ConnectorSuite, PolledSuite, cases_in
 from gateway.sdk.testing.faults import damaged
@@ -49,6 +52,24 @@ def fails(rule, *arguments, says: str | None = None) -> None:
 class LetsAllIn(GenericConnector):
     def verify(self, request: Request) -> None:
         return None
+
+
+class OpenUntilConfigured(GenericConnector):
+    class settings_schema(Settings):  # noqa: N801
+        token = Secrets()
+
+    def verify(self, request: Request) -> None:
+        if "token" in self.settings:
+            super().verify(request)
+
+
+class AnswersTrials(GenericConnector):
+    def verify(self, request: Request) -> None:
+        if request.body:
+            super().verify(request)
+
+    def handshake(self, request: Request) -> Answer | None:
+        return None if request.body else Answer()
 
 
 class LooksAtTheBeginning(GenericConnector):
@@ -126,6 +147,24 @@ def test_who_lets_strangers_in_is_found():
         fails(getattr(suite_of(LetsAllIn), rule), says="verify let in a request with")
 
 
+def test_who_lets_in_what_nobody_signs_is_found():
+    """Also where only the platform could sign it, so that nothing else can be tried."""
+    unsigned = {"sign": ConnectorSuite.sign}
+
+    fails(suite_of(LetsAllIn, **unsigned).test_an_unproven_request_is_refused, a_case(), says="no proof at all")
+
+
+def test_who_lets_all_in_where_a_secret_is_missing_is_found():
+    fails(suite_of(OpenUntilConfigured).test_an_unproven_request_is_refused, a_case(), says="no proof at all")
+
+
+def test_who_lets_in_more_than_it_answers_is_found():
+    """A trial of the connection need not be proven, if nothing comes of it but an answer."""
+    suite_of(AnswersTrials).test_an_unproven_request_is_refused(a_case())
+    mute = type("Mute", (AnswersTrials,), {"handshake": Connector.handshake})
+    fails(suite_of(mute).test_an_unproven_request_is_refused, a_case(), says="no proof at all")
+
+
 def test_who_overlooks_the_proof_in_the_url_is_found():
     addressed = {"sign": ConnectorSuite.sign, "addressed": lambda self, url: f"{url}?token=t"}
 
@@ -166,12 +205,54 @@ def test_who_trusts_the_body_is_found():
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        (lambda body: body["attributes"]["order"].lower(), "(KeyError|TypeError|AttributeError)"),
+        (lambda _: 7, "named by a text"),
+    ],
+)
+def test_who_fetches_without_looking_is_found(name, says):
+    fetches = {"fetches": lambda self, delivery: [Fetch(name(json.loads(delivery.body)))]}
+    careless = suite_of(type("Careless", (GenericConnector,), fetches))
+
+    fails(careless.test_a_damaged_body_is_read_or_rejected, a_case(), says=says)
+
+
 def test_who_gives_other_times_is_found():
     fails(suite_of(Naive).test_times_are_aware_and_texts_can_be_stored, a_case())
 
 
+@pytest.mark.parametrize(
+    ("told", "says"),
+    [
+        ({"parties": (Party(phone=14155550123),)}, r"got `int` - at `\$\.parties\[0\]\.phone`"),
+        ({"legs": (Leg(agent_id=7),)}, r"got `int` - at `\$\.legs\[0\]\.agent_id`"),
+        ({"started_at": "2026-03-02T14:42:52Z"}, "TypeError|timedelta"),
+        ({"references": {"case_number": 7}}, r"got `int` - at `\$\.references"),
+        ({"channel": "telepathy"}, "Invalid enum value 'telepathy'"),
+        ({"duration_seconds": "12"}, "got `str`"),
+        ({"attributes": {"order": object()}}, "object"),
+        ({"attributes": {"order": {7}}}, "No store can hold a set"),
+    ],
+)
+def test_who_gives_values_of_other_types_is_found(told, says):
+    """Of a fixture, and of what nobody should send."""
+
+    class Mistypes(GenericConnector):
+        def parse(self, delivery):
+            return [replace(partial, **told) for partial in super().parse(delivery)]
+
+    with pytest.raises((ValidationError, TypeError, AssertionError), match=says):
+        suite_of(Mistypes).test_times_are_aware_and_texts_can_be_stored(a_case())
+    fails(suite_of(Mistypes).test_a_damaged_body_is_read_or_rejected, a_case(), says=says)
+
+
 def test_who_remembers_or_calls_out_is_found(monkeypatch):
     fails(suite_of(Forgetful).test_parse_is_pure, a_case(), monkeypatch)
+    names = itertools.count()
+    restless = type("Restless", (GenericConnector,), {"fetches": lambda self, delivery: [Fetch(str(next(names)))]})
+    fails(suite_of(restless).test_parse_is_pure, a_case(), monkeypatch)
     fails(suite_of(Talkative).test_parse_is_pure, a_case(), monkeypatch, says="must not need the network")
 
 
@@ -185,15 +266,63 @@ def test_what_is_declared_must_be_shown():
     fails(suite_of(Boastful).test_the_readme_names_every_event_and_setting)
 
 
+def test_who_answers_what_should_be_stored_is_found():
+    greedy = type("Greedy", (GenericConnector,), {"handshake": lambda self, request: Answer()})
+    proven = {"handshake": lambda self, request: Answer() if "authorization" in request.headers else None}
+    rule = "test_a_fixture_that_means_something_is_no_handshake"
+
+    fails(getattr(suite_of(greedy), rule), a_case(), says="handshake answers what should be stored")
+    fails(getattr(suite_of(type("Greedy", (GenericConnector,), proven)), rule), a_case(), says="handshake answers")
+    getattr(suite_of(type("Blank", (greedy,), {"parse": lambda self, delivery: ()})), rule)(a_case())
+
+
+def test_who_reads_headers_that_are_not_kept_is_found():
+    """The kit hands on no more than is stored."""
+    reads = type("Reads", (GenericConnector,), {"parse": lambda self, delivery: [delivery.headers["content-type"]]})
+    keeps = type("Keeps", (reads,), {"kept_headers": ("content-type",)})
+
+    with pytest.raises(KeyError):
+        suite_of(reads).told(a_case(), suite_of(reads).configured())
+    assert suite_of(keeps).told(a_case(), suite_of(keeps).configured()) == ["application/json"]
+
+
+@pytest.mark.parametrize("declared", [{"accepted_status": 500}, {"kept_headers": ("X-Event",)}])
+def test_what_would_lose_each_delivery_is_found(declared):
+    fails(suite_of(type("Loser", (GenericConnector,), declared)).test_what_it_declares_can_be_kept)
+
+
+@pytest.mark.parametrize(
+    ("types", "sent", "is_taken"),
+    [
+        (("application/xml",), "application/json", False),
+        (("application/json",), "application/vnd.acme+json; charset=utf-8", True),
+        (("*+json",), "Application/Vnd.Acme+JSON", True),
+        (("*+json",), "application/json", False),
+        (("application/JSON",), "application/json", False),
+    ],
+)
+def test_a_type_that_would_be_refused_is_found(types, sent, is_taken):
+    rule = suite_of(
+        type("Picky", (GenericConnector,), {"content_types": types})
+    ).test_a_fixture_is_of_a_type_that_is_taken
+    case = replace(a_case(), headers={"content-type": sent})
+
+    if is_taken:
+        rule(case)
+    else:
+        fails(rule, case, says="content_types does not name")
+
+
 def test_who_signs_what_it_would_refuse_is_found():
     with pytest.raises(UnauthorizedError):
         suite_of(Ashamed).test_what_the_connector_signs_is_let_in(a_case())
 
 
+@pytest.mark.parametrize("mark", ["done", "done: trust me"])
 @pytest.mark.parametrize("rule", sorted(RULES.keys() - UNCHECKED))
-def test_a_mark_that_is_not_true_is_found(rule):
+def test_a_mark_that_is_not_true_is_found(rule, mark):
     """The generic connector keeps none of these rules, but that it can sign."""
-    claims = type("Claims", (GenericConnector,), {"quality": {rule: "done"}, "signed": Connector.signed})
+    claims = type("Claims", (GenericConnector,), {"quality": {rule: mark}, "signed": Connector.signed})
 
     fails(suite_of(claims).test_what_is_marked_as_done_is_done, rule, says=f"{rule} is marked as done, but not every")
     suite_of(type("Honest", (claims,), {"quality": {}})).test_what_is_marked_as_done_is_done(rule)

@@ -103,7 +103,21 @@ def test_a_rule_that_is_broken_is_named_with_its_reason(tmp_path):
         tested.stdout
     )
     assert "✗ a changed body is refused\n      Failed: verify let in a request with no body" in tested.stdout
-    assert "rules kept, 2 broken." in tested.stdout
+    assert "rules kept, 3 broken." in tested.stdout
+
+
+def test_what_is_asserted_is_shown_with_both_sides(tmp_path):
+    folder = write_connector("north", Kind.JSON, tmp_path)
+    spoil(folder / "north/fixtures/call_ended/interactions.json", '"Resolved"', '"Sold"')
+    spoil(folder / "north/fixtures/call_started/case.json", '"events": ["call.started"]', '"events": ["call.ended"]')
+
+    tested = gateway("test", str(folder))
+    assert tested.returncode == 1
+    assert '-    "disposition": "Sold"\n        +    "disposition": "Resolved"' in tested.stdout
+    assert (
+        "✗ every event has a fixture\n      AssertionError: assert {'call.ended'} == {'call.ended', 'call.started'}"
+        in (tested.stdout)
+    )
 
 
 OWN_TESTS = """\
@@ -142,6 +156,19 @@ def test_a_contact_side_is_tried_by_the_connectors_own_tests_and_said_to_be_untr
     assert unread.returncode == 1
     assert "✗ the connector's own tests can be read\n      ModuleNotFoundError" in unread.stdout
     assert "✓ a damaged body is read or rejected (2 times)" in unread.stdout
+
+
+@pytest.mark.parametrize(
+    ("method", "rule"),
+    [("enricher", "what deliveries name is fetched"), ("subscription", "the subscription is kept up")],
+)
+def test_what_the_kit_has_no_suite_for_is_said_to_be_untried(tmp_path, method, rule):
+    folder = write_connector("north", Kind.JSON, tmp_path)
+    spoil(folder / "north/__init__.py", "    def parse", f"    def {method}(self): ...\n\n    def parse")
+
+    tested = gateway("test", str(folder))
+    assert tested.returncode == 0
+    assert f"– {rule}\n      not tried: the kit has no suite for it" in tested.stdout
 
 
 def test_fixtures_that_cannot_be_read_are_named(tmp_path):

@@ -1,4 +1,8 @@
-"""The kit, run against connectors as they are installed or as they stand in a folder."""
+"""The kit, run against connectors as they are installed or as they stand in a folder.
+
+Nothing here imports `gateway.sdk.testing` before pytest does: it has the assertions of what it imports itself show both
+sides.
+"""
 
 from __future__ import annotations
 
@@ -17,17 +21,21 @@ from gateway.errors import ConfigError
 from gateway.sdk.capabilities import can, fixtures_of
 from gateway.sdk.connector import Connector
 from gateway.sdk.discovery import GROUP, discover
-from gateway.sdk.testing.contacts import ContactSideSuite
-from gateway.sdk.testing.pulling import PollerSuite
 
 OWN_TESTS = ("test_*.py", "tests/test_*.py")
 """Where the package in a folder has its tests."""
-PARTS: Mapping[str, tuple[str, type]] = {
-    "pollers": ("pollers lose nothing", PollerSuite),
-    "contact_side": ("the contact side keeps the contract", ContactSideSuite),
+PARTS: Mapping[str, tuple[str, str]] = {
+    "pollers": ("pollers lose nothing", "PollerSuite"),
+    "contact_side": ("the contact side keeps the contract", "ContactSideSuite"),
 }
-"""What a connector may have beside what it is posted, by its method: the rule, and the suite that needs a stand-in of
-the platform, so that only tests of the connector's own can run it."""
+"""What a connector may have beside what it is posted, by its method: the rule, and the suite of `gateway.sdk.testing`
+that needs a stand-in of the platform, so that only tests of the connector's own can run it."""
+UNTRIED: Mapping[str, str] = {
+    "enricher": "what deliveries name is fetched",
+    "subscription": "the subscription is kept up",
+    "directory": "the directory finds people",
+}
+"""What the kit has no suite for."""
 
 _TEST = """\
 from gateway.sdk.testing import suite_of
@@ -35,7 +43,7 @@ from {module} import {name}
 
 TestConnector = suite_of({name})
 """
-KIT = tuple(suite for _, suite in PARTS.values())
+_KIT = "gateway.sdk.testing"
 _CONFORMANCE = "_conforms.py"
 LONGEST_REASON = 600
 
@@ -101,13 +109,21 @@ def _conformance(connector: type[Connector], kit: Path) -> str:
     return str(test)
 
 
-def _not_tried(connector: type[Connector], suites: set[type]) -> dict[str, Outcome]:
+def _suites(tests: type) -> set[str]:
+    """The suites of `PARTS` that a class of tests is made of."""
+    bases = {base.__name__ for base in tests.__mro__ if base.__module__.startswith(f"{_KIT}.")}
+    return bases & {suite for _, suite in PARTS.values()}
+
+
+def _not_tried(connector: type[Connector], suites: set[str]) -> dict[str, Outcome]:
     """The parts that the connector has, and no suite was run for."""
-    return {
-        rule: Outcome(untried=[f"{suite.__name__} of gateway.sdk.testing tries it, in tests of the connector's own."])
+    own = "in tests of the connector's own."
+    untried = {
+        method: (rule, f"{suite} of {_KIT} tries it, {own}")
         for method, (rule, suite) in PARTS.items()
-        if can(connector, method) and not any(issubclass(each, suite) for each in suites)
-    }
+        if suite not in suites
+    } | {method: (rule, f"the kit has no suite for it: it is tried {own}") for method, rule in UNTRIED.items()}
+    return {rule: Outcome(untried=[why]) for method, (rule, why) in untried.items() if can(connector, method)}
 
 
 class _Noted:
@@ -115,15 +131,13 @@ class _Noted:
 
     def __init__(self) -> None:
         self.outcomes: dict[str, Outcome] = {}
-        self.suites: set[type] = set()
+        self.suites: set[str] = set()
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Of the connector's own tests only those that the kit wrote, without its conformance once more."""
-        suites = {item: getattr(item, "cls", None) or object for item in items}
-        items[:] = [
-            item for item, suite in suites.items() if item.path.name.endswith(_CONFORMANCE) or issubclass(suite, KIT)
-        ]
-        self.suites = {suites[item] for item in items}
+        suites = {item: _suites(getattr(item, "cls", None) or object) for item in items}
+        items[:] = [item for item in items if suites[item] or item.path.name.endswith(_CONFORMANCE)]
+        self.suites = {suite for item in items for suite in suites[item]}
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:
