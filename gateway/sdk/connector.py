@@ -119,6 +119,9 @@ Covered: TypeAlias = Literal["body", "url", "time"]
 """What a proof may cover, so that nobody who has seen it can change this."""
 
 
+_ANY_JSON = frozenset({"*+json", "application/json"})
+
+
 class Connector:
     """One configured connection's side of a platform. Subclasses declare the class variables and write two methods.
 
@@ -150,8 +153,9 @@ class Connector:
     @classmethod
     def takes(cls, media_type: str) -> bool:
         """Whether `content_types` has room for it, given without parameters and in lower case."""
-        any_json = not {"*+json", "application/json"}.isdisjoint(cls.content_types)
-        return media_type in cls.content_types or (any_json and media_type.endswith("+json"))
+        if media_type in cls.content_types:
+            return True
+        return media_type.endswith("+json") and not _ANY_JSON.isdisjoint(cls.content_types)
 
     def verify(self, request: Request) -> None:
         """Check who sent the request, on its raw bytes, in constant time. UnauthorizedError: refuse it."""
