@@ -409,6 +409,13 @@ class TestCompletedContacts(PollerSuite):
     def record(self, pulled):
         return str(row_of(pulled)["contactId"])
 
+    def change(self, platform):
+        platform.rows = [
+            *platform.rows[1:],
+            {**platform.rows[0], "lastUpdateTime": at(-1), "primaryDispositionId": 1002},
+        ]
+        return "1"
+
 
 class TestCompletedContactsOfOneMoment(TestCompletedContacts):
     """More rows at a time than an answer holds: a warehouse loads them together."""
@@ -929,6 +936,10 @@ class TestDigitalContacts(PollerSuite):
 
     def record(self, pulled):
         return json.loads(pulled.body)["digitalContact"]["id"]
+
+    def change(self, platform):
+        platform.contacts[0] = {**platform.contacts[0], "status": "closed", "statusUpdatedAt": at(-1)}
+        return platform.contacts[0]["id"]
 
 
 class TestDigitalContactsAgain(TestDigitalContacts):

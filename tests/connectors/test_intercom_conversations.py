@@ -131,6 +131,10 @@ class TestConversations(PollerSuite):
     def record(self, pulled):
         return record(pulled)["conversation"]["id"]
 
+    def change(self, platform):
+        platform.conversations[3] = conversation(3, CLOSED + 60, tags={"tags": [{"name": "late"}]})
+        return "3"
+
 
 def told(pulled, **settings: Any):
     delivery = Delivery(content_type=pulled.content_type, headers={}, body=pulled.body, received_at=NOW)

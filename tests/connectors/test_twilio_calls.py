@@ -95,6 +95,10 @@ class TestCalls(PollerSuite):
     def record(self, pulled):
         return json.loads(pulled.body)["call resource"]["sid"]
 
+    def change(self, platform):
+        platform.calls[3] = call("CA3", duration="321", end_time="Mon, 02 Mar 2026 14:46:28 +0000")
+        return "CA3"
+
 
 def test_a_call_that_goes_on_is_told_once_it_is_over_and_its_price_is_no_news():
     with Twilio(call("CA1", status="in-progress", duration=None, end_time=None)) as platform:

@@ -375,6 +375,13 @@ class TestDailyRecords(PollerSuite):
     def record(self, pulled):
         return json.loads(pulled.body)["uuid"]
 
+    def change(self, platform):
+        changed = {**YESTERDAY[1], "disposition_label": "Complaint"}
+        platform.days = {
+            day: [changed if row == YESTERDAY[1] else row for row in rows] for day, rows in platform.days.items()
+        }
+        return changed["uuid"]
+
 
 def test_an_agents_address_is_what_the_settings_say():
     by_name, by_id = {"ada": "ada@example.com"}, {"12": "ada@example.com"}

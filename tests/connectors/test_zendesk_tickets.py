@@ -108,6 +108,10 @@ class TestTickets(PollerSuite):
     def record(self, pulled):
         return str(record(pulled)["ticket"]["id"])
 
+    def change(self, platform):
+        platform.tickets[3] = {**platform.tickets[3], "subject": "My other order", "updated_at": written(SOLVED + 60)}
+        return str(platform.tickets[3]["id"])
+
 
 def found(pulled, **settings: Any):
     (id,) = set(ids(pulled))
