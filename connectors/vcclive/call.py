@@ -39,9 +39,12 @@ DETAILS = {
     "projectname": "project",
     "sum_attempted_calls": "call_attempts",
     "next_calldate": "next_call",
+    "closed": "record_closed",
     "dc": "disconnect_cause",
     "hangup_disposition": "hung_up_by",
 }
+WISHES = {"callback": "callback"}
+"""What the disposition itself asks for: 1 or 0."""
 SECONDS = {
     "talktime": "talk_seconds",
     "holdtime": "hold_seconds",
@@ -97,7 +100,7 @@ def told_by_disposition(
         disposition=part.disposition,
         notes=part.notes,
         references=ours.references,
-        attributes={**filled_in, **_details(call)},
+        attributes={**filled_in, **_details(call), **call.inner("disposition").told(WISHES, Fields.identifier)},
     )
 
 
