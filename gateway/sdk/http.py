@@ -24,8 +24,13 @@ from gateway.sdk.reading import Fields
 TIME_LIMITS = (3.0, 30.0)
 """Seconds to connect, and to wait for an answer."""
 
+LONGEST_ANSWER = 120.0
+"""Seconds in which an answer has to be there as a whole."""
+
 LARGEST = 64 * 1024 * 1024
 """Bytes of an answer that are read: 10,000 rows of the largest platform's are some 20 MB."""
+
+_PIECE = 64 * 1024
 
 _WRITING = frozenset({"PUT", "PATCH", "DELETE"})
 _NOT_CARRIED_OUT = frozenset({501, 503, 507})
@@ -176,12 +181,16 @@ class Api:
             raise kind(f"{self._host} does not answer ({type(error).__name__}).") from None
 
     def _read(self, answer: requests.Response) -> Reply:
-        """All of it: a body that ends early is an error of `urllib3`."""
+        """All of it: a body that ends early is an error of `urllib3`; one that trickles in without end is none."""
         answer.raw.enforce_content_length = True
-        body = answer.raw.read(self._largest + 1, decode_content=True)
-        if len(body) > self._largest:
-            raise RetryableError(f"{self._host} answers with more than {self._largest} bytes.")
-        return Reply(answer.status_code, answer.headers, body, self._host)
+        body, late = bytearray(), self._clock() + LONGEST_ANSWER
+        while piece := answer.raw.read1(_PIECE, decode_content=True):
+            body += piece
+            if len(body) > self._largest:
+                raise RetryableError(f"{self._host} answers with more than {self._largest} bytes.")
+            if self._clock() > late:
+                raise requests.ReadTimeout
+        return Reply(answer.status_code, answer.headers, bytes(body), self._host)
 
     def _judged(self, reply: Reply, writes: bool) -> Reply:
         status = reply.status

@@ -1,5 +1,6 @@
 """What a platform's interface may answer, over real sockets, and what the caller is to do about it."""
 
+import itertools
 import json
 
 import pytest
@@ -102,6 +103,16 @@ def test_an_answer_that_is_not_whole_is_asked_for_again_later(platform, told):
     platform.fail(told)
     with pytest.raises(RetryableError):
         Api(platform.url, largest=100).get("calls")
+
+
+def test_an_answer_that_trickles_in_without_end_is_given_up(platform):
+    seconds = itertools.count(step=130)
+    api = Api(platform.says(200).says(200).url, clock=lambda: next(seconds))
+
+    with pytest.raises(RetryableError, match="ReadTimeout"):
+        api.get("calls")
+    with pytest.raises(UnknownOutcomeError, match="ReadTimeout"):
+        api.call("POST", "calls", json={}, writes=True)
 
 
 def test_something_other_than_json_is_asked_for_again_later(platform):
