@@ -6,7 +6,6 @@ RFC 6352 (CardDAV), RFC 6764 §6 (where to begin), RFC 6578 (what changed since 
 
 from __future__ import annotations
 
-import base64
 import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ from urllib.parse import quote, unquote, urljoin, urlsplit
 from xml.sax.saxutils import escape
 
 from gateway.sdk import ConfigError, RejectedError, RetryableError
-from gateway.sdk.http import LARGEST, Api, MissingError, Reply
+from gateway.sdk.http import LARGEST, Api, MissingError, Reply, basic
 from gateway.sdk.reading import Fields
 from gateway.sdk.xml import read_xml
 
@@ -104,8 +103,8 @@ class Dav:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
-        proof = base64.b64encode(f"{self.username}:{self.password}".encode()).decode()
-        self._api = Api(self.url, authorize=lambda _: {"Authorization": f"Basic {proof}"})
+        proof = basic(self.username, self.password)
+        self._api = Api(self.url, authorize=lambda _: proof)
 
     @property
     def book(self) -> AddressBook:

@@ -21,7 +21,7 @@ from typing import Any
 from marshmallow import ValidationError
 
 from gateway.sdk import ConfigError, RejectedError, RetryableError
-from gateway.sdk.http import Address, Api
+from gateway.sdk.http import Address, Api, basic
 
 EARLY = 60.0
 """Seconds before its end at which a token is renewed."""
@@ -111,8 +111,7 @@ class Session:
             form = {"grant_type": "password", **user}
         if self._settings["client_authentication"] == "client_secret_post":
             return self._token_url(), {"form": {**form, **client}}
-        proof = base64.b64encode(":".join(client.values()).encode()).decode()
-        return self._token_url(), {"form": form, "headers": {"Authorization": f"Basic {proof}"}}
+        return self._token_url(), {"form": form, "headers": basic(*client.values())}
 
     def _token_url(self) -> str:
         if address := self._settings.get("token_url"):

@@ -7,7 +7,6 @@ lags and needs a number's own spelling: users are compared right before a write,
 
 from __future__ import annotations
 
-import base64
 import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -37,7 +36,7 @@ from gateway.sdk import (
 from gateway.sdk.attributes import own_fields
 from gateway.sdk.comparing import left, settled_already
 from gateway.sdk.finding import Bearers, holds, marks_of_keys
-from gateway.sdk.http import Address, Api, MissingError, Reply
+from gateway.sdk.http import Address, Api, MissingError, Reply, basic
 from gateway.sdk.naming import NAMES
 from gateway.sdk.reading import Fields, expecting
 from gateway.sdk.writing import answered, one_by_one
@@ -89,12 +88,12 @@ class ZendeskSide:
     """
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
-        proof = base64.b64encode(f"{settings['email']}/token:{settings['api_token']}".encode()).decode()
+        proof = basic(f"{settings['email']}/token", settings["api_token"])
         self._url = settings["url"].rstrip("/")
         self._api, self.exports = (
             Api(
                 f"{self._url}/api/v2",
-                authorize=lambda _: {"Authorization": f"Basic {proof}"},
+                authorize=lambda _: proof,
                 per_minute=settings[f"{calls}_per_minute"],
             )
             for calls in ("requests", "exports")
