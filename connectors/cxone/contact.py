@@ -106,20 +106,9 @@ def interaction(body: Fields, names: Mapping[str, str]) -> tuple[PartialInteract
     call_type = _call_type(details, is_outbound=is_outbound, came_from_another=master != id)
     disposition = ours.disposition or _disposition(contact, body, "primaryDispositionId")
     notes = ours.notes or contact.text("dispositionNotes")
-    leg = None
-    if agent := _agent(contact, details, is_outbound=is_outbound):
-        leg = _leg(
-            contact,
-            body,
-            details,
-            id=id,
-            agent=agent,
-            call_type=call_type,
-            began=began,
-            ended=ended,
-            disposition=disposition,
-            notes=notes,
-        )
+    agent = _agent(contact, details, is_outbound=is_outbound)
+    told = {"id": id, "call_type": call_type, "ended_at": ended, "disposition": disposition, "notes": notes}
+    leg = _leg(contact, body, details, agent, began, **told) if agent else None
     tells_of_chain = leg is None or call_type is not CallType.CONSULT
     channel = _channel(contact, details) if tells_of_chain else None
     partial = PartialInteraction(
@@ -170,33 +159,17 @@ def _event(leg: Leg | None, details: Mapping[str, Any], *, is_outbound: bool) ->
     return Event.WRAPPED_UP if is_wrapped_up else Event.COMPLETED
 
 
-def _leg(
-    contact: Fields,
-    body: Fields,
-    details: Mapping[str, Any],
-    *,
-    id: str,
-    agent: str,
-    call_type: CallType,
-    began: datetime,
-    ended: datetime | None,
-    disposition: str | None,
-    notes: str | None,
-) -> Leg:
-    """The part of the agent who had the contact."""
+def _leg(contact: Fields, body: Fields, details: Mapping[str, Any], agent: str, began: datetime, **told: Any) -> Leg:
+    """The part of the agent who had the contact; it begins when the waiting is over."""
     waited = details.get("pre_queue_seconds", 0) + details.get("queue_seconds", 0)
     first, last = contact.text("firstName"), contact.text("lastName")
     return Leg(
-        id=id,
-        call_type=call_type,
         agent_id=agent,
         agent_email=body.inner("agents").text(agent),
         agent_name=f"{first} {last}" if first and last else first or last,
         team=contact.text("teamName"),
         started_at=began + timedelta(0, waited) if waited else began,
-        ended_at=ended,
-        disposition=disposition,
-        notes=notes,
+        **told,
     )
 
 
