@@ -184,10 +184,15 @@ MAX_ID = 200
 MAX_TOLD = 20
 """Values of one reference that are kept, the latest of them."""
 
+WITHOUT_SEQUENCE = -1
+BELOW_ALL = -2
+"""A sequence below that of what is told without one: for what any other telling outdoes."""
+
 MAX_TEXT = 100_000
 """Characters of one text that are folded: three times what a Task can hold. The delivery keeps all of it."""
 
 _TIMES = ("started_at", "ended_at")
+_EVENTS: Mapping[str, str] = {word: word.value for word in Event}
 _CHANNELS: Mapping[str, Channel] = {word.value: word for word in Channel}
 _DIRECTIONS: Mapping[str, Direction] = {word.value: word for word in Direction}
 _CALL_TYPES: Mapping[str, CallType] = {word.value: word for word in CallType}
@@ -202,11 +207,25 @@ _FINISHED = frozenset({Event.COMPLETED, Event.MISSED, Event.WRAPPED_UP, Event.FO
 
 
 def state_of(partial: PartialInteraction) -> State:
-    """The state that a single partial amounts to."""
-    stamp = [-1 if partial.sequence is None else partial.sequence, _micros(partial.occurred_at)]
+    """The state that a single partial amounts to.
+
+    ValidationError of msgspec: a value is not of its field's type, which no constructor looks at; it says where, and
+    what it is. TypeError: a time has no zone, or no JSON has words for an attribute.
+    """
+    try:
+        return _state_of(partial)
+    except (TypeError, LookupError):
+        convert(to_builtins(partial, builtin_types=(datetime,), enc_hook=dict), PartialInteraction)
+        raise
+
+
+def _state_of(partial: PartialInteraction) -> State:
+    if type(partial.sequence) not in _SEQUENCES:
+        raise TypeError("sequence is no whole number.")
+    stamp = [WITHOUT_SEQUENCE if partial.sequence is None else partial.sequence, _micros(partial.occurred_at)]
     return {
-        "events": {str(partial.event): stamp},
-        "fields": _registers(_scalars(partial), stamp),
+        "events": {_EVENTS[partial.event]: stamp},
+        "fields": _registers(_scalars(partial), stamp, _KINDS),
         "attributes": _named(partial.attributes, stamp) if partial.attributes else {},
         "references": _references(partial.references, stamp) if partial.references else {},
         "legs": _members(partial.legs, stamp, "leg") if partial.legs else {},
@@ -240,11 +259,6 @@ def merged(state: State | None, states: Iterable[State]) -> State:
     if state is None:
         raise ValueError("There is neither a state nor anything told.")
     return state
-
-
-def check_types(partial: PartialInteraction) -> None:
-    """ValueError: a value is not of its field's type, which no constructor looks at; it says where, and what it is."""
-    convert(to_builtins(partial, builtin_types=(datetime,), enc_hook=dict), PartialInteraction)
 
 
 def is_finished(state: State) -> bool:
@@ -383,17 +397,27 @@ def _scalars(partial: PartialInteraction) -> dict[str, Any]:
     }
 
 
-def _registers(told: Mapping[str, Any], stamp: list[int]) -> State:
-    """A register for each value that was said. Most are short, clean texts or numbers, told apart right here."""
+def _registers(told: Mapping[str, Any], stamp: list[int], kinds: Mapping[str, type] | None = None) -> State:
+    """A register for each value that was said. Most are short, clean texts or numbers, told apart right here.
+
+    TypeError: a value is not of its kind.
+    """
     sequence, micros = stamp
     registers: State = {}
     for name, value in told.items():
         if value is None:
             continue
         kind = type(value)
+        if kinds is not None and kind is not kinds[name] and not _fits(value, kinds[name]):
+            raise TypeError(f"{name} is a {kind.__name__}.")
         is_plain = value.isprintable() and len(value) <= MAX_TEXT if kind is str else kind in _NUMBERS
         registers[name] = [sequence, micros, value if is_plain else _plain(value)]
     return registers
+
+
+def _fits(value: object, kind: type) -> bool:
+    """Whether it may stand for a value of that kind: plain text may be a word."""
+    return isinstance(value, kind) or (kind in _VOCABULARIES and value in kind.__members__.values())
 
 
 def _named(told: Mapping[str, Any], stamp: list[int]) -> State:
@@ -403,7 +427,10 @@ def _named(told: Mapping[str, Any], stamp: list[int]) -> State:
 
 
 def _references(told: Mapping[str, str], stamp: list[int]) -> State:
-    return {name: [register] for name, register in _named(told, stamp).items()}
+    registers = _named(told, stamp)
+    if not all(isinstance(register[-1], str) for register in registers.values()):
+        raise TypeError("references are not all text.")
+    return {name: [register] for name, register in registers.items()}
 
 
 def _members(members: tuple[Party | Leg, ...], stamp: list[int], kind: str) -> State:
@@ -415,7 +442,7 @@ def _members(members: tuple[Party | Leg, ...], stamp: list[int], kind: str) -> S
         stem = id or fields.get("role") or kind
         ordinals[stem] = ordinal = ordinals.get(stem, 0) + 1
         name = clean_text(f"{stem}-{ordinal}" if ordinal > 1 and id is None else stem)
-        here = {"position": position, "fields": _registers(fields, stamp)}
+        here = {"position": position, "fields": _registers(fields, stamp, _KINDS)}
         told[name] = _merge_member(told[name], here) if name in told else here
     return told
 
@@ -535,5 +562,12 @@ def _time(micros: int) -> datetime:
 
 
 _NUMBERS = frozenset({bool, int, float})
+_SEQUENCES = frozenset({int, type(None)})
 _VOCABULARIES = frozenset({Channel, Direction, CallType})
 """Of a word of these, the plain text is stored."""
+_KINDS: Mapping[str, type] = {
+    **{name: str for told in (PartialInteraction, Party, Leg) for name in told.__struct_fields__},
+    "channel": Channel, "direction": Direction, "call_type": CallType, "started_at": datetime, "ended_at": datetime,
+    "duration_seconds": int, "verified": bool,
+}  # fmt: skip
+"""What the values of the fields are that have registers."""

@@ -11,7 +11,7 @@ from zlib import crc32
 from msgspec import Struct, ValidationError
 
 from gateway.domain.identity import email_key, phone_key
-from gateway.domain.interactions import PartialInteraction, State, check_types, is_finished, merged, state_of
+from gateway.domain.interactions import PartialInteraction, State, is_finished, merged, state_of
 from gateway.domain.policies import ConnectionPolicy
 from gateway.errors import RejectedError, VersionConflictError
 from gateway.ports import (
@@ -129,7 +129,9 @@ def _read(delivery: StoredDelivery, connection: Connection | None) -> _Reading:
         reason = f"The connection {delivery.connection} is not in gateway.yaml any more; add it and replay."
         return _set_aside(delivery, DeliveryStatus.PARKED, reason)
     try:
-        told, named = tuple(map(_told, connection.read(delivery))), connection.named_in(delivery)
+        # What cannot be folded is its delivery's alone to suffer for: the states are made here.
+        told = tuple(_Told(partial, state_of(partial)) for partial in connection.read(delivery))
+        named = connection.named_in(delivery)
     except RejectedError as error:
         return _set_aside(delivery, DeliveryStatus.PARKED, error.reason)
     except ValidationError as error:
@@ -147,12 +149,6 @@ def _read(delivery: StoredDelivery, connection: Connection | None) -> _Reading:
     org, at = connection.org, delivery.received_at
     fetches = (NewFetch(org, delivery.connection, fetch.name, at + fetch.after) for fetch in named)
     return _Reading(delivery, settled, told, tuple(fetches))
-
-
-def _told(partial: PartialInteraction) -> _Told:
-    """What cannot be folded is its delivery's alone to suffer for: all others are folded with it."""
-    check_types(partial)
-    return _Told(partial, state_of(partial))
 
 
 def _set_aside(delivery: StoredDelivery, status: DeliveryStatus, reason: str) -> _Reading:

@@ -228,7 +228,7 @@ def test_who_gives_other_times_is_found():
     [
         ({"parties": (Party(phone=14155550123),)}, r"got `int` - at `\$\.parties\[0\]\.phone`"),
         ({"legs": (Leg(agent_id=7),)}, r"got `int` - at `\$\.legs\[0\]\.agent_id`"),
-        ({"started_at": "2026-03-02T14:42:52Z"}, "TypeError|timedelta"),
+        ({"started_at": "2026-03-02T14:42:52Z"}, "started_at is a str"),
         ({"references": {"case_number": 7}}, r"got `int` - at `\$\.references"),
         ({"channel": "telepathy"}, "Invalid enum value 'telepathy'"),
         ({"duration_seconds": "12"}, "got `str`"),

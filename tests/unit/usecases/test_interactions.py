@@ -133,6 +133,8 @@ def test_a_defect_of_a_connector_parks_its_delivery_and_no_other(desk):
         ({"references": {"case_number": 7}}, "Expected `str`, got `int` - at `$.references[...]`"),
         ({"channel": "fax"}, "Invalid enum value 'fax' - at `$.channel`"),
         ({"legs": (leg(started_at="14:00"),)}, "at `$.legs[0].started_at`"),
+        ({"started_at": "2026-03-02T14:42:52Z"}, "failed on it (TypeError)"),
+        ({"sequence": "3"}, "Expected `int | null`, got `str` - at `$.sequence`"),
         ({"legs": (leg(started_at=START.replace(tzinfo=None)),)}, "failed on it (TypeError)"),
         ({"attributes": {"tags": {"a"}}}, "failed on it (TypeError)"),
         ({"attributes": {"thing": object()}}, "failed on it (TypeError)"),
