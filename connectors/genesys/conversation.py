@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
-from gateway.sdk import CallType, Channel, Direction, Event, Leg, PartialInteraction, Party
+from gateway.sdk import BELOW_ALL, CallType, Channel, Direction, Event, Leg, PartialInteraction, Party
 from gateway.sdk.attributes import named
 from gateway.sdk.parties import customer
 from gateway.sdk.reading import Fields
@@ -53,8 +53,6 @@ DURATIONS = {
 }
 TEXTS = {"acdOutcome": "acd_outcome", "disconnectType": "disconnect_type", "mediaType": "media_type"}
 MAX_DURATION_MS = 366 * 86_400_000
-BELOW_ALL = -2
-"""A sequence below that of what is told without one."""
 
 _PHONE = re.compile(r"\+?[0-9]{3,20}")
 _WORDS = re.compile(r"\D+")

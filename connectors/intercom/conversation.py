@@ -111,7 +111,7 @@ def told_by_search(record: Fields, names: Names) -> tuple[PartialInteraction, ..
 
     When it was closed is told as of then, so that a notification of it is not outdone.
     """
-    conversation, contacts, admins = record.inner("conversation"), _by_id(record, "contacts"), _by_id(record, "admins")
+    conversation, contacts, admins = record.inner("conversation"), record.by_id("contacts"), record.by_id("admins")
     if conversation.text("state") != CLOSED_STATE:
         return ()
     at = conversation.needed("updated_at", conversation.epoch_s("updated_at"))
@@ -184,10 +184,6 @@ def _contact(conversation: Fields, contacts: Mapping[str | None, Fields]) -> Fie
     if own is None and len(contacts_in(conversation)) == 1:
         own = next(iter(contacts.values()), None)
     return NOTHING if own is None else own
-
-
-def _by_id(record: Fields, key: str) -> dict[str | None, Fields]:
-    return {each.identifier("id"): each for each in record.inners(key)}
 
 
 def _writers(conversation: Fields) -> Sequence[Fields]:

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from gateway.sdk import Channel, Direction, Event, Leg, PartialInteraction, Party
+from gateway.sdk import BELOW_ALL, Channel, Direction, Event, Leg, PartialInteraction, Party
 from gateway.sdk.attributes import Named, named
 from gateway.sdk.parties import customer
 from gateway.sdk.reading import Fields
@@ -66,8 +66,6 @@ MOST_TAGS = 1000
 A_MICROSECOND = timedelta(microseconds=1)
 LAST_POSITION = 100_000
 """So that no place in an action passes for as much as a second."""
-BELOW_ALL = -2
-"""A sequence below that of what is told without one."""
 NOTHING = Fields({})
 NOBODY = frozenset({"", "0"})
 """Ids that stand for nobody in the vendor's samples."""
@@ -139,7 +137,7 @@ def told_by_export(record: Fields, names: Names) -> tuple[PartialInteraction, ..
 
     When it was assigned and solved is told as of then: the event of it has a moment later, and is the more exact.
     """
-    ticket, users, groups = record.inner("ticket"), _by_id(record, "users"), _by_id(record, "groups")
+    ticket, users, groups = record.inner("ticket"), record.by_id("users"), record.by_id("groups")
     ours = named({**_custom_fields(ticket, names), **ticket.told(EXTERNAL, Fields.identifier)}, names.fields)
     group, word = _id(ticket, "group_id"), (ticket.inner("via").text("channel") or "").lower()
     now = PartialInteraction(
@@ -237,10 +235,6 @@ def _moments(now: PartialInteraction, metrics: Fields) -> Iterator[PartialIntera
     if now.event is Event.COMPLETED:
         solved_at = metrics.iso_time("solved_at") or now.occurred_at
         yield PartialInteraction(id=now.id, event=Event.COMPLETED, occurred_at=solved_at, ended_at=solved_at)
-
-
-def _by_id(record: Fields, key: str) -> dict[str | None, Fields]:
-    return {each.identifier("id"): each for each in record.inners(key)}
 
 
 def _custom_fields(ticket: Fields, names: Names) -> dict[str, str]:

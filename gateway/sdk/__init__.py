@@ -19,6 +19,7 @@ from gateway.domain.contacts import (
     is_empty,
 )
 from gateway.domain.interactions import (
+    BELOW_ALL,
     CallType,
     Channel,
     Direction,
@@ -33,6 +34,7 @@ from gateway.sdk.contacts import ContactPage, ContactSide
 from gateway.sdk.pulling import Cursor, Enricher, Fetch, Page, Poller, Pulled, Renewal, Subscription
 
 __all__ = [
+    "BELOW_ALL",
     "Act",
     "Answer",
     "CallType",

@@ -211,6 +211,10 @@ class Fields(Struct, gc=False):
             raise self._wrong(key, "a list of objects", value)
         return _objects(value, Fields({}, key, self), most)
 
+    def by_id(self, key: str) -> dict[str | None, Fields]:
+        """The objects of the list at `key` by their `id`, at most 100."""
+        return {each.identifier("id"): each for each in self.inners(key)}
+
     def strings(self, key: str, *, most: int = MAX_ENTRIES) -> list[str]:
         """The texts of the list at `key`, at most so many; blank ones are left out."""
         value = self._values.get(key)
